@@ -1,0 +1,232 @@
+/** What an operator may say (`UserConfig`), and what it becomes once it is checked (`Config`). */
+import type { Coordinator } from '../coordinator.ts'
+
+/** How a call may prove that the page made it; `fetch` carries `X-CSRF`, the others cannot. */
+export type RequestKind = 'fetch' | 'eventsource' | 'download' | 'media' | 'websocket'
+
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** A duration such as `'30s'`, `'15m'`, `'12h'`, `'7d'`, or a whole number of seconds. */
+export type Duration = number | string
+
+/** A Workers service binding (`env.ORDERS`), or anything else with a `fetch`. */
+export interface FetchBinding {
+  fetch(request: Request): Promise<Response>
+}
+
+/** The authorization server, and who we are to it. */
+export interface ProviderConfig {
+  /** Issuer identifier (RFC 8414 §2). Metadata is found from it, unless `metadata` says it. */
+  issuer: string
+  clientId: string
+  clientSecret: string
+  /** How the client authenticates at the token endpoint. Default `client_secret_basic`. */
+  clientAuthentication?: 'client_secret_basic' | 'client_secret_post'
+  /** Default `openid offline_access`. Without `openid` there is no ID token (plain OAuth 2). */
+  scope?: string
+  /** Resource indicator (RFC 8707): the API that the access token is for. */
+  resource?: string
+  /** More parameters of the authorization request, such as `{ prompt: 'consent' }`. */
+  authorizationParameters?: Readonly<Record<string, string>>
+  /** Endpoints by hand, for a server without discovery. */
+  metadata?: {
+    authorizationEndpoint: string
+    tokenEndpoint: string
+    jwksUri?: string
+    revocationEndpoint?: string
+    endSessionEndpoint?: string
+    /** Announces RFC 9207 `iss`; required in the callback then. */
+    authorizationResponseIssParameterSupported?: boolean
+  }
+  /** Where discovery is read, if not at the issuer's well-known address. */
+  metadataUrl?: string
+  /** How long one request to the server may take. Default `10s`; a refresh gets three times that. */
+  timeout?: Duration
+}
+
+export interface SessionConfig {
+  /**
+   * 32 bytes of base64url each, as `coatcheck keygen` prints. The first seals, all open: to rotate, add the
+   * new one at the end everywhere, then move it to the front, then drop the old one.
+   */
+  secrets: readonly (string | undefined)[]
+  /** The session ends after so long without a call. Default `30m`. */
+  idleTimeout?: Duration
+  /** The session ends so long after sign-in, whatever happens. Default `12h`. */
+  absoluteTimeout?: Duration
+  /** Claims of the ID token that the page may see. Default `sub name preferred_username email picture`. */
+  claims?: readonly string[]
+  /** What processes share about sessions. Default: `memoryCoordinator()`. */
+  coordinator?: Coordinator
+}
+
+/** Where the app's own pages come from: a folder that was built, or a development server. */
+export type SpaConfig = { dir: string; csp?: CspConfig } | { proxy: string; csp?: CspConfig }
+
+/** Sources to add to a directive of the page's Content Security Policy. */
+export interface CspConfig {
+  connectSrc?: readonly string[]
+  fontSrc?: readonly string[]
+  frameSrc?: readonly string[]
+  imgSrc?: readonly string[]
+  mediaSrc?: readonly string[]
+  scriptSrc?: readonly string[]
+  styleSrc?: readonly string[]
+  workerSrc?: readonly string[]
+  reportUri?: string
+}
+
+interface RouteBase {
+  /** `/api/orders` (exactly this) or `/api/orders/*` (everything below it). */
+  path: string
+  /** What the matched part is appended to: an `https:` URL without query, or a service binding. */
+  upstream: string | FetchBinding
+  /** For a service binding: the path that the matched part is appended to. Default `/`. */
+  upstreamPath?: string
+  /** Default `['GET', 'HEAD']`. */
+  methods?: readonly Method[]
+  /** Request header fields that pass besides the usual ones (`gateway/request-headers.ts`). */
+  requestHeaders?: readonly string[]
+  /** Hosts that the upstream's `Location` may name besides its own. */
+  redirectHosts?: readonly string[]
+  /** Percent-encoded bytes that the target may hold although they are refused elsewhere. */
+  allow?: readonly ('encoded-slash' | 'semicolon')[]
+  /** `'page'`: answers are documents of this origin, not data. Reported by `coatcheck check`. */
+  content?: 'data' | 'page'
+  /** Largest request body in bytes. Default 10 MiB. */
+  bodyLimitBytes?: number
+  /** How long the answer's head may take. Default `30s`. */
+  timeout?: Duration
+  /** Why two routes with different `auth` may reach the same resource. Both have to say it. */
+  shared?: string
+  /** The upstream speaks plain HTTP and is not on this machine: said on purpose, and reported. */
+  allowInsecureUpstream?: boolean
+}
+
+export interface SessionRouteConfig extends RouteBase {
+  auth: 'session'
+  /** Default `['fetch']`. */
+  kinds?: readonly RequestKind[]
+  /** Scopes that the session's access token has to have, all of them. */
+  scopes?: readonly string[]
+  /** `'private'`: the upstream's `Cache-Control` stands, less `public` and `s-maxage`. Default `'no-store'`. */
+  cache?: 'no-store' | 'private'
+}
+
+export interface OpenRouteConfig extends RouteBase {
+  auth: 'none'
+  /** Why anyone may call this. */
+  reason: string
+}
+
+export type RouteConfig = SessionRouteConfig | OpenRouteConfig
+
+export interface UserConfig {
+  /** The origin that browsers see: `https://app.example.com`. */
+  baseUrl: string
+  /** Where our endpoints are. Default `/bff`. */
+  basePath?: string
+  provider: ProviderConfig
+  session: SessionConfig
+  routes: readonly RouteConfig[]
+  spa?: SpaConfig
+  listeners?: {
+    /** Port, or `host:port`. Default: the port of `baseUrl` if that is a loopback address, else 3000. */
+    public?: number | string
+  }
+  /** Request header fields that pass on every route besides the usual ones. */
+  requestHeaders?: readonly string[]
+  hooks?: Hooks
+  /** Lets `/bff/login` be started by other sites (OpenID Connect Core §4); parameters are ignored then. */
+  thirdPartyInitiatedLogin?: boolean
+}
+
+export interface Hooks {
+  /** After the provider's answer is validated, before there is a session. Throwing refuses the sign-in. */
+  onLogin?(event: { claims: Readonly<Record<string, unknown>> }): void | Promise<void>
+  /** What the page gets as `claims`; takes the allow-listed ones. */
+  claims?(claims: Readonly<Record<string, unknown>>): Record<string, unknown>
+  /** Header fields to set on the way to an upstream. */
+  onUpstreamRequest?(event: {
+    route: string
+    method: string
+    target: string
+    claims: Readonly<Record<string, unknown>> | undefined
+  }): Record<string, string> | undefined
+  onSessionEnd?(event: { reason: SessionEndReason; sub: string | undefined }): void
+}
+
+export type SessionEndReason = 'logout' | 'superseded' | 'refresh_refused'
+
+/** A configuration, or a function of the environment that gives one. */
+export type ConfigSource<Env = Record<string, string | undefined>> = UserConfig | ((env: Env) => UserConfig)
+
+// --- What comes out of validation -------------------------------------------------------------------
+
+export interface Upstream {
+  /** `https://orders.internal`; for a binding `https://binding.internal`. */
+  readonly origin: string
+  /** Path without a slash at its end; `''` for the root. */
+  readonly basePath: string
+  readonly binding: FetchBinding | undefined
+}
+
+export interface Route {
+  /** As the operator wrote it. */
+  readonly path: string
+  /** `path` without its `/*`. */
+  readonly prefix: string
+  readonly isExact: boolean
+  readonly upstream: Upstream
+  readonly methods: ReadonlySet<string>
+  readonly auth: 'session' | 'none'
+  readonly kinds: ReadonlySet<RequestKind>
+  readonly scopes: readonly string[]
+  /** Lower-case names that pass besides the usual ones: the route's and those for all routes. */
+  readonly requestHeaders: ReadonlySet<string>
+  readonly redirectHosts: ReadonlySet<string>
+  readonly allowEncodedSlash: boolean
+  readonly allowSemicolon: boolean
+  readonly content: 'data' | 'page'
+  readonly cache: 'no-store' | 'private'
+  readonly bodyLimitBytes: number
+  readonly timeoutMs: number
+}
+
+export interface Provider {
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly clientAuthentication: 'client_secret_basic' | 'client_secret_post'
+  readonly scope: string
+  readonly usesOpenId: boolean
+  readonly resource: string | undefined
+  readonly authorizationParameters: Readonly<Record<string, string>>
+  readonly metadata: ProviderConfig['metadata']
+  readonly metadataUrl: string | undefined
+  readonly timeoutSeconds: number
+}
+
+/** Checked, with every default filled in. Read once; nothing below reads the environment. */
+export interface Config {
+  /** Scheme, host and port: `https://app.example.com`. */
+  readonly origin: string
+  readonly host: string
+  readonly isSecureOrigin: boolean
+  readonly basePath: string
+  readonly provider: Provider
+  readonly session: {
+    readonly secrets: readonly string[]
+    readonly idleSeconds: number
+    readonly absoluteSeconds: number
+    readonly claims: readonly string[]
+    readonly coordinator: Coordinator | undefined
+  }
+  readonly routes: readonly Route[]
+  readonly spa: SpaConfig | undefined
+  readonly listeners: { readonly public: { readonly host: string | undefined; readonly port: number } }
+  readonly hooks: Hooks
+  readonly thirdPartyInitiatedLogin: boolean
+  /** What an auditor should look at: open routes, insecure upstreams, documents, shared resources. */
+  readonly notices: readonly string[]
+}

@@ -1,0 +1,68 @@
+/**
+ * What processes share about a session that is being refreshed or ended (sessions.md, "What there is").
+ *
+ * A coordinator keeps opaque payloads; what is in them, and whether they are sealed, is the ledger's
+ * business (`session/ledger.ts`). Times are milliseconds of the coordinator's own clock (R6). Every operation
+ * that changes something resolves once the change is durable. When the coordinator cannot be asked,
+ * operations reject with CoatcheckError `store_unavailable`.
+ */
+
+/** What the coordinator knows of one session. */
+export interface LedgerEntry {
+  readonly version: number
+  /** The session at this version; absent when only a stub is left (R9). */
+  readonly payload: string | undefined
+  /** A refresh that was begun and whose answer was not written yet (R3). */
+  readonly attempt: { readonly version: number; readonly at: number } | undefined
+  readonly isEnded: boolean
+}
+
+export interface Coordinator {
+  /** What `coatcheck check` and the log call it. */
+  readonly name: string
+  /** True when payloads never leave this process, so that they need no sealing. */
+  readonly isInProcess: boolean
+
+  read(sessionId: string): Promise<LedgerEntry | undefined>
+
+  /**
+   * Writes a version if the newest one is `parentVersion` (or nothing is known of the session) and there
+   * is no tombstone (R5). Clears the attempt.
+   *
+   * `stale`: a newer version is there already. `ended`: there is a tombstone.
+   */
+  commit(
+    sessionId: string,
+    parentVersion: number,
+    entry: { version: number; payload: string; keepUntil: number },
+  ): Promise<'committed' | 'stale' | 'ended'>
+
+  /** The browser has shown that it holds this version: the entry may shrink to a stub when room is needed (R9). */
+  confirm(sessionId: string, version: number): void
+
+  /** Takes the lease if nobody holds it; undefined if somebody does. */
+  acquireLease(sessionId: string, ttlMs: number): Promise<Lease | undefined>
+
+  /** Makes durable that a refresh of this version is about to be sent (R3). Rejects if it cannot. */
+  recordAttempt(sessionId: string, version: number): Promise<void>
+
+  /** Takes back the attempt of a request that surely did not reach the authorization server. */
+  clearAttempt(sessionId: string): Promise<void>
+
+  /** Writes the tombstone and gives what was known of the session; once it is there it stays (E1, E3). */
+  end(sessionId: string, keepUntil: number): Promise<LedgerEntry | undefined>
+
+  /**
+   * Does a thing once for all processes, and gives everyone its result (R12). The first caller's `work` runs;
+   * who comes within `ttlMs` gets the same value, or waits for it. Rejects with `work`'s error, for all who wait.
+   */
+  once(key: string, ttlMs: number, work: () => Promise<string>): Promise<string>
+
+  close(): Promise<void>
+}
+
+export interface Lease {
+  /** Extends the lease; false if it was lost. */
+  renew(ttlMs: number): Promise<boolean>
+  release(): Promise<void>
+}

@@ -1,0 +1,57 @@
+/**
+ * The one error class. Its `code` is also the problem type that the browser gets
+ * (`urn:coatcheck:problem:CODE`, RFC 9457); `problem.ts` turns it into a response.
+ */
+
+/** Every code, with the HTTP status and the title that it is answered with. */
+export const problems = {
+  csrf: [403, 'The request does not show that it came from this application'],
+  internal_error: [500, 'Something went wrong on this server'],
+  insufficient_scope: [403, 'The session does not have the scope that this route asks for'],
+  invalid_request: [400, 'The request is malformed'],
+  invalid_return_to: [400, 'return_to has to be a path on this origin'],
+  login_required: [401, 'Nobody is signed in'],
+  logout_not_found: [404, 'This sign-out link was used already or has expired'],
+  method_not_allowed: [405, 'This path does not take this method'],
+  misdirected_request: [421, 'This server does not answer for that host'],
+  no_route: [404, 'No route has this path'],
+  path_not_canonical: [400, 'The request target is not in canonical form'],
+  payload_too_large: [413, 'The request body is larger than this route takes'],
+  provider_unavailable: [503, 'The authorization server cannot be reached at the moment'],
+  session_changed: [409, 'Another user has signed in on this browser'],
+  session_too_large: [500, 'The session does not fit in cookies'],
+  store_unavailable: [503, 'The session store cannot be reached at the moment'],
+  upstream_redirect: [502, 'The API redirected to a host that the route does not list'],
+  upstream_timeout: [504, 'The API did not answer in time'],
+  upstream_unreachable: [502, 'The API could not be reached'],
+} as const satisfies Record<string, readonly [status: number, title: string]>
+
+export type ErrorCode = keyof typeof problems
+
+export interface CoatcheckErrorOptions {
+  /** More members of the problem document. Never a token, a claim, or text that came with the request. */
+  members?: Readonly<Record<string, string | number | boolean>>
+  /** Response headers, such as `Retry-After` or `Allow`. */
+  headers?: Readonly<Record<string, string>>
+  /** For the log only. */
+  cause?: unknown
+}
+
+export class CoatcheckError extends Error {
+  override readonly name = 'CoatcheckError'
+  readonly code: ErrorCode
+  readonly status: number
+  readonly title: string
+  readonly members: Readonly<Record<string, string | number | boolean>>
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: ErrorCode, options: CoatcheckErrorOptions = {}) {
+    const [status, title] = problems[code]
+    super(title, { cause: options.cause })
+    this.code = code
+    this.status = status
+    this.title = title
+    this.members = options.members ?? {}
+    this.headers = options.headers ?? {}
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What differs between Node and Workers, as interfaces that are handed in at the top.
+ * Nothing below asks where it runs.
+ */
+import type { Context } from 'hono'
+
+/** Milliseconds since the epoch. Handed in so that tests hold time. */
+export interface Clock {
+  now(): number
+}
+
+/** Header fields in the order and the spelling that they came in; a name may occur more than once. */
+export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>
+
+/** A request's header fields by lower-case name; repeated ones are joined as RFC 9110 §5.3 says. */
+export type IncomingHeaders = Readonly<Record<string, string | undefined>>
+
+/** The bytes of a request body. Node's own streams are async iterables; everything else gives web streams. */
+export type RequestBody = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | Uint8Array<ArrayBuffer>
+
+/** One request to an API behind us. */
+export interface UpstreamRequest {
+  /** Scheme, host and port, without a path: `https://orders.internal`. */
+  readonly origin: string
+  /** Path and query exactly as they go on the wire. */
+  readonly target: string
+  readonly method: string
+  readonly headers: HeaderList
+  readonly body: RequestBody | null
+  /** Aborts the request, and after the head the body that is still to come. */
+  readonly signal: AbortSignal
+  /** How long the answer's head may take. */
+  readonly headersTimeoutMs: number
+  /** How long the answer's body may be silent; 0 is for ever (event streams). */
+  readonly bodyTimeoutMs: number
+}
+
+/** The body of an upstream's answer, not read yet. Exactly one of its two functions is called. */
+export interface UpstreamBody {
+  stream(): ReadableStream<Uint8Array>
+  cancel(): void
+}
+
+export interface UpstreamResponse {
+  readonly status: number
+  readonly headers: HeaderList
+  readonly body: UpstreamBody | null
+}
+
+/**
+ * Sends requests to upstreams. Never follows a redirect, never decompresses, never adds a header
+ * but those of the connection.
+ *
+ * Rejects with a CoatcheckError: `upstream_unreachable` or `upstream_timeout`.
+ */
+export interface Transport {
+  send(request: UpstreamRequest): Promise<UpstreamResponse>
+}
+
+/** The head of an answer. Cookies are apart: they are decided when it is written (sessions.md C2). */
+export interface ResponseHead {
+  readonly status: number
+  readonly headers: HeaderList
+}
+
+export interface Runtime {
+  readonly clock: Clock
+  readonly transport: Transport
+  /** The request target as it came on the wire where the runtime shows it, else path and query of the URL. */
+  requestTarget(c: Context): string
+  requestHeaders(c: Context): IncomingHeaders
+  /** The body that came, unread; null where there is none. */
+  requestBody(c: Context): RequestBody | null
+  /** Address of the peer of the connection, where the runtime knows it. */
+  peerAddress(c: Context): string | undefined
+  /** Aborted when the client goes away before the answer is complete. */
+  clientSignal(c: Context): AbortSignal
+  /**
+   * Answers with an upstream's body. `finish` gives the header fields to add (our cookies) and is called
+   * when the head is about to be written.
+   */
+  respond(
+    c: Context,
+    head: ResponseHead,
+    body: UpstreamBody | null,
+    finish: () => HeaderList | Promise<HeaderList>,
+  ): Response | Promise<Response>
+  /** Lets work outlive the request that started it. */
+  waitUntil(c: Context, work: Promise<unknown>): void
+}
