@@ -40,8 +40,8 @@ export interface Coordinator {
   /** The browser has shown that it holds this version: the entry may shrink to a stub when room is needed (R9). */
   confirm(sessionId: string, version: number): void
 
-  /** Takes the lease if nobody holds it; undefined if somebody does. */
-  acquireLease(sessionId: string, ttlMs: number): Promise<Lease | undefined>
+  /** Waits for the lease, and takes it. It lapses after `ttlMs` unless renewed (R6). */
+  acquireLease(sessionId: string, ttlMs: number): Promise<Lease>
 
   /** Makes durable that a refresh of this version is about to be sent (R3). Rejects if it cannot. */
   recordAttempt(sessionId: string, version: number): Promise<void>
@@ -58,6 +58,9 @@ export interface Coordinator {
    */
   once(key: string, ttlMs: number, work: () => Promise<string>): Promise<string>
 
+  /** The value that `once` gave for this key within its time; undefined where there is none yet. */
+  recall(key: string): Promise<string | undefined>
+
   close(): Promise<void>
 }
 
@@ -65,4 +68,10 @@ export interface Lease {
   /** Extends the lease; false if it was lost. */
   renew(ttlMs: number): Promise<boolean>
   release(): Promise<void>
+}
+
+/** Where sessions live: in the browser's cookie, or behind a ticket. Made by `cookieStore()` and its kin. */
+export interface SessionStore {
+  readonly name: string
+  readonly coordinator: Coordinator
 }

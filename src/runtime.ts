@@ -3,6 +3,7 @@
  * Nothing below asks where it runs.
  */
 import type { Context } from 'hono'
+import type { FetchBinding } from './config/types.ts'
 
 /** Milliseconds since the epoch. Handed in so that tests hold time. */
 export interface Clock {
@@ -33,6 +34,8 @@ export interface UpstreamRequest {
   readonly headersTimeoutMs: number
   /** How long the answer's body may be silent; 0 is for ever (event streams). */
   readonly bodyTimeoutMs: number
+  /** Workers only: who is asked instead of the network. The configuration refuses one on Node. */
+  readonly binding?: FetchBinding | undefined
 }
 
 /** The body of an upstream's answer, not read yet. Exactly one of its two functions is called. */
@@ -51,7 +54,8 @@ export interface UpstreamResponse {
  * Sends requests to upstreams. Never follows a redirect, never decompresses, never adds a header
  * but those of the connection.
  *
- * Rejects with a CoatcheckError: `upstream_unreachable` or `upstream_timeout`.
+ * Rejects with a CoatcheckError, `upstream_unreachable` or `upstream_timeout`; with the signal's reason when it was
+ * aborted; and with the body's own CoatcheckError when that is what broke (`payload_too_large`).
  */
 export interface Transport {
   send(request: UpstreamRequest): Promise<UpstreamResponse>

@@ -1,10 +1,16 @@
 /** What an operator may say (`UserConfig`), and what it becomes once it is checked (`Config`). */
-import type { Coordinator } from '../coordinator.ts'
+import type { SessionStore } from '../coordinator.ts'
 
 /** How a call may prove that the page made it; `fetch` carries `X-CSRF`, the others cannot. */
 export type RequestKind = 'fetch' | 'eventsource' | 'download' | 'media' | 'websocket'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/**
+ * A string that often comes from the environment: the type lets a variable that is not set through, and
+ * validation names it.
+ */
+export type Setting = string | undefined
 
 /** A duration such as `'30s'`, `'15m'`, `'12h'`, `'7d'`, or a whole number of seconds. */
 export type Duration = number | string
@@ -17,9 +23,9 @@ export interface FetchBinding {
 /** The authorization server, and who we are to it. */
 export interface ProviderConfig {
   /** Issuer identifier (RFC 8414 §2). Metadata is found from it, unless `metadata` says it. */
-  issuer: string
-  clientId: string
-  clientSecret: string
+  issuer: Setting
+  clientId: Setting
+  clientSecret: Setting
   /** How the client authenticates at the token endpoint. Default `client_secret_basic`. */
   clientAuthentication?: 'client_secret_basic' | 'client_secret_post'
   /** Default `openid offline_access`. Without `openid` there is no ID token (plain OAuth 2). */
@@ -49,15 +55,15 @@ export interface SessionConfig {
    * 32 bytes of base64url each, as `coatcheck keygen` prints. The first seals, all open: to rotate, add the
    * new one at the end everywhere, then move it to the front, then drop the old one.
    */
-  secrets: readonly (string | undefined)[]
+  secrets: readonly Setting[]
   /** The session ends after so long without a call. Default `30m`. */
   idleTimeout?: Duration
   /** The session ends so long after sign-in, whatever happens. Default `12h`. */
   absoluteTimeout?: Duration
   /** Claims of the ID token that the page may see. Default `sub name preferred_username email picture`. */
   claims?: readonly string[]
-  /** What processes share about sessions. Default: `memoryCoordinator()`. */
-  coordinator?: Coordinator
+  /** Where sessions live. Default: `cookieStore()`, in the browser's cookie. */
+  store?: SessionStore
 }
 
 /** Where the app's own pages come from: a folder that was built, or a development server. */
@@ -77,10 +83,10 @@ export interface CspConfig {
 }
 
 interface RouteBase {
-  /** `/api/orders` (exactly this) or `/api/orders/*` (everything below it). */
+  /** `/api/orders` (exactly this) or `/api/orders/*` (everything below it, but not `/api/orders` itself). */
   path: string
   /** What the matched part is appended to: an `https:` URL without query, or a service binding. */
-  upstream: string | FetchBinding
+  upstream: Setting | FetchBinding
   /** For a service binding: the path that the matched part is appended to. Default `/`. */
   upstreamPath?: string
   /** Default `['GET', 'HEAD']`. */
@@ -123,7 +129,7 @@ export type RouteConfig = SessionRouteConfig | OpenRouteConfig
 
 export interface UserConfig {
   /** The origin that browsers see: `https://app.example.com`. */
-  baseUrl: string
+  baseUrl: Setting
   /** Where our endpoints are. Default `/bff`. */
   basePath?: string
   provider: ProviderConfig
@@ -131,7 +137,10 @@ export interface UserConfig {
   routes: readonly RouteConfig[]
   spa?: SpaConfig
   listeners?: {
-    /** Port, or `host:port`. Default: the port of `baseUrl` if that is a loopback address, else 3000. */
+    /**
+     * Port, or `host:port`. Default: host and port of `baseUrl` if that is a loopback address, else port 3000
+     * on every address.
+     */
     public?: number | string
   }
   /** Request header fields that pass on every route besides the usual ones. */
@@ -211,7 +220,9 @@ export interface Provider {
 export interface Config {
   /** Scheme, host and port: `https://app.example.com`. */
   readonly origin: string
+  /** Host and port as the `Host` field has them: no port where it is the scheme's own. */
   readonly host: string
+  /** True for https, false for plain http on a loopback address. */
   readonly isSecureOrigin: boolean
   readonly basePath: string
   readonly provider: Provider
@@ -220,7 +231,7 @@ export interface Config {
     readonly idleSeconds: number
     readonly absoluteSeconds: number
     readonly claims: readonly string[]
-    readonly coordinator: Coordinator | undefined
+    readonly store: SessionStore | undefined
   }
   readonly routes: readonly Route[]
   readonly spa: SpaConfig | undefined

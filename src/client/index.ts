@@ -1,0 +1,11 @@
+/** The browser's side of Coatcheck: no dependency, and nothing of the server. */
+export type { Browser, Channel } from './browser.ts'
+export { type Client, type ClientOptions, createClient } from './client.ts'
+export type { ClientEvents, SignedOutReason } from './emitter.ts'
+export type { ServerEvent } from './event-parser.ts'
+export type { EventStream, EventStreamEnd, EventStreamState, EventsOptions } from './events.ts'
+export type { LoginOptions } from './login.ts'
+export { CoatcheckProblem, type ProblemCode, problemOf } from './problem.ts'
+export type { DefaultClaims, Session } from './session.ts'
+export type { SessionState } from './state.ts'
+export type { UploadOptions, UploadProgress } from './upload.ts'

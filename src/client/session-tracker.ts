@@ -1,0 +1,101 @@
+/** Turns what a look at the session found into the page's state, the events of it, and word to other tabs. */
+import type { ClientEvents, Emitter, SignedOutReason } from './emitter.ts'
+import type { Session } from './session.ts'
+import type { SessionState, State } from './state.ts'
+import type { TabMessage } from './tabs.ts'
+
+export interface SessionTracker<Claims> {
+  /** Taken before a look is sent, and given with what it found. */
+  moment(): number
+  found(session: Session<Claims> | undefined, look: { isQuiet: boolean; moment: number }): void
+  notFound(): void
+  ended(reason: SignedOutReason): void
+  dismissLoginError(): void
+}
+
+export interface TrackerParts<Claims> {
+  readonly state: State<Claims>
+  readonly events: Emitter<ClientEvents<Claims>>
+  readonly loginError: string | undefined
+  readonly isFromLogin: boolean
+  tell(message: TabMessage): void
+  secondsLeft(): number | undefined
+}
+
+export function createSessionTracker<Claims>(parts: TrackerParts<Claims>): SessionTracker<Claims> {
+  const { state, events, tell } = parts
+  let loginError = parts.loginError
+  let isSignInNews = parts.isFromLogin
+  let lastKnown: Session<Claims> | undefined
+  let endedRef: string | undefined
+  let endings = 0
+
+  const foundSession = (found: Session<Claims>, isQuiet: boolean) => {
+    const before = state.get()
+    const session = isSame(before.session, found) ? (before.session as Session<Claims>) : found
+    const previous = lastKnown
+    lastKnown = session
+    loginError = undefined
+    state.set({
+      status: 'authenticated',
+      session,
+      isOffline: false,
+      loginError,
+      canExtend: session.idleExpiresAt < session.expiresAt,
+    })
+    const isAnother = previous !== undefined && previous.ref !== session.ref
+    if (before.status !== 'authenticated') events.emit('signed-in', { session })
+    if (isAnother) events.emit('changed', { session, previous })
+    const isNews = isSignInNews || isAnother || before.status === 'anonymous'
+    isSignInNews = false
+    if (isNews && !isQuiet) tell(isAnother ? 'changed' : 'signed-in')
+  }
+
+  const foundNobody = (isQuiet: boolean) => {
+    const isOver = (parts.secondsLeft() ?? 1) === 0
+    const { session: previous } = state.get()
+    state.set({ ...signedOut, loginError })
+    if (previous === undefined) return
+    events.emit('signed-out', { reason: isOver ? 'expired' : 'elsewhere', previous })
+    if (!isQuiet) tell('changed')
+  }
+
+  return {
+    moment: () => endings,
+    found(session, { isQuiet, moment }) {
+      // The look was sent before the end of this very session, and its answer came after.
+      const isOutrun = moment !== endings && session !== undefined && session.ref === endedRef
+      if (session === undefined || isOutrun) foundNobody(isQuiet)
+      else foundSession(session, isQuiet)
+    },
+    notFound() {
+      const { status } = state.get()
+      const isUnknown = status === 'loading' || status === 'unavailable'
+      state.set(isUnknown ? { status: 'unavailable', isOffline: true, loginError } : { isOffline: true })
+    },
+    ended(reason) {
+      endings += 1
+      const { session: previous } = state.get()
+      endedRef = previous?.ref
+      state.set({ ...signedOut, loginError })
+      if (previous !== undefined) events.emit('signed-out', { reason, previous })
+    },
+    dismissLoginError() {
+      loginError = undefined
+      state.set({ loginError })
+    },
+  }
+}
+
+const signedOut = {
+  status: 'anonymous',
+  session: undefined,
+  isOffline: false,
+  expiresSoon: false,
+  canExtend: false,
+} as const satisfies Partial<SessionState<unknown>>
+
+/** The same session with the same times keeps its identity, so that nothing is drawn anew. */
+function isSame(a: Session<unknown> | undefined, b: Session<unknown>): boolean {
+  return a !== undefined && JSON.stringify(a) === JSON.stringify(b)
+}

@@ -1,0 +1,84 @@
+/** Schemas that several parts of the configuration use. */
+import * as v from 'valibot'
+import { parseDuration, spokenDuration } from './durations.ts'
+import { nearest } from './nearest.ts'
+import { type Field, mistake, wanted } from './read-object.ts'
+
+/** A string that is not blank and has no white space around it. */
+export function text(cure: string): Field<string> {
+  return v.pipe(
+    v.string(wanted('a string', cure)),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return
+      const value = dataset.value
+      if (value.trim() === '') addIssue({ message: mistake('is empty', cure) })
+      else if (value !== value.trim())
+        addIssue({
+          message: mistake(
+            'begins or ends with white space',
+            'remove it; a file that was read often ends with a line break',
+          ),
+        })
+    }),
+  )
+}
+
+/** A list without repetitions. */
+export function list<Item>(item: Field<Item>, cure: string, minimum = 0): Field<readonly Item[]> {
+  return v.pipe(
+    v.array(item, wanted('a list', cure)),
+    v.minLength(minimum, mistake('is empty', cure)),
+    v.check((items) => new Set(items).size === items.length, mistake('names something twice', 'name it once')),
+    v.readonly(),
+  )
+}
+
+export function oneOf<const Option extends string>(options: readonly Option[]): Field<Option> {
+  const all = options.map((option) => `'${option}'`).join(', ')
+  return v.picklist(options, (issue) => {
+    if (typeof issue.input !== 'string') return wanted('a string', `write one of ${all}`)(issue)
+    const meant = nearest(issue.input, options)
+    return mistake('is not known here', meant ? `write '${meant}'` : `write one of ${all}`)
+  })
+}
+
+/** Gives seconds. */
+export function duration(minimumSeconds: number, maximumSeconds: number): Field<number> {
+  const example = "write a number with s, m, h or d, such as '30s', '15m', '12h' or '7d', or whole seconds"
+  return v.pipe(
+    v.union([v.string(), v.number()], wanted('a duration', example)),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const seconds = parseDuration(dataset.value)
+      if (seconds === undefined) {
+        addIssue({ message: mistake('is not a duration', example) })
+        return NEVER
+      }
+      if (seconds < minimumSeconds || seconds > maximumSeconds) {
+        const bounds = `between ${spokenDuration(minimumSeconds)} and ${spokenDuration(maximumSeconds)}`
+        addIssue({ message: mistake('is out of bounds', `write a duration ${bounds}`) })
+        return NEVER
+      }
+      return seconds
+    }),
+  )
+}
+
+export function flag(): Field<boolean> {
+  return v.boolean(wanted('true or false'))
+}
+
+export function optional<Output>(schema: Field<Output>): Field<Output | undefined> {
+  return v.optional(schema)
+}
+
+export function withDefault<Output>(schema: Field<Output>, value: Output): Field<Output> {
+  return v.pipe(
+    v.optional(schema),
+    v.transform((output) => output ?? value),
+  )
+}
+
+/** A field that another function reads. */
+export function anything(): Field<unknown> {
+  return v.unknown()
+}

@@ -1,0 +1,33 @@
+/** What an auditor should look at: exceptions that the configuration makes, all of them by name. */
+import type { ReadRoute } from './route.ts'
+import type { CspConfig, Provider, SpaConfig } from './types.ts'
+import { isInsecure } from './upstream.ts'
+
+export function notices(routes: readonly ReadRoute[], provider: Provider, spa: SpaConfig | undefined): string[] {
+  return [...routes.flatMap((route) => routeNotices(route, provider)), ...cspNotices(spa?.csp)]
+}
+
+function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: Provider): string[] {
+  if (!route) return []
+  const unasked = route.scopes.filter((scope) => !provider.scope.split(' ').includes(scope))
+  const withoutHeader = [...route.kinds].filter((kind) => kind !== 'fetch')
+  const found = [
+    route.auth === 'none' && `is open to everyone: ${reason}`,
+    isInsecure(route.upstream) && `sends to ${route.upstream.origin} in plain http`,
+    withoutHeader.length > 0 && `may be called without X-CSRF, as ${withoutHeader.join(', ')}`,
+    route.content === 'page' && 'answers with documents of this origin, not data',
+    shared && `shares a resource with a route of another auth: ${shared}`,
+    unasked.length > 0 && `asks for ${unasked.join(', ')}, which provider.scope does not request`,
+  ]
+  return found.filter((notice) => typeof notice === 'string').map((notice) => `${route.path} ${notice}`)
+}
+
+function cspNotices(csp: CspConfig | undefined): string[] {
+  const isBroad = (source: string) => source === '*' || /^'unsafe-|^[a-z]+:$|^(https?:\/\/)?\*($|[:/])/i.test(source)
+  return Object.entries(csp ?? {})
+    .flatMap(([directive, sources]) =>
+      Array.isArray(sources) ? sources.map((source: string) => ({ directive, source })) : [],
+    )
+    .filter(({ source }) => isBroad(source))
+    .map(({ directive, source }) => `spa.csp.${directive} has ${source}`)
+}

@@ -1,0 +1,113 @@
+/** From what an operator said to what the server runs with: checked, with every default filled in. */
+import { ConfigError, type ConfigIssue } from './config-error.ts'
+import { callSource } from './environment.ts'
+import { anything, flag, list, withDefault } from './fields.ts'
+import { requestHeaderName } from './header-names.ts'
+import { readHooks } from './hooks.ts'
+import { readListeners } from './listeners.ts'
+import { notices } from './notices.ts'
+import { basePath } from './paths.ts'
+import { readProvider } from './provider.ts'
+import { type Issues, readObject } from './read-object.ts'
+import { completeRoutes, readRoutes } from './routes.ts'
+import { readSession } from './session.ts'
+import { readSpa } from './spa.ts'
+import type { Config, ConfigSource, UserConfig } from './types.ts'
+import { baseUrl } from './urls.ts'
+
+const fields = {
+  baseUrl: baseUrl(),
+  basePath: withDefault(basePath(), '/bff'),
+  provider: anything(),
+  session: anything(),
+  routes: anything(),
+  spa: anything(),
+  listeners: anything(),
+  requestHeaders: withDefault(list(requestHeaderName(), 'write a list of header fields'), []),
+  hooks: anything(),
+  thirdPartyInitiatedLogin: withDefault(flag(), false),
+}
+
+/** Gives a configuration its type, and nothing else: it is checked when the server starts. */
+export function defineConfig<Env = Record<string, string | undefined>>(source: ConfigSource<Env>): ConfigSource<Env> {
+  return source
+}
+
+/**
+ * @throws {ConfigError} with every mistake. Its text never holds a secret or the value of a variable that
+ * the function of the environment threw with.
+ */
+export function resolveConfig<Env = Record<string, string | undefined>>(source: ConfigSource<Env>, env: Env): Config {
+  const issues: Issues = []
+  const { input, unset } = callSource(source, env, issues)
+  if (issues.length > 0) throw new ConfigError(redact(issues, stringsOf(env)))
+  const config = readConfig(input, issues)
+  if (config && issues.length === 0) return config
+  throw new ConfigError(redact(nameUnset(issues, unset), secretsOf(input)))
+}
+
+function readConfig(input: unknown, issues: Issues): Config | undefined {
+  const { partial, complete } = readObject(fields, input, '', issues)
+  if (typeof input !== 'object' || input === null) return undefined
+  const origin = partial.baseUrl?.origin
+  const provider = readProvider(partial.provider, 'provider', issues)
+  const session = readSession(partial.session, 'session', issues)
+  const routes = readRoutes(partial.routes, 'routes', issues, {
+    ownOrigin: origin,
+    basePath: partial.basePath,
+    hasSpa: partial.spa !== undefined,
+    requestHeaders: partial.requestHeaders ?? [],
+  })
+  const spa = readSpa(partial.spa, 'spa', issues, origin)
+  const listeners = readListeners(partial.listeners, 'listeners', issues, partial.baseUrl)
+  const hooks = readHooks(partial.hooks, 'hooks', issues)
+  if (!complete || !provider || !session || !listeners) return undefined
+  return {
+    origin: complete.baseUrl.origin,
+    host: complete.baseUrl.host,
+    isSecureOrigin: complete.baseUrl.protocol === 'https:',
+    basePath: complete.basePath,
+    provider,
+    session,
+    routes: completeRoutes(routes),
+    spa,
+    listeners,
+    hooks,
+    thirdPartyInitiatedLogin: complete.thirdPartyInitiatedLogin,
+    notices: notices(routes, provider, spa),
+  }
+}
+
+/** A field that is not set most likely wants one of the variables that are not. */
+function nameUnset(issues: readonly ConfigIssue[], unset: readonly string[]): ConfigIssue[] {
+  if (unset.length === 0) return [...issues]
+  return issues.map((issue) =>
+    issue.problem.startsWith('is not set')
+      ? { ...issue, cure: `${issue.cure} (read and not set: ${unset.join(', ')})` }
+      : issue,
+  )
+}
+
+/** A secret that was written into the wrong field would otherwise be shown there. */
+function redact(issues: readonly ConfigIssue[], secrets: readonly string[]): ConfigIssue[] {
+  const hide = (text: string) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text)
+  return issues.map(({ path, problem, cure }) => ({ path: hide(path), problem: hide(problem), cure: hide(cure) }))
+}
+
+function secretsOf(input: unknown): string[] {
+  const { provider, session } = (typeof input === 'object' && input !== null ? input : {}) as Partial<UserConfig>
+  const secrets: unknown[] = Array.isArray(session?.secrets) ? session.secrets : []
+  return longStrings([provider?.clientSecret, ...secrets])
+}
+
+function stringsOf(env: unknown): string[] {
+  return typeof env === 'object' && env !== null ? longStrings(Object.values(env)) : []
+}
+
+/** Shorter ones would blank out parts of words. The longest first, lest one is part of another. */
+function longStrings(values: readonly unknown[]): string[] {
+  return values
+    .filter((value) => typeof value === 'string')
+    .filter((value) => value.length >= 8)
+    .sort((one, other) => other.length - one.length)
+}

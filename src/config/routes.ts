@@ -1,0 +1,74 @@
+/** All routes, and what has to hold between them. */
+import { isAtOrBelow, isWildcard, withoutWildcard } from './paths.ts'
+import { type Issues, join } from './read-object.ts'
+import { reportConflicts } from './resource-conflicts.ts'
+import { type ReadRoute, type RouteContext, readRoute } from './route.ts'
+import type { Route } from './types.ts'
+
+export interface RoutesContext extends RouteContext {
+  readonly basePath: string | undefined
+  readonly hasSpa: boolean
+}
+
+export function readRoutes(input: unknown, path: string, issues: Issues, context: RoutesContext): ReadRoute[] {
+  if (!Array.isArray(input)) {
+    issues.push({
+      path,
+      problem: input === undefined ? 'is not set' : 'has to be a list',
+      cure: 'write [{ path, upstream, auth }, …], or [] for none',
+    })
+    return []
+  }
+  const routes = Array.from(input, (route, index) => readRoute(route, join(path, index), issues, context))
+  reportOwnPaths(routes, path, issues, context)
+  reportDuplicates(routes, path, issues)
+  reportConflicts(routes, path, issues)
+  return routes
+}
+
+/** Paths that are ours: our endpoints', and where there is an app, the root's. */
+function reportOwnPaths(routes: readonly ReadRoute[], path: string, issues: Issues, context: RoutesContext): void {
+  for (const [index, { partial }] of routes.entries()) {
+    if (partial.path === undefined) continue
+    const at = join(join(path, index), 'path')
+    const prefix = withoutWildcard(partial.path)
+    if (context.basePath !== undefined && isAtOrBelow(prefix, context.basePath)) {
+      issues.push({
+        path: at,
+        problem: `is under ${context.basePath}, where our endpoints are`,
+        cure: 'take another path, or set basePath',
+      })
+    } else if (context.basePath !== undefined && isWildcard(partial.path) && isAtOrBelow(context.basePath, prefix)) {
+      issues.push({
+        path: at,
+        problem: `covers ${context.basePath}, where our endpoints are`,
+        cure: 'take a narrower path, or set basePath to one that is not below it',
+      })
+    } else if (context.hasSpa && partial.path === '/') {
+      issues.push({ path: at, problem: 'is where the app itself is', cure: 'take another path, or leave out spa' })
+    }
+  }
+}
+
+function reportDuplicates(routes: readonly ReadRoute[], path: string, issues: Issues): void {
+  const seen = new Map<string, number>()
+  for (const [index, { partial }] of routes.entries()) {
+    const repeated = [...(partial.methods ?? [])].filter((method) => seen.has(`${method} ${partial.path}`))
+    const earlier = seen.get(`${repeated[0]} ${partial.path}`)
+    if (partial.path !== undefined && earlier !== undefined) {
+      issues.push({
+        path: join(path, index),
+        problem: `has the same path as ${join(path, earlier)}, for ${repeated.join(', ')}`,
+        cure: 'leave one of them out, or give them different methods',
+      })
+    }
+    for (const method of partial.methods ?? []) {
+      if (!seen.has(`${method} ${partial.path}`)) seen.set(`${method} ${partial.path}`, index)
+    }
+  }
+}
+
+/** The routes that are right; all of them, if there is no mistake. */
+export function completeRoutes(routes: readonly ReadRoute[]): Route[] {
+  return routes.flatMap(({ complete }) => (complete ? [complete] : []))
+}

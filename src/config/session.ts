@@ -1,0 +1,59 @@
+/** How long sessions live, and what seals them. */
+import * as v from 'valibot'
+import type { SessionStore } from '../coordinator.ts'
+import { duration, list, optional, text, withDefault } from './fields.ts'
+import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
+import { sessionSecret } from './secrets.ts'
+import type { Config } from './types.ts'
+
+const minute = 60
+const day = 86_400
+
+const defaultClaims: readonly string[] = ['sub', 'name', 'preferred_username', 'email', 'picture']
+
+const fields = {
+  secrets: list(sessionSecret(), 'take what `coatcheck keygen` prints', 1),
+  idleTimeout: withDefault(duration(1, 90 * day), 30 * minute),
+  // Browsers keep a cookie for 400 days at most (RFC 6265bis §5.5).
+  absoluteTimeout: withDefault(duration(1, 400 * day), day / 2),
+  claims: withDefault(list(text('write the name of a claim, such as email'), 'write a list of claims'), defaultClaims),
+  store: optional(store()),
+}
+
+export function readSession(input: unknown, path: string, issues: Issues): Config['session'] | undefined {
+  const { partial, complete } = readObject(fields, input, path, issues)
+  const { idleTimeout, absoluteTimeout } = partial
+  if (idleTimeout !== undefined && absoluteTimeout !== undefined && idleTimeout > absoluteTimeout) {
+    issues.push({
+      path: join(path, 'idleTimeout'),
+      problem: 'is longer than absoluteTimeout, so it would never come to pass',
+      cure: 'make it shorter, or absoluteTimeout longer',
+    })
+    return undefined
+  }
+  return (
+    complete && {
+      secrets: complete.secrets,
+      idleSeconds: complete.idleTimeout,
+      absoluteSeconds: complete.absoluteTimeout,
+      claims: complete.claims,
+      store: complete.store,
+    }
+  )
+}
+
+/** Made by `cookieStore()` and its kin; what is in it is their business. */
+function store(): Field<SessionStore> {
+  const cure = 'write cookieStore()'
+  return v.custom<SessionStore>(
+    (value) => isObject(value) && isObject(value.coordinator) && typeof value.coordinator.commit === 'function',
+    (issue) =>
+      typeof issue.input === 'object' && issue.input !== null
+        ? mistake('is not a session store', cure)
+        : wanted('a session store', cure)(issue),
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,95 @@
+/** Where a route leads: an API's URL, or a service binding of Workers. */
+
+import { canonicalPathMistake } from './paths.ts'
+import { type Issues, join } from './read-object.ts'
+import type { FetchBinding, Upstream } from './types.ts'
+import { isLoopbackHost, parseHttp, partsMistake } from './urls.ts'
+
+const example = 'https://orders.internal/v1'
+
+export interface UpstreamFields {
+  upstream?: unknown
+  upstreamPath?: string | undefined
+  allowInsecureUpstream?: boolean | undefined
+}
+
+/** @param ownOrigin of this server, which is no upstream: calls would go round in circles. */
+export function readUpstream(
+  fields: UpstreamFields,
+  path: string,
+  issues: Issues,
+  ownOrigin: string | undefined,
+): Upstream | undefined {
+  if (isBinding(fields.upstream)) return readBinding(fields.upstream, fields.upstreamPath, path, issues)
+  const before = issues.length
+  if (fields.upstreamPath !== undefined) {
+    issues.push({
+      path: join(path, 'upstreamPath'),
+      problem: 'is for service bindings only',
+      cure: 'write the path as part of upstream',
+    })
+  }
+  const upstream = readUrl(fields, join(path, 'upstream'), issues, ownOrigin)
+  return issues.length === before ? upstream : undefined
+}
+
+/** True for plain http to another machine: allowed by name, and reported. */
+export function isInsecure(upstream: Upstream): boolean {
+  const url = new URL(upstream.origin)
+  return !upstream.binding && url.protocol === 'http:' && !isLoopbackHost(url.hostname)
+}
+
+function readBinding(
+  binding: FetchBinding,
+  upstreamPath: string | undefined,
+  path: string,
+  issues: Issues,
+): Upstream | undefined {
+  const basePath = withoutLastSlash(upstreamPath ?? '/')
+  const found = canonicalPathMistake(basePath)
+  if (!found) return { origin: 'https://binding.internal', basePath, binding }
+  issues.push({ path: join(path, 'upstreamPath'), ...found })
+  return undefined
+}
+
+function readUrl(
+  { upstream, allowInsecureUpstream }: UpstreamFields,
+  path: string,
+  issues: Issues,
+  ownOrigin: string | undefined,
+): Upstream | undefined {
+  const add = (problem: string, cure: string) => {
+    issues.push({ path, problem, cure })
+    return undefined
+  }
+  if (upstream === undefined)
+    return add('is not set', `write ${example}; if it comes from the environment, set the variable`)
+  if (typeof upstream !== 'string')
+    return add('is neither a URL nor a service binding', `write ${example}, or env.NAME of a binding`)
+  const url = parseHttp(upstream)
+  if (!url) return add('is not an http(s) URL', `write ${example}`)
+  const [problem, cure = ''] = partsMistake(url, upstream, { example })?.split('\n') ?? []
+  if (problem) return add(problem, cure)
+  if (url.origin === ownOrigin) return add('is this server itself', 'write the address of the API behind it')
+  if (url.protocol === 'http:' && !isLoopbackHost(url.hostname) && !allowInsecureUpstream) {
+    return add(
+      'is plain http, and its host is not this machine: access tokens would be readable on the way',
+      `write https://${url.host}${url.pathname}, or set allowInsecureUpstream: true, which is reported`,
+    )
+  }
+  // As it was written: the URL parser has collapsed what is refused here.
+  const basePath = withoutLastSlash(upstream.replace(/^https?:\/\/[^/]*/i, ''))
+  const found = basePath.endsWith('/*')
+    ? { problem: 'ends with a *', cure: `write ${upstream.slice(0, -2)}: what * of the path matched is appended` }
+    : canonicalPathMistake(basePath)
+  if (found) return add(found.problem, found.cure)
+  return { origin: url.origin, basePath, binding: undefined }
+}
+
+function isBinding(value: unknown): value is FetchBinding {
+  return typeof value === 'object' && value !== null && typeof (value as FetchBinding).fetch === 'function'
+}
+
+function withoutLastSlash(path: string): string {
+  return path.endsWith('/') ? path.slice(0, -1) : path
+}

@@ -1,0 +1,90 @@
+/** `GET /bff/callback`: the authorization response. Ends in a redirect, always to a path of this origin. */
+import type { Handler } from 'hono'
+import { CoatcheckError } from '../errors.ts'
+import { LoginError, type LoginErrorCode, redeemCode } from '../oauth/code-grant.ts'
+import { ownCookies } from '../own-cookies.ts'
+import type { BffEnv, Services } from '../services.ts'
+import { loginCookiePrefix } from '../session/cookie-names.ts'
+import {
+  clearedLoginCookie,
+  type LoginTransaction,
+  openLoginTransaction,
+  transactionIdOf,
+  transactionIds,
+} from '../session/login-transaction.ts'
+import { type SessionStart, shortId } from '../session/session.ts'
+import { cookieMissingPage, isCookieMissing } from './cookie-missing-page.ts'
+import { withLoginError } from './login-error.ts'
+
+export function callback(services: Services): Handler<BffEnv> {
+  const { config, runtime, sessions, loginSealer, report, reply } = services
+
+  const fail = (returnTo: string, code: LoginErrorCode, cause: unknown, id?: string) => {
+    report({ event: 'login_failed', code, cause })
+    const cookies = id === undefined ? [] : [clearedLoginCookie(id)]
+    return reply({ status: 303, location: config.origin + withLoginError(returnTo, code), cookies })
+  }
+
+  return async (c) => {
+    const { query } = c.get('target')
+    const cookies = ownCookies(runtime.requestHeaders(c).cookie)
+    const id = transactionIdOf(new URLSearchParams(query).get('state') ?? '')
+    const transaction = id && (await openLoginTransaction(loginSealer, id, cookies, runtime.clock))
+    if (!transaction) {
+      if (isCookieMissing(config, id, cookies, runtime.clock))
+        return reply({ status: 200, html: cookieMissingPage(config.origin) })
+      // A sign-in that is over, or was never begun here: its code is not redeemed (SEC-3).
+      const leftOver = id && cookies.has(loginCookiePrefix + id) ? id : undefined
+      return fail('/', 'login_expired', undefined, leftOver)
+    }
+    try {
+      const rivals = transactionIds(cookies).filter((other) => other !== transaction.id)
+      const session = await sessions.begin(onceKey(transaction.id), rivals.map(onceKey), cookies, () =>
+        signIn(services, query, transaction),
+      )
+      const changes = await sessions.firstCookies(session, cookies)
+      report({ event: 'login_succeeded', session: shortId(session) })
+      return reply({
+        status: 303,
+        location: config.origin + transaction.returnTo,
+        cookies: [...changes, clearedLoginCookie(transaction.id)],
+      })
+    } catch (error) {
+      if (error instanceof LoginError) return fail(transaction.returnTo, error.code, error.cause, transaction.id)
+      if (error instanceof CoatcheckError && error.code === 'session_too_large') {
+        return fail(transaction.returnTo, 'session_too_large', error, transaction.id)
+      }
+      throw error
+    }
+  }
+}
+
+async function signIn(services: Services, query: string, transaction: LoginTransaction): Promise<SessionStart> {
+  const { config, runtime, server } = services
+  const { tokens, claims, idToken } = await redeemCode(
+    server,
+    query,
+    transaction,
+    transaction.maxAgeSeconds,
+    runtime.clock,
+  )
+  try {
+    await config.hooks.onLogin?.({ claims })
+  } catch (cause) {
+    throw new LoginError('login_refused', cause)
+  }
+  const allowed = Object.fromEntries(
+    config.session.claims.filter((name) => name in claims).map((name) => [name, claims[name]]),
+  )
+  return {
+    issuer: config.provider.issuer,
+    tokens,
+    idToken,
+    idTokenClaims: claims,
+    shownClaims: config.hooks.claims?.(allowed) ?? allowed,
+  }
+}
+
+function onceKey(transactionId: string): string {
+  return `login.${transactionId}`
+}

@@ -1,0 +1,35 @@
+/** What an answer may say to caches (RFC 9111). */
+import { splitOutsideQuotes } from './fields.ts'
+
+/** Whether a field speaks to caches, in the browser or on the way to it. */
+export function isCacheField(name: string): boolean {
+  if (name === 'cache-control' || name === 'expires' || name === 'pragma') return true
+  return isSharedCacheField(name)
+}
+
+/** Fields for shared caches alone: `CDN-Cache-Control` (RFC 9213) and its relatives; they overrule `Cache-Control`. */
+export function isSharedCacheField(name: string): boolean {
+  if (name.endsWith('-cache-control') || name.endsWith('-cache-tag') || name.endsWith('-cache-tags')) return true
+  if (name.startsWith('surrogate-') || name.startsWith('edge-')) return true
+  return name === 'cache-tag' || name === 'cache-tags' || name === 'cf-edge-cache' || name === 'netlify-vary'
+}
+
+/**
+ * The upstream's word on a session route, for the browser's own cache: without what opens it to shared ones, and
+ * always `private`. Nothing said, or nothing that can be read: not without asking again.
+ */
+export function privateCacheControl(cacheControl: string | undefined, expires: string | undefined): string {
+  if (cacheControl === undefined) return expires === undefined ? 'private, no-cache' : 'private'
+  const directives = splitOutsideQuotes(cacheControl, ',')
+  if (!directives) return 'private, no-store'
+  let result = 'private'
+  for (const directive of directives) {
+    const equals = directive.indexOf('=')
+    const name = (equals < 0 ? directive : directive.slice(0, equals)).trim().toLowerCase()
+    if (name !== '' && !forSharedCaches.has(name)) result += `, ${directive}`
+  }
+  return result
+}
+
+/** `private="field"` too: it leaves the rest of the answer to shared caches. */
+const forSharedCaches: ReadonlySet<string> = new Set(['private', 'proxy-revalidate', 'public', 's-maxage'])

@@ -1,0 +1,51 @@
+/** What an answer's content is to a browser that opens it as a page. */
+import { isToken, splitOutsideQuotes } from './fields.ts'
+
+/**
+ * The one media type that the fields name. Undefined if there is none, if there are several (in one field or more:
+ * readers differ on which counts), or if it is malformed.
+ */
+export function singleType(types: readonly string[]): string | undefined {
+  const [type] = types
+  if (type === undefined || types.length > 1) return undefined
+  if (type.includes(',') && splitOutsideQuotes(type, ',')?.length !== 1) return undefined
+  const essence = essenceOf(type)
+  const slash = essence.indexOf('/')
+  return isToken(essence.slice(0, Math.max(slash, 0))) && isToken(essence.slice(slash + 1)) ? type : undefined
+}
+
+/** Whether a browser shows it without running or rendering markup. What is not known is not. */
+export function isInertType(type: string): boolean {
+  const essence = essenceOf(type)
+  if (inertTypes.has(essence)) return true
+  if (essence.endsWith('+json')) return true
+  if (essence.endsWith('+xml') || essence.endsWith('/xml')) return false
+  return essence.startsWith('image/') || essence.startsWith('audio/') || essence.startsWith('video/')
+}
+
+/**
+ * A `Content-Disposition` that is surely `attachment`, with the upstream's parameters (such as `filename`) where it
+ * sent one field that browsers read as it is meant.
+ */
+export function attachmentOf(dispositions: readonly string[]): string {
+  const [disposition] = dispositions
+  if (disposition === undefined || dispositions.length > 1) return 'attachment'
+  const semicolon = disposition.indexOf(';')
+  if (semicolon < 0 || !isToken(disposition.slice(0, semicolon).trim())) return 'attachment'
+  return `attachment${disposition.slice(semicolon)}`
+}
+
+function essenceOf(type: string): string {
+  const semicolon = type.indexOf(';')
+  return (semicolon < 0 ? type : type.slice(0, semicolon)).trim().toLowerCase()
+}
+
+const inertTypes: ReadonlySet<string> = new Set([
+  'application/json',
+  'application/jsonl',
+  'application/octet-stream',
+  'application/x-ndjson',
+  'text/csv',
+  'text/event-stream',
+  'text/plain',
+])

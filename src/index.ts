@@ -1,0 +1,9 @@
+/** Coatcheck's public API. */
+export type { Coordinator, Lease, LedgerEntry, SessionStore } from './coordinator.ts'
+export { CoatcheckError, type ErrorCode } from './errors.ts'
+export type { CoatcheckEvent, Report } from './observability/events.ts'
+export type { Clock, Runtime, Transport } from './runtime.ts'
+export { type CookieStoreOptions, cookieStore } from './session/stores/cookie-store.ts'
+export { type MemoryCoordinatorOptions, memoryCoordinator } from './session/stores/memory-coordinator.ts'
+export { type TokenHandler, type TokenHandlerOptions, tokenHandler } from './token-handler.ts'
+export { webRuntime } from './web-runtime.ts'

@@ -1,0 +1,190 @@
+/**
+ * One request to an upstream and its answer, on undici's `dispatch`: the head is a promise, the body waits until
+ * somebody takes it, and goes straight to a sink with backpressure, without web streams in between.
+ */
+import type { Dispatcher } from 'undici'
+import { CoatcheckError } from '../errors.ts'
+import type { HeaderList, UpstreamBody, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
+import { mayHaveBody } from '../web-runtime.ts'
+
+/** Where a body goes. */
+export interface BodySink {
+  /** False asks for a pause, until `resume()` of the body. */
+  write(chunk: Uint8Array): boolean
+  end(): void
+  /** The body broke off: what was written is not whole. */
+  fail(error: Error): void
+}
+
+/** An upstream's body that can be sent without a web stream. */
+export interface PipedBody extends UpstreamBody {
+  pipe(sink: BodySink): void
+  resume(): void
+}
+
+export function isPipedBody(body: UpstreamBody): body is PipedBody {
+  return 'pipe' in body
+}
+
+/** What may wait here while the head is being decided; a small answer never stops the parser. */
+const queueLimitBytes = 64 * 1024
+
+export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
+  readonly head: Promise<UpstreamResponse>
+  readonly #request: UpstreamRequest
+  /** What the request's body threw, to be told apart from an error of the upstream. */
+  readonly #bodyFailure: { error?: unknown }
+  #resolve!: (response: UpstreamResponse) => void
+  #reject!: (reason: unknown) => void
+  #controller: Dispatcher.DispatchController | undefined
+  #waitTimer: NodeJS.Timeout | undefined
+  #abortReason: Error | undefined
+  #queue: Uint8Array[] = []
+  #queuedBytes = 0
+  #sink: BodySink | undefined
+  #outcome: 'open' | 'ended' | Error = 'open'
+
+  constructor(request: UpstreamRequest, bodyFailure: { error?: unknown }) {
+    this.#request = request
+    this.#bodyFailure = bodyFailure
+    this.head = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    // undici counts from the moment that the request has a connection. All places of the pool may be taken.
+    this.#waitTimer = setTimeout(
+      () => this.#abort(new CoatcheckError('upstream_timeout', { cause: 'no free connection' })),
+      request.headersTimeoutMs,
+    )
+    if (request.signal.aborted) this.#onClientAbort()
+    else request.signal.addEventListener('abort', this.#onClientAbort, { once: true })
+  }
+
+  // --- What undici calls ------------------------------------------------------------------------------
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    clearTimeout(this.#waitTimer)
+    this.#controller = controller
+    if (this.#abortReason !== undefined) controller.abort(this.#abortReason)
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    // 103 and its like are not for us (RFC 9110 §15.2 lets a proxy drop those that it did not ask for).
+    if (status < 200) return
+    // undici fails the request with what is thrown here.
+    if (status > 599) throw new Error(`The upstream answered with status ${status}`)
+    const hasBody = this.#request.method !== 'HEAD' && mayHaveBody(status)
+    this.#resolve({ status, headers: decode(controller.rawHeaders), body: hasBody ? this : null })
+    if (!hasBody) this.#sink = discard
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#sink !== undefined) {
+      if (!this.#sink.write(chunk)) controller.pause()
+      return
+    }
+    this.#queue.push(chunk)
+    this.#queuedBytes += chunk.byteLength
+    if (this.#queuedBytes > queueLimitBytes) controller.pause()
+  }
+
+  onResponseEnd(): void {
+    this.#close('ended')
+    this.#sink?.end()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#close(error)
+    this.#reject(this.#reasonOf(error))
+    this.#sink?.fail(error)
+  }
+
+  // --- What the one who answers calls -----------------------------------------------------------------
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink
+    let isWanted = true
+    for (const chunk of this.#queue) isWanted = sink.write(chunk)
+    this.#queue = []
+    if (this.#outcome === 'ended') sink.end()
+    else if (this.#outcome !== 'open') sink.fail(this.#outcome)
+    else if (isWanted) this.resume()
+    else this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>({
+      start: (controller) =>
+        this.pipe({
+          write: (chunk) => {
+            controller.enqueue(chunk)
+            return (controller.desiredSize ?? 0) > 0
+          },
+          end: () => controller.close(),
+          fail: (error) => controller.error(error),
+        }),
+      pull: () => this.resume(),
+      cancel: () => this.cancel(),
+    })
+  }
+
+  cancel(): void {
+    this.#sink = discard
+    this.#queue = []
+    this.#abort(new DOMException('The answer is not wanted any more', 'AbortError'))
+  }
+
+  // --- Endings ----------------------------------------------------------------------------------------
+
+  readonly #onClientAbort = (): void => this.#abort(this.#request.signal.reason)
+
+  #abort(reason: Error): void {
+    if (this.#outcome !== 'open' || this.#abortReason !== undefined) return
+    this.#abortReason = reason
+    this.#reject(reason)
+    if (this.#controller !== undefined) this.#controller.abort(reason)
+    // Not begun: it gives its place up as soon as it gets one.
+    else clearTimeout(this.#waitTimer)
+  }
+
+  #close(outcome: 'ended' | Error): void {
+    this.#outcome = outcome
+    clearTimeout(this.#waitTimer)
+    this.#request.signal.removeEventListener('abort', this.#onClientAbort)
+  }
+
+  #reasonOf(error: Error): unknown {
+    if (this.#abortReason !== undefined) return this.#abortReason
+    if (error instanceof CoatcheckError) return error
+    if (error === this.#bodyFailure.error) return new DOMException('The client broke off its request', 'AbortError')
+    const code = 'code' in error ? error.code : undefined
+    if (code === 'UND_ERR_HEADERS_TIMEOUT') return new CoatcheckError('upstream_timeout', { cause: error })
+    // A field that undici refuses to write: ours to have prevented, and no fault of the upstream.
+    if (code === 'UND_ERR_INVALID_ARG') return new CoatcheckError('internal_error', { cause: error })
+    return new CoatcheckError('upstream_unreachable', { cause: error })
+  }
+}
+
+const discard: BodySink = {
+  write: () => true,
+  end() {},
+  fail() {},
+}
+
+/** Field values are bytes; latin1 keeps each of them, and is what Node writes them as. */
+function decode(raw: Dispatcher.DispatchController['rawHeaders']): HeaderList {
+  const headers: [string, string][] = []
+  if (!Array.isArray(raw)) return headers
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    headers.push([text(raw[index]), text(raw[index + 1])])
+  }
+  return headers
+}
+
+function text(value: Buffer | string | undefined): string {
+  return typeof value === 'string' ? value : (value?.toString('latin1') ?? '')
+}

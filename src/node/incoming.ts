@@ -1,0 +1,54 @@
+/** What a request on Node's own server brings: its fields, its body, and whether the client is still there. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHeaders, RequestBody } from '../runtime.ts'
+import { bodyWasRead } from '../web-runtime.ts'
+
+/** Node joins repeated fields and keeps the first of those that may come once; all values are strings but one. */
+export function headersOf(incoming: IncomingMessage): IncomingHeaders {
+  const { 'set-cookie': setCookie, ...others } = incoming.headers
+  if (setCookie === undefined) return incoming.headers as IncomingHeaders
+  // Not a request's field; joined only so that the type holds.
+  return { ...(others as IncomingHeaders), 'set-cookie': setCookie.join(', ') }
+}
+
+/** The body, unread; null where the framing says that there is none (RFC 9112 §6.3). */
+export function bodyOf(incoming: IncomingMessage, stallTimeoutMs: number): RequestBody | null {
+  const { 'content-length': length, 'transfer-encoding': encoding } = incoming.headers
+  if (encoding === undefined && (length === undefined || Number(length) === 0)) return null
+  if (incoming.readableDidRead) throw bodyWasRead()
+  return chunksOf(incoming, stallTimeoutMs)
+}
+
+/**
+ * Stopping half-way leaves the connection alone, so that an early answer still gets to the client. A client that
+ * keeps us waiting for the next piece is cut off; time that the upstream takes does not count.
+ */
+async function* chunksOf(incoming: IncomingMessage, stallTimeoutMs: number): AsyncGenerator<Uint8Array> {
+  const iterator: AsyncIterator<Uint8Array> = incoming.iterator({ destroyOnReturn: false })
+  try {
+    while (true) {
+      const timer = setTimeout(() => incoming.destroy(new Error('The client stopped sending')), stallTimeoutMs)
+      const { done, value } = await iterator.next().finally(() => clearTimeout(timer))
+      if (done) return
+      yield value
+    }
+  } finally {
+    await iterator.return?.()
+  }
+}
+
+const clientSignals = new WeakMap<ServerResponse, AbortSignal>()
+
+/** Aborted when the connection closes before the answer is complete. The same for every call. */
+export function clientSignalOf(outgoing: ServerResponse): AbortSignal {
+  const existing = clientSignals.get(outgoing)
+  if (existing !== undefined) return existing
+  const controller = new AbortController()
+  const abort = () => {
+    if (!outgoing.writableFinished) controller.abort(new DOMException('The client went away', 'AbortError'))
+  }
+  if (outgoing.destroyed) abort()
+  else outgoing.once('close', abort)
+  clientSignals.set(outgoing, controller.signal)
+  return controller.signal
+}

@@ -1,0 +1,166 @@
+/**
+ * The deferred head. A handler never writes to Node's response: it holds the upstream's body here and returns an
+ * empty `Response` with the head. When every middleware has had its turn, the server's fetch callback releases
+ * the body: it takes the head as it is then, adds our cookies, writes it, and lets the body go straight through.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { problems } from '../errors.ts'
+import type { HeaderList, ResponseHead, UpstreamBody } from '../runtime.ts'
+import { applyFields, mayHaveBody } from '../web-runtime.ts'
+import { sendBody } from './send-body.ts'
+
+interface Held {
+  readonly response: Response
+  readonly body: UpstreamBody | null
+  readonly finish: () => HeaderList | Promise<HeaderList>
+}
+
+/** Marks a response whose body is held here; its value says which. Never leaves this process. */
+const marker = 'x-coatcheck-held'
+
+const heldBodies = new WeakMap<ServerResponse, Held[]>()
+
+/** Says that `release` will be called for this response. */
+export function announceRelease(outgoing: ServerResponse): void {
+  heldBodies.set(outgoing, [])
+}
+
+/** False under a server that is not ours: nobody would write what is held. */
+export function canHold(outgoing: ServerResponse): boolean {
+  return heldBodies.has(outgoing)
+}
+
+/** Keeps the body and gives the head as a response that middleware may read, change and replace. */
+export function hold(
+  outgoing: ServerResponse,
+  head: ResponseHead,
+  body: UpstreamBody | null,
+  finish: Held['finish'],
+): Response {
+  const held = heldBodies.get(outgoing) ?? []
+  const headers = new Headers(head.headers as [string, string][])
+  // Set, not appended: an upstream cannot bring this field.
+  headers.set(marker, String(held.length))
+  const response = new Response(null, { status: head.status, headers })
+  held.push({ response, body, finish })
+  heldBodies.set(outgoing, held)
+  return response
+}
+
+export interface ReleaseOptions {
+  /** A client that takes nothing for so long is cut off. */
+  readonly stallTimeoutMs: number
+  readonly onError: (error: unknown) => void
+}
+
+/** What is left to do with the app's response: itself, or nothing when it was a held one and is written now. */
+export async function release(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  response: Response,
+  options: ReleaseOptions,
+): Promise<Response> {
+  const held = heldBodies.get(outgoing) ?? []
+  heldBodies.delete(outgoing)
+  if (held.length === 0) return response
+  const chosen = held[Number(response.headers.get(marker) ?? -1)]
+  for (const other of held) if (other !== chosen) other.body?.cancel()
+  if (chosen === undefined) return response
+  if (response !== chosen.response && response.body !== null) {
+    // The head was kept, the body replaced: this is the middleware's own answer.
+    chosen.body?.cancel()
+    return withoutMarker(response)
+  }
+  try {
+    applyFields(response.headers, await chosen.finish())
+    write(incoming, outgoing, response, chosen.body, options)
+  } catch (error) {
+    chosen.body?.cancel()
+    if (outgoing.headersSent) throw error
+    options.onError(error)
+    return internalError()
+  }
+  return alreadySent
+}
+
+/** The app failed, or answers in another way: what it held is not wanted. */
+export function drop(outgoing: ServerResponse): void {
+  for (const { body } of heldBodies.get(outgoing) ?? []) body?.cancel()
+  heldBodies.delete(outgoing)
+}
+
+function write(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  response: Response,
+  body: UpstreamBody | null,
+  options: ReleaseOptions,
+): void {
+  if (outgoing.destroyed) {
+    body?.cancel()
+    return
+  }
+  closeAfterUnreadBody(incoming, outgoing)
+  outgoing.writeHead(response.status, fieldsOf(response))
+  if (body === null || incoming.method === 'HEAD' || !mayHaveBody(response.status)) {
+    body?.cancel()
+    outgoing.end()
+    return
+  }
+  sendBody(outgoing, body, options.stallTimeoutMs)
+}
+
+/** Node writes the fields of the connection (RFC 9110 §7.6.1), and we forward no trailers. */
+const unforwarded = new Set([
+  marker,
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+function fieldsOf(response: Response): string[] {
+  const fields: string[] = []
+  for (const [name, value] of response.headers) {
+    if (unforwarded.has(name)) continue
+    // RFC 9110 §8.6: a 204 has no length.
+    if (name === 'content-length' && response.status === 204) continue
+    fields.push(name, value)
+  }
+  return fields
+}
+
+/** node-server drains what is left of a body, but not that of a GET or HEAD; the next request would be read from it. */
+function closeAfterUnreadBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (incoming.method !== 'GET' && incoming.method !== 'HEAD') return
+  outgoing.once('finish', () => {
+    if (!incoming.complete) incoming.socket.destroySoon()
+  })
+}
+
+function withoutMarker(response: Response): Response {
+  const clean = new Response(response.body, response)
+  clean.headers.delete(marker)
+  return clean
+}
+
+function internalError(): Response {
+  const [status, title] = problems.internal_error
+  const code = 'internal_error'
+  return new Response(JSON.stringify({ type: `urn:coatcheck:problem:${code}`, title, status, code }), {
+    status,
+    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
+  })
+}
+
+/**
+ * Tells node-server that the answer is written. A copy of the package's own constant, which anybody's middleware
+ * may write headers into; this one only node-server sees. Reading `body` turns it into a plain `Response`: the
+ * light one of node-server would be written.
+ */
+const alreadySent = new Response(null, RESPONSE_ALREADY_SENT)
+void alreadySent.body

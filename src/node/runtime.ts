@@ -1,0 +1,78 @@
+/** The runtime on Node's own server: raw target, direct bodies, undici, the deferred head. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Context } from 'hono'
+import type { Clock, Runtime } from '../runtime.ts'
+import { webRuntime } from '../web-runtime.ts'
+import { bodyOf, clientSignalOf, headersOf } from './incoming.ts'
+import { canHold, hold } from './respond.ts'
+import { type NodeTransportOptions, nodeTransport } from './transport.ts'
+
+export interface NodeRuntimeOptions {
+  /** Default: the system's clock. */
+  clock?: Clock
+  transport?: NodeTransportOptions
+  /** How long a client may send nothing of a body that it announced. Default 60 s. */
+  stallTimeoutMs?: number
+  /** Gets what work handed to `waitUntil` failed with. Default: written to stderr. */
+  onError?: (error: unknown) => void
+}
+
+export interface NodeRuntime extends Runtime {
+  /** Resolves when no work handed to `waitUntil` is left. */
+  settled(): Promise<void>
+  /** Ends the connections to upstreams. */
+  close(): Promise<void>
+}
+
+/** For `@hono/node-server`; under any other server it does as `webRuntime` does, with undici to the upstream. */
+export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
+  const web = webRuntime(options.clock === undefined ? {} : { clock: options.clock })
+  const transport = nodeTransport(options.transport)
+  const stallTimeoutMs = options.stallTimeoutMs ?? 60_000
+  const onError = options.onError ?? logError
+  const pending = new Set<Promise<unknown>>()
+
+  return {
+    clock: web.clock,
+    transport,
+    requestTarget: (c) => nodeSide(c)?.incoming.url ?? web.requestTarget(c),
+    requestHeaders(c) {
+      const node = nodeSide(c)
+      return node === undefined ? web.requestHeaders(c) : headersOf(node.incoming)
+    },
+    requestBody(c) {
+      const node = nodeSide(c)
+      return node === undefined ? web.requestBody(c) : bodyOf(node.incoming, stallTimeoutMs)
+    },
+    peerAddress: (c) => nodeSide(c)?.incoming.socket.remoteAddress,
+    clientSignal(c) {
+      const node = nodeSide(c)
+      return node === undefined ? web.clientSignal(c) : clientSignalOf(node.outgoing)
+    },
+    respond(c, head, body, finish) {
+      const node = nodeSide(c)
+      if (node === undefined || !canHold(node.outgoing)) return web.respond(c, head, body, finish)
+      return hold(node.outgoing, head, body, finish)
+    },
+    waitUntil(_c, work) {
+      const settled = work.catch(onError).finally(() => pending.delete(settled))
+      pending.add(settled)
+    },
+    async settled() {
+      while (pending.size > 0) await Promise.all(pending)
+    },
+    close: () => transport.close(),
+  }
+}
+
+/** For errors that nobody is left to be told of. */
+export function logError(error: unknown): void {
+  console.error('coatcheck:', error)
+}
+
+/** What node-server hands in as the environment, if it is node-server. */
+function nodeSide(c: Context): { incoming: IncomingMessage; outgoing: ServerResponse } | undefined {
+  const env = c.env as { incoming?: IncomingMessage; outgoing?: ServerResponse } | undefined
+  if (env?.incoming === undefined || env.outgoing === undefined) return undefined
+  return { incoming: env.incoming, outgoing: env.outgoing }
+}

@@ -1,0 +1,65 @@
+/** Writes an upstream's body to a Node response: with backpressure, and cut, never ended, when it breaks off. */
+import type { ServerResponse } from 'node:http'
+import type { UpstreamBody } from '../runtime.ts'
+import { type BodySink, isPipedBody } from './exchange.ts'
+
+/**
+ * Takes the body over; the head has to be written already. A client that takes nothing for `stallTimeoutMs` is
+ * cut off, so that it cannot hold an upstream's connection for ever.
+ */
+export function sendBody(outgoing: ServerResponse, body: UpstreamBody, stallTimeoutMs: number): void {
+  let stallTimer: NodeJS.Timeout | undefined
+  let hasWritten = false
+  const sink: BodySink = {
+    write(chunk) {
+      hasWritten = true
+      // The server has ended an event stream to shut down.
+      if (outgoing.writableEnded) return false
+      const isWanted = outgoing.write(chunk)
+      if (!isWanted) stallTimer ??= setTimeout(() => outgoing.destroy(), stallTimeoutMs)
+      return isWanted
+    },
+    end: () => outgoing.end(),
+    // A clean end would make a part look like the whole.
+    fail: () => outgoing.destroy(),
+  }
+  const source = isPipedBody(body) ? body : pumped(body)
+  outgoing.on('drain', () => {
+    clearTimeout(stallTimer)
+    stallTimer = undefined
+    source.resume()
+  })
+  outgoing.once('close', () => {
+    clearTimeout(stallTimer)
+    source.cancel()
+  })
+  source.pipe(sink)
+  // Nothing there yet, as with an event stream: the head goes ahead.
+  if (!hasWritten && !outgoing.writableEnded) outgoing.flushHeaders()
+}
+
+/** The same for a body that is a web stream, as when somebody has wrapped the upstream's. */
+function pumped(body: UpstreamBody) {
+  const reader = body.stream().getReader()
+  let resume = () => {}
+  const run = async (sink: BodySink): Promise<void> => {
+    try {
+      for (;;) {
+        const { done, value } = await reader.read()
+        if (done) return sink.end()
+        if (!sink.write(value)) await new Promise<void>((resolve) => (resume = resolve))
+      }
+    } catch (error) {
+      sink.fail(error as Error)
+    }
+  }
+  return {
+    pipe: (sink: BodySink) => void run(sink),
+    resume: () => resume(),
+    cancel: () => {
+      // Broken or not, nobody reads it any more.
+      reader.cancel().catch(() => undefined)
+      resume()
+    },
+  }
+}

@@ -1,0 +1,220 @@
+/** A Node HTTP(S) server around a fetch handler: limits, refusals, the release of held bodies, a clean end. */
+import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import https from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { announceRelease, drop, release } from './respond.ts'
+import { logError } from './runtime.ts'
+
+export interface ServerLimits {
+  /** How long a request's head may take. */
+  headersTimeoutMs: number
+  /** How long a kept connection may be idle. Longer than a reverse proxy in front keeps it. */
+  keepAliveTimeoutMs: number
+  /** Largest head of a request; more is 431. */
+  maxHeaderBytes: number
+  /** A client that takes nothing of an answer for so long is cut off. */
+  stallTimeoutMs: number
+  /** How often heads that take too long are looked for. */
+  checkIntervalMs: number
+}
+
+/** There is no limit on a whole request: an upload may be long, but it may not stand still (`nodeRuntime`). */
+const defaultLimits: ServerLimits = {
+  headersTimeoutMs: 15_000,
+  keepAliveTimeoutMs: 75_000,
+  maxHeaderBytes: 16 * 1024,
+  stallTimeoutMs: 60_000,
+  checkIntervalMs: 5_000,
+}
+
+export interface ServerOptions {
+  /** What answers: a Hono app's `fetch`. */
+  fetch: (request: Request, env: HttpBindings) => Response | Promise<Response>
+  /** Default: every address of this machine. */
+  host?: string | undefined
+  /** 0 (default) takes a free one. */
+  port?: number | undefined
+  /** PEM key and certificate; without them the server speaks plain HTTP. */
+  tls?: { key: string | Buffer; cert: string | Buffer } | undefined
+  limits?: Partial<ServerLimits>
+  /** Takes WebSocket handshakes over. Without it an `Upgrade` is ignored, as RFC 9110 §7.8 allows. */
+  onWebSocket?: ((incoming: IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined
+  /** How long a close waits for answers under way. Default 10 s. */
+  closeTimeoutMs?: number
+  onError?: (error: unknown) => void
+}
+
+export interface RunningServer {
+  readonly url: string
+  readonly port: number
+  /** Accepts nothing more, ends event streams, waits for the other answers, then cuts what is left. */
+  close(): Promise<void>
+}
+
+/** Resolves once it listens; rejects when it cannot (`EADDRINUSE`). */
+export async function createServer(options: ServerOptions): Promise<RunningServer> {
+  const limits = { ...defaultLimits, ...options.limits }
+  const connections = trackConnections()
+  const listener = requestListener(options, limits, connections)
+  const settings: http.ServerOptions = {
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    maxHeaderSize: limits.maxHeaderBytes,
+    connectionsCheckingInterval: limits.checkIntervalMs,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+    // Since Node 24.9: every other `Upgrade` stays plain HTTP. Older ones hand all of them to the listener.
+    shouldUpgradeCallback: (incoming) => options.onWebSocket !== undefined && isWebSocket(incoming),
+  }
+  const server =
+    options.tls === undefined
+      ? http.createServer(settings, listener)
+      : https.createServer({ ...settings, ...options.tls }, listener)
+  server.on('connect', (_incoming, socket: Duplex) => refuse(socket, 405))
+  if (options.onWebSocket !== undefined) server.on('upgrade', upgradeListener(options.onWebSocket, connections.add))
+
+  await listen(server, options.port ?? 0, options.host)
+  const { port } = server.address() as AddressInfo
+  const scheme = options.tls === undefined ? 'http' : 'https'
+  return {
+    url: `${scheme}://${hostOf(options.host)}:${port}`,
+    port,
+    close: () => connections.close(server, options.closeTimeoutMs ?? 10_000),
+  }
+}
+
+/** Node's own listener: refuses what no app should see, runs the app, and releases what it holds. */
+function requestListener(
+  options: ServerOptions,
+  limits: ServerLimits,
+  connections: Pick<Connections, 'onRequest' | 'onEventStream'>,
+): RequestListener {
+  const onError = options.onError ?? logError
+  const toApp = getRequestListener(async (request, env) => {
+    const { incoming, outgoing } = env as HttpBindings
+    announceRelease(outgoing)
+    try {
+      const response = await options.fetch(request, { incoming, outgoing })
+      if (isEventStream(response)) connections.onEventStream(outgoing)
+      return await release(incoming, outgoing, response, { stallTimeoutMs: limits.stallTimeoutMs, onError })
+    } catch (error) {
+      drop(outgoing)
+      throw error
+    }
+  })
+  return (incoming, outgoing) => {
+    connections.onRequest(outgoing)
+    const status = refusal(incoming)
+    if (status === undefined) toApp(incoming, outgoing).catch(onError)
+    else outgoing.writeHead(status, { connection: 'close' }).end()
+  }
+}
+
+function refusal(incoming: IncomingMessage): number | undefined {
+  // RFC 9110 §9.3.8: TRACE would echo the cookies. TRACK is its old double.
+  if (incoming.method === 'TRACE' || incoming.method === 'TRACK') return 405
+  // RFC 9112 §3.2: two of them, and who is in front may have read the other one.
+  let hosts = 0
+  for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
+    if (incoming.rawHeaders[index]?.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1 ? 400 : undefined
+}
+
+function upgradeListener(
+  onWebSocket: NonNullable<ServerOptions['onWebSocket']>,
+  track: (socket: Duplex) => void,
+): (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void {
+  return (incoming, socket, head) => {
+    track(socket)
+    // Without a listener a reset of the connection would end the process.
+    socket.on('error', () => socket.destroy())
+    if (isWebSocket(incoming)) onWebSocket(incoming, socket, head)
+    else refuse(socket, 400)
+  }
+}
+
+function isWebSocket(incoming: IncomingMessage): boolean {
+  return incoming.method === 'GET' && incoming.headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+/** Answers on a connection that has no `ServerResponse`, and ends it. */
+export function refuse(socket: Duplex, status: number): void {
+  socket.on('error', () => socket.destroy())
+  socket.end(
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+    () => socket.destroy(),
+  )
+}
+
+function isEventStream(response: Response): boolean {
+  return response.headers.get('content-type')?.startsWith('text/event-stream') === true
+}
+
+type Connections = ReturnType<typeof trackConnections>
+
+/** Knows what is under way, so that the end can be clean. */
+function trackConnections() {
+  const answers = new Set<ServerResponse>()
+  const eventStreams = new WeakSet<ServerResponse>()
+  const sockets = new Set<Duplex>()
+  let closing: http.Server | undefined
+  let closed: Promise<void> | undefined
+
+  const end = (outgoing: ServerResponse) => {
+    if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
+    // A reader of events comes back by itself; it would keep us waiting for ever.
+    else if (eventStreams.has(outgoing)) outgoing.end()
+  }
+  return {
+    onRequest(outgoing: ServerResponse): void {
+      answers.add(outgoing)
+      outgoing.once('close', () => {
+        answers.delete(outgoing)
+        if (closing !== undefined) setImmediate(() => closing?.closeIdleConnections())
+      })
+      if (closing !== undefined) end(outgoing)
+    },
+    onEventStream(outgoing: ServerResponse): void {
+      eventStreams.add(outgoing)
+      // Too late for a new one: its head goes out, and the reader comes back to the next process.
+      if (closing !== undefined) setImmediate(() => outgoing.headersSent && outgoing.end())
+    },
+    add(socket: Duplex): void {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    },
+    close(server: http.Server, timeoutMs: number): Promise<void> {
+      closed ??= new Promise((resolve) => {
+        closing = server
+        const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+        server.close(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+        server.closeIdleConnections()
+        for (const outgoing of answers) end(outgoing)
+        for (const socket of sockets) socket.destroy()
+      })
+      return closed
+    },
+  }
+}
+
+function listen(server: http.Server, port: number, host: string | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function hostOf(host: string | undefined): string {
+  if (host === undefined || host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}

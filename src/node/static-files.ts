@@ -1,0 +1,134 @@
+/** The list of files of a built app, read once at start: no request path ever becomes a file path. */
+import { createHash } from 'node:crypto'
+import { createReadStream, type Stats } from 'node:fs'
+import { type FileHandle, open, readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { getMimeType } from 'hono/utils/mime'
+
+/** One file, and the compressed ones beside it. */
+export interface StaticFile {
+  readonly contentType: string
+  readonly isDocument: boolean
+  readonly isImmutable: boolean
+  readonly plain: StaticContent
+  /** By content coding, in the order that we prefer them. */
+  readonly encoded: ReadonlyMap<string, StaticContent>
+}
+
+export interface StaticContent {
+  readonly size: number
+  /** Strong, of the bytes. */
+  readonly etag: string
+  /** Undefined when the file was changed or removed since the start. */
+  body(): Promise<Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | undefined>
+}
+
+const codings = [
+  ['br', '.br'],
+  ['zstd', '.zst'],
+  ['gzip', '.gz'],
+] as const
+
+/** Small files stay in memory; larger ones are read from the disk when they are asked for. */
+const memoryLimitBytes = 1024 * 1024
+
+/**
+ * Every file under `dir` by its path as in a URL (`/assets/app.js`), decoded. Leaves out what begins with a dot,
+ * and links: one that points out of the folder would publish what is behind it.
+ *
+ * Rejects when the folder or its `index.html` is missing.
+ */
+export async function readStaticFiles(dir: string): Promise<Map<string, StaticFile>> {
+  const root = path.resolve(dir)
+  const contents = new Map<string, StaticContent>()
+  await collect(root, '', contents)
+  if (!contents.has('/index.html')) {
+    throw new Error(`spa.dir: there is no index.html in ${dir}. Build the app first, or name the folder it is built to`)
+  }
+  const files = new Map<string, StaticFile>()
+  for (const [name, plain] of contents) {
+    if (isEncodedCopy(name, contents)) continue
+    const contentType = getMimeType(name) ?? 'application/octet-stream'
+    files.set(name, {
+      contentType,
+      isDocument: /^(?:text\/html|application\/xhtml\+xml)/.test(contentType),
+      isImmutable: isHashed(name),
+      plain,
+      encoded: encodedCopies(name, contents),
+    })
+  }
+  return files
+}
+
+async function collect(root: string, folder: string, contents: Map<string, StaticContent>): Promise<void> {
+  for (const entry of await readdir(path.join(root, folder), { withFileTypes: true })) {
+    if (entry.name.startsWith('.')) continue
+    const name = `${folder}/${entry.name}`
+    if (entry.isDirectory()) await collect(root, name, contents)
+    else if (entry.isFile()) contents.set(name, await readContent(path.join(root, name)))
+  }
+}
+
+async function readContent(file: string): Promise<StaticContent> {
+  const handle = await open(file)
+  try {
+    const stats = await handle.stat()
+    if (stats.size > memoryLimitBytes) return { ...(await describe(file)), size: stats.size, body: () => read(file, stats) }
+    const bytes = new Uint8Array(await handle.readFile())
+    return { size: bytes.byteLength, etag: etagOf(createHash('sha256').update(bytes)), body: async () => bytes }
+  } finally {
+    await handle.close()
+  }
+}
+
+async function describe(file: string): Promise<{ etag: string }> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(file)) hash.update(chunk)
+  return { etag: etagOf(hash) }
+}
+
+function etagOf(hash: ReturnType<typeof createHash>): string {
+  return `"${hash.digest('base64url').slice(0, 27)}"`
+}
+
+/** Opens first and looks then, so that what was looked at is what is sent. */
+async function read(file: string, expected: Stats): Promise<ReadableStream<Uint8Array> | undefined> {
+  let handle: FileHandle
+  try {
+    handle = await open(file)
+  } catch {
+    return undefined
+  }
+  const stats = await handle.stat()
+  if (stats.size !== expected.size || stats.mtimeMs !== expected.mtimeMs || stats.ino !== expected.ino) {
+    await handle.close()
+    return undefined
+  }
+  return Readable.toWeb(handle.createReadStream()) as ReadableStream<Uint8Array>
+}
+
+function isEncodedCopy(name: string, contents: ReadonlyMap<string, StaticContent>): boolean {
+  return codings.some(([, ending]) => name.endsWith(ending) && contents.has(name.slice(0, -ending.length)))
+}
+
+function encodedCopies(name: string, contents: ReadonlyMap<string, StaticContent>): Map<string, StaticContent> {
+  const copies = new Map<string, StaticContent>()
+  for (const [coding, ending] of codings) {
+    const copy = contents.get(name + ending)
+    if (copy !== undefined) copies.set(coding, copy)
+  }
+  return copies
+}
+
+/**
+ * `/assets/name-HASH.js`, as Vite and Rollup write it (eight characters of base64url), or a longer hexadecimal
+ * one. Eight letters may be a word (`logo-original.png`), so a digit or two capitals are asked for: a hash that
+ * has neither is cached for a short time only.
+ */
+function isHashed(name: string): boolean {
+  if (!name.startsWith('/assets/')) return false
+  const hash = /[-.](?:([\w-]{8})|[0-9a-f]{16,})(?:\.[a-z0-9]+)+$/.exec(name)
+  if (hash === null) return false
+  return hash[1] === undefined || /\d|[A-Z].*[A-Z]/.test(hash[1])
+}

@@ -1,0 +1,98 @@
+/**
+ * The refresh grant (RFC 6749 §6), and what its failures mean for the session (sessions.md R7).
+ * One call, one request: whether to try again is decided by `session/refresh.ts`.
+ */
+import * as client from 'openid-client'
+import { CoatcheckError } from '../errors.ts'
+import type { Clock } from '../runtime.ts'
+import type { RefreshOutcome } from '../tokens.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+import { tokenSet } from './token-response.ts'
+
+/** Never rejects: every failure is an outcome. */
+export async function refreshGrant(
+  server: AuthorizationServer,
+  held: { readonly refreshToken: string; readonly scope: string; readonly sub: string | undefined },
+  clock: Clock,
+): Promise<RefreshOutcome> {
+  const { provider } = server
+  try {
+    const configuration = await server.configuration('refresh')
+    const parameters: Record<string, string> = provider.resource ? { resource: provider.resource } : {}
+    const response = await client.refreshTokenGrant(configuration, held.refreshToken, parameters)
+    const claims = response.claims()
+    // openid-client does not compare them (OIDC Core §12.2); it does check `iss`.
+    if (claims && held.sub !== undefined && claims.sub !== held.sub) {
+      return { kind: 'identity_changed', cause: new Error('the refreshed ID token has another sub') }
+    }
+    return {
+      kind: 'refreshed',
+      tokens: tokenSet(response, Math.floor(clock.now() / 1000), held),
+      idToken: response.id_token,
+    }
+  } catch (error) {
+    return failure(error)
+  }
+}
+
+function failure(cause: unknown): RefreshOutcome {
+  // No metadata: nothing was sent.
+  if (cause instanceof CoatcheckError) return { kind: 'unreached', cause }
+  if (cause instanceof client.ResponseBodyError) return refusal(cause)
+  if (cause instanceof client.WWWAuthenticateChallengeError) return unavailable(cause.response, cause)
+  if (cause instanceof client.ClientError) {
+    if (cause.code === 'OAUTH_JWT_CLAIM_COMPARISON_FAILED') return { kind: 'identity_changed', cause }
+    if (cause.cause instanceof Response) return byStatus(cause.cause, cause)
+    return { kind: 'lost', cause }
+  }
+  return isSurelyUnreached(cause) ? { kind: 'unreached', cause } : { kind: 'lost', cause }
+}
+
+/** An error response by RFC 6749 §5.2. */
+function refusal(error: client.ResponseBodyError): RefreshOutcome {
+  if (error.error === 'invalid_grant') return { kind: 'invalid_grant', cause: error }
+  if (error.status >= 500 || error.status === 429) return byStatus(error.response, error)
+  const isTrouble =
+    error.error === 'invalid_client' || error.error === 'temporarily_unavailable' || error.error === 'server_error'
+  return isTrouble ? unavailable(error.response, error) : { kind: 'refused', cause: error }
+}
+
+function byStatus(response: Response, cause: unknown): RefreshOutcome {
+  // A gateway's 502 and 504 say that it does not know whether the server did the work.
+  if (response.status === 502 || response.status === 504) return { kind: 'lost', cause }
+  if (response.status === 429 || response.status >= 500 || response.status === 401) return unavailable(response, cause)
+  return { kind: 'lost', cause }
+}
+
+function unavailable(response: Response, cause: unknown): RefreshOutcome {
+  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+  return {
+    kind: 'unavailable',
+    retryAfterSeconds: Number.isInteger(seconds) && seconds >= 0 ? seconds : undefined,
+    cause,
+  }
+}
+
+const unreachedCodes = new Set([
+  'ECONNREFUSED',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPROTO',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+/** Name resolution, connection or TLS failed, so no byte of the request was sent. Everything unknown counts as sent. */
+function isSurelyUnreached(error: unknown): boolean {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    const code = (cause as { code?: unknown }).code
+    if (
+      typeof code === 'string' &&
+      (unreachedCodes.has(code) || /^(?:ERR_TLS|CERT_|DEPTH_ZERO|UNABLE_TO|SELF_SIGNED)/.test(code))
+    )
+      return true
+    if (cause instanceof AggregateError && cause.errors.length > 0) return cause.errors.every(isSurelyUnreached)
+  }
+  return false
+}

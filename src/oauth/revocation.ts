@@ -1,0 +1,19 @@
+/** Token revocation (RFC 7009). */
+import * as client from 'openid-client'
+import type { TokenSet } from '../tokens.ts'
+import type { AuthorizationServer } from './authorization-server.ts'
+
+/**
+ * Revokes the refresh token, then the access token. A server without a revocation endpoint is left alone.
+ * Rejects with what went wrong, after both were tried.
+ */
+export async function revokeTokens(server: AuthorizationServer, tokens: TokenSet): Promise<void> {
+  const configuration = await server.configuration()
+  if (!configuration.serverMetadata().revocation_endpoint) return
+  const results = await Promise.allSettled([
+    tokens.refreshToken &&
+      client.tokenRevocation(configuration, tokens.refreshToken, { token_type_hint: 'refresh_token' }),
+    client.tokenRevocation(configuration, tokens.accessToken, { token_type_hint: 'access_token' }),
+  ])
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}

@@ -1,0 +1,34 @@
+/**
+ * What is worth telling an operator. No event carries a token, a cookie, a code or a claim; a session is
+ * named by the first characters of its id, which open nothing.
+ */
+
+export type CoatcheckEvent =
+  | { readonly event: 'login_succeeded'; readonly session: string }
+  | { readonly event: 'login_failed'; readonly code: string; readonly cause?: unknown }
+  | { readonly event: 'session_ended'; readonly session: string; readonly reason: string }
+  | { readonly event: 'session_refreshed'; readonly session: string; readonly version: number }
+  | { readonly event: 'refresh_failed'; readonly session: string; readonly kind: string; readonly cause?: unknown }
+  | { readonly event: 'refresh_answer_lost'; readonly session: string }
+  | { readonly event: 'refresh_token_spent'; readonly session: string }
+  | { readonly event: 'revocation_failed'; readonly session: string; readonly cause?: unknown }
+  | { readonly event: 'store_unavailable'; readonly during: string; readonly cause?: unknown }
+  | { readonly event: 'request_headers_dropped'; readonly route: string; readonly names: readonly string[] }
+  | { readonly event: 'request_failed'; readonly code: string; readonly cause?: unknown }
+
+export type Report = (event: CoatcheckEvent) => void
+
+/** One line of JSON an event, on standard error. */
+export const reportToConsole: Report = (event) => {
+  console.error(JSON.stringify(event, (key, value) => (key === 'cause' ? describeCause(value) : value)))
+}
+
+/** Names and codes only: messages of libraries may quote what they were given. */
+function describeCause(cause: unknown): string {
+  const parts: string[] = []
+  for (let current = cause, depth = 0; current instanceof Error && depth < 4; current = current.cause, depth++) {
+    const { code } = current as { code?: unknown }
+    parts.push(typeof code === 'string' ? `${current.name} ${code}` : current.name)
+  }
+  return parts.join(' < ')
+}

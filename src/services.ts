@@ -1,0 +1,30 @@
+/** What the endpoints and the gateway are given: made once, in `token-handler.ts`. */
+import type { Config } from './config/types.ts'
+import type { Reply } from './endpoints/reply.ts'
+import type { RouteTable } from './gateway/match.ts'
+import type { Target } from './gateway/target.ts'
+import type { AuthorizationServer } from './oauth/authorization-server.ts'
+import type { Report } from './observability/events.ts'
+import type { Runtime } from './runtime.ts'
+import type { Sealer } from './session/seal.ts'
+import type { Sessions } from './session/sessions.ts'
+
+export interface Services {
+  readonly config: Config
+  readonly runtime: Runtime
+  readonly server: AuthorizationServer
+  readonly sessions: Sessions
+  readonly routes: RouteTable
+  readonly loginSealer: Sealer
+  readonly logoutSealer: Sealer
+  readonly report: Report
+  readonly reply: Reply
+}
+
+/** What the first middleware leaves for the others. */
+export interface BffEnv {
+  Variables: {
+    /** The request target, checked. */
+    target: Target
+  }
+}

@@ -1,0 +1,34 @@
+/** Seals: encrypted, authenticated, bound to one purpose. */
+import { sealData, unsealData } from 'iron-session'
+import { derivePasswords, type KeyContext, type Passwords, type Purpose } from './keys.ts'
+
+export interface Sealer {
+  seal(text: string): Promise<string>
+  /** Undefined for whatever does not open: garbage, cut, foreign, of another purpose, of an unknown secret. */
+  open(seal: string): Promise<string | undefined>
+}
+
+/** Longer than any seal we make: what is longer is not looked at. */
+const maxSealLength = 32 * 1024
+
+/** Keys are derived at the first use, because Workers have no crypto at start. Expiry is the content's business. */
+export function sealer(secrets: readonly string[], purpose: Purpose, context: KeyContext): Sealer {
+  let derived: Promise<Passwords> | undefined
+  const passwords = () => {
+    derived ??= derivePasswords(secrets, purpose, context)
+    return derived
+  }
+  return {
+    async seal(text) {
+      const { currentId, byId } = await passwords()
+      // One entry only: iron-session would take the highest number, not the first secret.
+      return sealData(text, { password: { [currentId]: byId[currentId] as string }, ttl: 0 })
+    },
+    async open(seal) {
+      if (seal.length > maxSealLength || !seal.startsWith('Fe26.2*')) return undefined
+      const { byId } = await passwords()
+      const content: unknown = await unsealData(seal, { password: { ...byId }, ttl: 0 })
+      return typeof content === 'string' ? content : undefined
+    },
+  }
+}

@@ -1,0 +1,35 @@
+/** When an access token is refreshed, and until when it can be used (sessions.md R2). */
+import type { TokenSet } from '../tokens.ts'
+import type { Session } from './session.ts'
+
+/** A token is not sent to an upstream any more in its last second: it has to arrive. */
+const lastUseMarginMs = 1000
+const longestMarginMs = 60_000
+/** At most a quarter of the token's life, so that short tokens are not refreshed all the time. */
+const marginShare = 1 / 4
+
+/** A token without a known end is taken as alive; only an upstream's 401 says otherwise. */
+export function isAlive(tokens: TokenSet, nowMs: number): boolean {
+  return tokens.expiresAt === undefined || nowMs < tokens.expiresAt * 1000 - lastUseMarginMs
+}
+
+/**
+ * Early, and not at the same moment for all: the margin is between half and all of its bound, drawn by a hash
+ * of session and version. A draw for each call would collapse to the earliest.
+ */
+export function isDueForRefresh(session: Session, nowMs: number): boolean {
+  const { issuedAt, expiresAt } = session.tokens
+  if (expiresAt === undefined) return false
+  const longest = Math.min(longestMarginMs, (expiresAt - issuedAt) * 1000 * marginShare)
+  const margin = longest * (0.5 + 0.5 * fraction(`${session.id}.${session.version}`))
+  return nowMs >= expiresAt * 1000 - margin
+}
+
+/** FNV-1a, as a number from 0 to 1. Spread is all that is asked of it. */
+function fraction(text: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  }
+  return (hash >>> 0) / 2 ** 32
+}

@@ -1,0 +1,155 @@
+/** The table of contents: what answers which path, in order. */
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import type { Config } from './config/types.ts'
+import { callback } from './endpoints/callback.ts'
+import { login } from './endpoints/login.ts'
+import { logout } from './endpoints/logout.ts'
+import { logoutContinue } from './endpoints/logout-continue.ts'
+import { replyWith } from './endpoints/reply.ts'
+import { session } from './endpoints/session.ts'
+import { CoatcheckError } from './errors.ts'
+import { buildRouteTable } from './gateway/match.ts'
+import { proxy } from './gateway/proxy.ts'
+import { type SessionEnv, sessionMiddleware } from './gateway/session-middleware.ts'
+import { checkTarget } from './gateway/target.ts'
+import { authorizationServer } from './oauth/authorization-server.ts'
+import { refreshGrant } from './oauth/refresh-grant.ts'
+import { revokeTokens } from './oauth/revocation.ts'
+import { type Report, reportToConsole } from './observability/events.ts'
+import { problemResponse, toCoatcheckError } from './problem.ts'
+import { checkHost } from './protection/host.ts'
+import { endpointHeaders } from './protection/security-headers.ts'
+import type { Runtime } from './runtime.ts'
+import type { BffEnv, Services } from './services.ts'
+import { sealer } from './session/seal.ts'
+import { sessions } from './session/sessions.ts'
+import { cookieStore } from './session/stores/cookie-store.ts'
+import { webRuntime } from './web-runtime.ts'
+
+export interface TokenHandlerOptions {
+  /** Default: `webRuntime()`, for any server that speaks web standards. `coatcheck/node` has Node's. */
+  runtime?: Runtime
+  /** Serves the app's pages: gets GET and HEAD that no route and no endpoint takes; undefined is 404. */
+  pages?: (c: Context) => Response | undefined | Promise<Response | undefined>
+  /** Leaves unknown paths to the app that `routes` is mounted in, instead of answering 404. */
+  fallthrough?: boolean
+  /** Gets what happens: sign-ins, refreshes, failures. Default: lines of JSON on standard error. */
+  report?: Report
+}
+
+export interface TokenHandler {
+  /** Every endpoint and route. Mount it last: `app.route('/', bff.routes)`. */
+  readonly routes: Hono<BffEnv>
+  /** Requires a session, by the gateway's own checks, and gives `c.var.session`. */
+  session<Claims = Record<string, unknown>>(): MiddlewareHandler<SessionEnv<Claims>>
+}
+
+/** Most that one refresh request takes, in the provider's timeouts (R4). */
+const refreshTimeoutFactor = 3
+
+export function tokenHandler(config: Config, options: TokenHandlerOptions = {}): TokenHandler {
+  const services = makeServices(config, options)
+  const { runtime, routes, report } = services
+  const { basePath } = config
+  const common = endpointHeaders(config)
+  const problem = (error: CoatcheckError) => {
+    if (error.status >= 500) report({ event: 'request_failed', code: error.code, cause: error.cause })
+    return problemResponse(error, common)
+  }
+
+  const app = new Hono<BffEnv>()
+  app.onError((error) => problem(toCoatcheckError(error)))
+
+  app.use(async (c, next) => {
+    checkHost(runtime.requestHeaders(c), config)
+    c.set('target', checkTarget(runtime.requestTarget(c)))
+    await next()
+  })
+
+  // Hono answers HEAD by GET; these two begin or finish something, and HEAD must not.
+  for (const path of ['/login', '/callback'] as const) {
+    app.use(basePath + path, async (c, next) => {
+      if (c.req.method !== 'GET') throw methodNotAllowed(['GET'])
+      await next()
+    })
+  }
+  app.get(`${basePath}/login`, login(services))
+  app.get(`${basePath}/callback`, callback(services))
+  app.get(`${basePath}/session`, session(services))
+  app.post(`${basePath}/logout`, logout(services))
+  app.get(`${basePath}/logout/continue`, logoutContinue(services))
+  app.all(`${basePath}/session`, () => refuse(methodNotAllowed(['GET', 'HEAD'])))
+  app.all(`${basePath}/logout`, () => refuse(methodNotAllowed(['POST'])))
+  app.all(`${basePath}/logout/continue`, () => refuse(methodNotAllowed(['GET', 'HEAD'])))
+  app.all(`${basePath}/*`, () => refuse(new CoatcheckError('no_route')))
+
+  app.all('*', async (c, next) => {
+    const { method } = c.req
+    const target = c.get('target')
+    const match = routes.match(target.path, method)
+    switch (match.kind) {
+      case 'route':
+        return proxy(services, c, match.route, match.rest, target)
+      case 'method_not_allowed':
+        // There is no CORS: a preflight gets no leave.
+        if (match.isSessionPath && method === 'OPTIONS')
+          throw new CoatcheckError('csrf', { members: { check: 'method' } })
+        throw methodNotAllowed(match.allow)
+      case 'none': {
+        const page = method === 'GET' || method === 'HEAD' ? await options.pages?.(c) : undefined
+        if (page) return page
+        if (!options.fallthrough) throw new CoatcheckError('no_route')
+        return next()
+      }
+    }
+  })
+
+  return {
+    routes: app,
+    session: <Claims>() => sessionMiddleware<Claims>(services, problem),
+  }
+}
+
+function makeServices(config: Config, options: TokenHandlerOptions): Services {
+  const runtime = options.runtime ?? webRuntime()
+  const report = options.report ?? reportToConsole
+  const { clock } = runtime
+  const { secrets, idleSeconds, absoluteSeconds } = config.session
+  const { issuer, clientId, timeoutSeconds } = config.provider
+  const context = { origin: config.origin, issuer, clientId }
+  const server = authorizationServer(config.provider, `${config.origin}${config.basePath}/callback`, clock)
+  return {
+    config,
+    runtime,
+    server,
+    report,
+    reply: replyWith(endpointHeaders(config)),
+    routes: buildRouteTable(config.routes),
+    loginSealer: sealer(secrets, 'login', context),
+    logoutSealer: sealer(secrets, 'logout', context),
+    sessions: sessions({
+      secrets,
+      context,
+      coordinator: (config.session.store ?? cookieStore()).coordinator,
+      clock,
+      report,
+      grant: {
+        refresh: (held) => refreshGrant(server, held, clock),
+        revoke: (tokens) => revokeTokens(server, tokens),
+        requestLimitMs: timeoutSeconds * 1000 * refreshTimeoutFactor,
+      },
+      idleSeconds,
+      absoluteSeconds,
+      callerLimitMs: timeoutSeconds * 1000,
+      onEnd: ({ sub }, reason) => config.hooks.onSessionEnd?.({ reason, sub }),
+    }),
+  }
+}
+
+function methodNotAllowed(allow: readonly string[]): CoatcheckError {
+  return new CoatcheckError('method_not_allowed', { headers: { Allow: allow.join(', ') } })
+}
+
+function refuse(error: CoatcheckError): never {
+  throw error
+}

@@ -1,0 +1,522 @@
+import { createHash } from 'node:crypto'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import { compress } from 'hono/compress'
+import { setCookie } from 'hono/cookie'
+import { cors } from 'hono/cors'
+import { etag } from 'hono/etag'
+import { secureHeaders } from 'hono/secure-headers'
+import { timing } from 'hono/timing'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { HeaderList } from '../../src/runtime.ts'
+import {
+  bodyText,
+  closeEverything,
+  deferred,
+  forwarding,
+  rawClient,
+  rawUpstream,
+  serving,
+  testRuntime,
+  upstream,
+} from './loopback.ts'
+
+afterEach(closeEverything)
+
+const json = '{"orders":[]}'
+
+async function jsonUpstream() {
+  return upstream((_incoming, outgoing) => {
+    outgoing.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': json.length, 'X-From': 'api' })
+    outgoing.end(json)
+  })
+}
+
+/** An app with a middleware around what forwards. */
+async function wrapped(
+  middleware: Parameters<Hono['use']>[1],
+  finish?: () => HeaderList | Promise<HeaderList>,
+): Promise<string> {
+  const { origin } = await jsonUpstream()
+  const app = new Hono()
+  app.use('*', middleware)
+  app.route('/', forwarding(testRuntime(), origin, finish === undefined ? {} : { finish }))
+  return (await serving(app)).url
+}
+
+describe('middleware after the handler', () => {
+  test('sets fields with c.header() and cookies with setCookie()', async () => {
+    const url = await wrapped(async (c, next) => {
+      await next()
+      c.header('X-After', 'yes')
+      setCookie(c, 'one', '1')
+      setCookie(c, 'two', '2')
+    })
+    const response = await fetch(url)
+    expect(response.headers.get('x-after')).toBe('yes')
+    expect(response.headers.get('x-from')).toBe('api')
+    expect(response.headers.getSetCookie()).toEqual(['one=1; Path=/', 'two=2; Path=/'])
+    expect(await response.text()).toBe(json)
+  })
+
+  test('reads the status and the fields of the answer, and changes them in place', async () => {
+    let seen = ''
+    const url = await wrapped(async (c, next) => {
+      await next()
+      seen = `${c.res.status} ${c.res.headers.get('x-from')}`
+      c.res.headers.delete('x-from')
+      c.res = new Response(c.res.body, { status: 203, headers: c.res.headers })
+    })
+    const response = await fetch(url)
+    expect(seen).toBe('200 api')
+    expect(response.status).toBe(203)
+    expect(response.headers.has('x-from')).toBe(false)
+    expect(await response.text()).toBe(json)
+  })
+
+  test('cors() adds its fields', async () => {
+    const response = await fetch(await wrapped(cors({ origin: 'https://other.example' })), {
+      headers: { origin: 'https://other.example' },
+    })
+    expect(response.headers.get('access-control-allow-origin')).toBe('https://other.example')
+    expect(await response.text()).toBe(json)
+  })
+
+  test('secureHeaders() adds its fields', async () => {
+    const response = await fetch(await wrapped(secureHeaders()))
+    expect(response.headers.get('x-frame-options')).toBe('SAMEORIGIN')
+    expect(await response.text()).toBe(json)
+  })
+
+  test('timing() adds its field', async () => {
+    const response = await fetch(await wrapped(timing()))
+    expect(response.headers.get('server-timing')).toContain('total')
+    expect(await response.text()).toBe(json)
+  })
+
+  test.each([
+    ['etag()', etag()],
+    ['compress()', compress({ threshold: 1 })],
+  ])('%s, which needs the body, leaves it whole', async (_name, middleware) => {
+    const response = await fetch(await wrapped(middleware), { headers: { 'accept-encoding': 'gzip' } })
+    expect(response.headers.has('content-encoding')).toBe(false)
+    expect(await response.text()).toBe(json)
+  })
+
+  test('etag() that finds the tag of the API answers 304, and the body is not wanted', async () => {
+    const gone = deferred()
+    const { origin } = await upstream((_incoming, outgoing) => {
+      outgoing.once('close', () => gone.resolve())
+      outgoing.writeHead(200, { etag: '"1"' })
+      outgoing.write('an endless body')
+    })
+    const app = new Hono().use('*', etag())
+    app.route('/', forwarding(testRuntime(), origin))
+    const response = await fetch((await serving(app)).url, { headers: { 'if-none-match': '"1"' } })
+    expect(response.status).toBe(304)
+    await gone.promise
+  })
+
+  test.each([
+    ['anew', () => new Response('mine')],
+    ['under the old head', (old: Response) => new Response('mine'.padEnd(json.length), old)],
+  ])('that answers itself (%s) is what the client gets; the body of the API is cancelled', async (_name, answer) => {
+    const gone = deferred()
+    const { origin } = await upstream((_incoming, outgoing) => {
+      outgoing.once('close', () => gone.resolve())
+      outgoing.writeHead(200, { 'content-length': json.length }).write('{')
+    })
+    const app = new Hono()
+    app.use('*', async (c, next) => {
+      await next()
+      const old = c.res
+      c.res = undefined
+      c.res = answer(old)
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const response = await fetch((await serving(app)).url)
+    expect((await response.text()).trim()).toBe('mine')
+    expect([...response.headers.keys()]).not.toContain('x-coatcheck-held')
+    await gone.promise
+  })
+
+  test('that throws gives an error, and the body of the API is cancelled', async () => {
+    const gone = deferred()
+    const { origin } = await upstream((_incoming, outgoing) => {
+      outgoing.once('close', () => gone.resolve())
+      outgoing.write('endless')
+    })
+    const app = new Hono()
+    app.onError((_error, c) => c.text('sorry', 500))
+    app.use('*', async (_c, next) => {
+      await next()
+      throw new Error('after')
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const response = await fetch((await serving(app)).url)
+    expect([response.status, await response.text()]).toEqual([500, 'sorry'])
+    await gone.promise
+  })
+})
+
+describe('the head', () => {
+  test('carries what finish() gives: cookies are added, other fields replace', async () => {
+    const { origin } = await upstream((_incoming, outgoing) => {
+      outgoing.writeHead(200, { 'cache-control': 'public', 'set-cookie': 'theirs=1' }).end('x')
+    })
+    const finish = async (): Promise<HeaderList> => [
+      ['Set-Cookie', 'ours=1'],
+      ['Set-Cookie', 'ours=2'],
+      ['Cache-Control', 'private, no-store'],
+    ]
+    const response = await fetch((await serving(forwarding(testRuntime(), origin, { finish }))).url)
+    expect(response.headers.getSetCookie()).toEqual(['theirs=1', 'ours=1', 'ours=2'])
+    expect(response.headers.get('cache-control')).toBe('private, no-store')
+  })
+
+  test('is decided after every middleware', async () => {
+    const order: string[] = []
+    const url = await wrapped(
+      async (_c, next) => {
+        await next()
+        order.push('middleware')
+      },
+      () => {
+        order.push('finish')
+        return []
+      },
+    )
+    await fetch(url)
+    expect(order).toEqual(['middleware', 'finish'])
+  })
+
+  test('whose finish() fails is a plain 500, told to the log alone', async () => {
+    const { origin } = await jsonUpstream()
+    const errors: unknown[] = []
+    const failure = new Error('secret detail')
+    const app = forwarding(testRuntime(), origin, { finish: () => Promise.reject(failure) })
+    const response = await fetch((await serving(app, { onError: (error) => errors.push(error) })).url)
+    expect(response.status).toBe(500)
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
+    expect(await response.text()).not.toContain('secret detail')
+    expect(errors).toEqual([failure])
+  })
+
+  test('shows nothing of how it was kept, even if the API sends a field of that name', async () => {
+    const { origin } = await upstream((_incoming, outgoing) => {
+      outgoing.writeHead(200, { 'X-Coatcheck-Held': '7' }).end('body')
+    })
+    const response = await fetch((await serving(forwarding(testRuntime(), origin))).url)
+    expect(response.headers.has('x-coatcheck-held')).toBe(false)
+    expect(response.headers.has('x-hono-already-sent')).toBe(false)
+    expect(await response.text()).toBe('body')
+  })
+
+  test('has no fields of the connection to the API', async () => {
+    const origin = await rawUpstream((socket) => {
+      socket.once('data', () => {
+        socket.end(
+          'HTTP/1.1 200 OK\r\nConnection: close\r\nKeep-Alive: timeout=1\r\nTransfer-Encoding: chunked\r\n' +
+            'Trailer: X-Evil\r\nUpgrade: h2c\r\n\r\n2\r\nok\r\n0\r\nX-Evil: 1\r\n\r\n',
+        )
+      })
+    })
+    const { port } = await serving(forwarding(testRuntime(), origin))
+    const client = rawClient(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const answer = (await client.until(/\r\n0\r\n\r\n$/)).toLowerCase()
+    expect(answer).toContain('connection: keep-alive')
+    expect(answer).not.toMatch(/timeout=1\r|trailer|upgrade|x-evil/)
+  })
+
+  test('goes ahead of a body that is not there yet', async () => {
+    const go = deferred()
+    const { origin } = await upstream(async (_incoming, outgoing) => {
+      outgoing.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+      await go.promise
+      outgoing.end('data: 1\n\n')
+    })
+    const response = await fetch((await serving(forwarding(testRuntime(), origin))).url)
+    expect(response.headers.get('content-type')).toBe('text/event-stream')
+    go.resolve()
+    expect(await response.text()).toBe('data: 1\n\n')
+  })
+})
+
+describe('an answer without a body', () => {
+  test('to HEAD keeps its whole head', async () => {
+    const { origin } = await jsonUpstream()
+    const { port } = await serving(forwarding(testRuntime(), origin, { finish: () => [['Set-Cookie', 'a=1']] }))
+    const client = rawClient(port, 'HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    const answer = await client.closed
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    expect(answer).toContain(`content-length: ${json.length}\r\n`)
+    expect(answer).toContain('set-cookie: a=1\r\n')
+    expect(answer.endsWith('\r\n\r\n')).toBe(true)
+  })
+
+  test('HEAD on a kept connection leaves it in order for the next request', async () => {
+    const { origin } = await jsonUpstream()
+    const { port } = await serving(forwarding(testRuntime(), origin))
+    const client = rawClient(port, 'HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await client.until(/\r\n\r\n$/)
+    client.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    expect((await client.closed).match(/HTTP\/1\.1 200 OK/g)).toHaveLength(2)
+  })
+
+  test.each([204, 304])('%d keeps its fields and has no length of its own', async (status) => {
+    const { origin } = await upstream((_incoming, outgoing) => outgoing.writeHead(status, { etag: '"1"' }).end())
+    const { port } = await serving(forwarding(testRuntime(), origin))
+    const client = rawClient(port, 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    const answer = await client.closed
+    expect(answer).toContain(`HTTP/1.1 ${status} `)
+    expect(answer).toContain('etag: "1"')
+    expect(answer).not.toMatch(/content-length|transfer-encoding/i)
+    expect(answer.endsWith('\r\n\r\n')).toBe(true)
+  })
+})
+
+describe('a body', () => {
+  test('of many megabytes arrives as it was sent', async () => {
+    const body = Buffer.alloc(5 * 1024 * 1024, 'coatcheck')
+    const { origin } = await upstream((_incoming, outgoing) => outgoing.end(body))
+    const response = await fetch((await serving(forwarding(testRuntime(), origin))).url)
+    const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+    expect(hash(new Uint8Array(await response.arrayBuffer()))).toBe(hash(body))
+  })
+
+  test('of a megabyte goes up as it was sent, with its length', async () => {
+    const body = Buffer.alloc(1024 * 1024, 'up')
+    const { origin } = await upstream(async (incoming, outgoing) => {
+      const hash = createHash('sha256')
+      for await (const chunk of incoming) hash.update(chunk)
+      outgoing.end(`${incoming.headers['content-length']} ${hash.digest('hex')}`)
+    })
+    const { url } = await serving(forwarding(testRuntime(), origin))
+    const response = await fetch(url, { method: 'POST', body })
+    expect(await response.text()).toBe(`${body.byteLength} ${createHash('sha256').update(body).digest('hex')}`)
+  })
+
+  test.each([
+    ['a length', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart'],
+    ['chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n'],
+  ])('that breaks off (%s) breaks the client off, and never looks whole', async (_name, sent) => {
+    const origin = await rawUpstream((socket) => {
+      socket.once('data', () => socket.write(sent))
+      socket.on('end', () => socket.end())
+      setImmediateAfterWrite(socket)
+    })
+    const { port } = await serving(forwarding(testRuntime(), origin))
+    const client = rawClient(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const answer = await client.closed
+    expect(answer).not.toContain('\r\n0\r\n\r\n')
+    expect(answer).not.toContain('Error')
+  })
+
+  test('is held back when the client does not read', async () => {
+    let written = 0
+    const stopped = deferred()
+    const { origin } = await upstream((_incoming, outgoing) => {
+      const chunk = Buffer.alloc(64 * 1024)
+      const more = () => {
+        while (written < 512 * 1024 * 1024 && outgoing.write(chunk)) written += chunk.byteLength
+        outgoing.once('drain', more)
+      }
+      outgoing.once('close', () => stopped.resolve())
+      more()
+    })
+    const { port } = await serving(forwarding(testRuntime(), origin), { limits: { stallTimeoutMs: 300 } })
+    const client = rawClient(port)
+    client.socket.pause()
+    client.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    // The one who takes nothing is cut off, and until then only the sockets' buffers were filled.
+    await stopped.promise
+    expect(written).toBeLessThan(64 * 1024 * 1024)
+  })
+})
+
+describe('a client that leaves', () => {
+  test('before the head takes the call to the API with it', async () => {
+    const arrived = deferred()
+    const gone = deferred()
+    const { origin } = await upstream((incoming) => {
+      incoming.once('close', () => gone.resolve())
+      arrived.resolve()
+    })
+    const { port } = await serving(forwarding(testRuntime(), origin))
+    const client = rawClient(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await arrived.promise
+    client.socket.destroy()
+    await gone.promise
+  })
+
+  test('while the head is being decided takes the body with it', async () => {
+    const deciding = deferred()
+    const decided = deferred<HeaderList>()
+    const gone = deferred()
+    const { origin } = await upstream((_incoming, outgoing) => {
+      outgoing.once('close', () => gone.resolve())
+      outgoing.write('endless')
+    })
+    const finish = () => {
+      deciding.resolve()
+      return decided.promise
+    }
+    const { port } = await serving(forwarding(testRuntime(), origin, { finish }))
+    const client = rawClient(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await deciding.promise
+    client.socket.destroy()
+    await gone.promise
+    decided.resolve([])
+  })
+
+  test('in the middle of the body takes the rest with it', async () => {
+    const gone = deferred()
+    const { origin } = await upstream((_incoming, outgoing) => {
+      outgoing.once('close', () => gone.resolve())
+      outgoing.write('part')
+    })
+    const { port } = await serving(forwarding(testRuntime(), origin))
+    const client = rawClient(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await client.until(/part/)
+    client.socket.destroy()
+    await gone.promise
+  })
+
+  test('in the middle of its upload takes the call to the API with it', async () => {
+    const arrived = deferred()
+    const gone = deferred()
+    const { origin } = await upstream((incoming) => {
+      incoming.once('data', () => arrived.resolve())
+      incoming.once('close', () => gone.resolve())
+    })
+    const { port } = await serving(forwarding(testRuntime(), origin))
+    const client = rawClient(port, 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\npart')
+    await arrived.promise
+    client.socket.destroy()
+    await gone.promise
+  })
+})
+
+describe('an upload', () => {
+  test('that is refused early gets its answer, and the connection serves the next request', async () => {
+    const { origin } = await upstream((incoming, outgoing) => {
+      if (incoming.method === 'POST') outgoing.writeHead(413).end('too much')
+      else outgoing.end('next')
+    })
+    const { port } = await serving(forwarding(testRuntime(), origin))
+    const size = 4 * 1024 * 1024
+    const client = rawClient(port, `POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${size}\r\n\r\n.`)
+    await client.until(/too much/)
+    client.socket.write(Buffer.alloc(size - 1))
+    client.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    expect(await client.closed).toMatch(/413[\s\S]*too much[\s\S]*200 OK[\s\S]*next/)
+  })
+
+  test('that stands still is cut off', async () => {
+    const gone = deferred()
+    const { origin } = await upstream((incoming) => {
+      incoming.resume()
+      incoming.once('close', () => gone.resolve())
+    })
+    const { port } = await serving(forwarding(testRuntime({ stallTimeoutMs: 50 }), origin))
+    const client = rawClient(port, 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\npart')
+    await client.closed
+    await gone.promise
+  })
+
+  test('with a GET that nobody reads does not become the next request', async () => {
+    const { origin } = await upstream((_incoming, outgoing) => outgoing.end('ok'))
+    const { port } = await serving(forwarding(testRuntime(), origin))
+    const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    const client = rawClient(port, `GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${smuggled.length + 1}\r\n\r\n.`)
+    await client.until(/ok/)
+    client.socket.write(smuggled)
+    expect((await client.closed).match(/HTTP\/1\.1/g)).toHaveLength(1)
+  })
+
+  test('that a middleware has read already is an error, not a call that hangs', async () => {
+    const { origin } = await jsonUpstream()
+    const app = new Hono()
+    app.onError((error, c) => c.text('code' in error ? String(error.code) : 'other', 500))
+    app.use('*', async (c, next) => {
+      await c.req.text()
+      await next()
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const response = await fetch((await serving(app)).url, { method: 'POST', body: 'read' })
+    expect(await response.text()).toBe('internal_error')
+  })
+})
+
+test('requests at once do not mix their heads, whatever order they end in', async () => {
+  const waiting = new Map<string, () => void>()
+  const bothThere = deferred()
+  const { origin } = await upstream((incoming, outgoing) => {
+    const name = String(incoming.headers['x-request'])
+    waiting.set(name, () => outgoing.writeHead(200, { 'x-answer': name }).end(name))
+    if (waiting.size === 2) bothThere.resolve()
+  })
+  const app = new Hono()
+  app.use('*', async (c, next) => {
+    await next()
+    c.header(`x-only-${c.req.header('x-request')}`, '1')
+    setCookie(c, String(c.req.header('x-request')), '1')
+  })
+  app.route('/', forwarding(testRuntime(), origin))
+  const { url } = await serving(app)
+  const answers = ['a', 'b'].map((name) => fetch(url, { headers: { 'x-request': name } }))
+  await bothThere.promise
+  waiting.get('b')?.()
+  waiting.get('a')?.()
+  for (const [index, name] of ['a', 'b'].entries()) {
+    const response = (await answers[index]) as Response
+    expect(response.headers.get('x-answer')).toBe(name)
+    expect([...response.headers.keys()].filter((key) => key.startsWith('x-only'))).toEqual([`x-only-${name}`])
+    expect(response.headers.getSetCookie()).toEqual([`${name}=1; Path=/`])
+    expect(await response.text()).toBe(name)
+  }
+  expect([...RESPONSE_ALREADY_SENT.headers.keys()]).toEqual(['x-hono-already-sent'])
+})
+
+test('a body that somebody wrapped is sent too, and cut when it breaks', async () => {
+  const runtime = testRuntime()
+  const app = new Hono()
+  const wrappedBody = (chunks: (string | Error)[]) => ({
+    stream: () =>
+      new ReadableStream<Uint8Array>({
+        pull(controller) {
+          const chunk = chunks.shift()
+          if (chunk instanceof Error) controller.error(chunk)
+          else if (chunk === undefined) controller.close()
+          else controller.enqueue(Buffer.from(chunk))
+        },
+      }),
+    cancel() {},
+  })
+  app.get('/whole', (c) => runtime.respond(c, { status: 200, headers: [] }, wrappedBody(['a', 'b']), () => []))
+  app.get('/broken', (c) =>
+    runtime.respond(c, { status: 200, headers: [] }, wrappedBody(['a', new Error('broken')]), () => []),
+  )
+  const { url } = await serving(app)
+  expect(await (await fetch(`${url}/whole`)).text()).toBe('ab')
+  await expect(fetch(`${url}/broken`).then((response) => response.text())).rejects.toThrow()
+})
+
+test('under a server of somebody else the same handler streams', async () => {
+  const { origin } = await upstream(async (incoming, outgoing) => {
+    outgoing.writeHead(200, { 'x-from': 'api' }).end(`got ${await bodyText(incoming)}`)
+  })
+  const runtime = testRuntime()
+  const finish = (): HeaderList => [['Set-Cookie', 'ours=1']]
+  const response = await forwarding(runtime, origin, { finish }).request('http://localhost/', {
+    method: 'POST',
+    body: 'web',
+  })
+  expect(await response.text()).toBe('got web')
+  expect(response.headers.getSetCookie()).toEqual(['ours=1'])
+})
+
+/** Ends the connection once what was written has gone out. */
+function setImmediateAfterWrite(socket: import('node:net').Socket): void {
+  socket.once('data', () => setImmediate(() => socket.end()))
+}
