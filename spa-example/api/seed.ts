@@ -1,6 +1,6 @@
 /** A believable start for somebody's books: six cafés and a few weeks of orders. */
-import { type Books, newId, type OrderItem, type OrderStatus, totalOf } from './books.ts'
 import { currency, products } from './catalogue.ts'
+import { type Books, newId, type OrderItem, type OrderStatus, totalOf } from './model.ts'
 
 const cafes: readonly (readonly [name: string, city: string, contact: string, email: string])[] = [
   ['Café Marguerite', 'Lyon', 'Inès Faure', 'orders@marguerite.example'],

@@ -9,10 +9,11 @@ import { notices } from './notices.ts'
 import { basePath } from './paths.ts'
 import { readProvider } from './provider.ts'
 import { type Issues, readObject } from './read-object.ts'
+import { redact, secretsOf, stringsOf } from './redact.ts'
 import { completeRoutes, readRoutes } from './routes.ts'
 import { readSession } from './session.ts'
 import { readSpa } from './spa.ts'
-import type { Config, ConfigSource, UserConfig } from './types.ts'
+import type { Config, ConfigSource } from './types.ts'
 import { baseUrl } from './urls.ts'
 
 const fields = {
@@ -86,28 +87,4 @@ function nameUnset(issues: readonly ConfigIssue[], unset: readonly string[]): Co
       ? { ...issue, cure: `${issue.cure} (read and not set: ${unset.join(', ')})` }
       : issue,
   )
-}
-
-/** A secret that was written into the wrong field would otherwise be shown there. */
-function redact(issues: readonly ConfigIssue[], secrets: readonly string[]): ConfigIssue[] {
-  const hide = (text: string) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text)
-  return issues.map(({ path, problem, cure }) => ({ path: hide(path), problem: hide(problem), cure: hide(cure) }))
-}
-
-function secretsOf(input: unknown): string[] {
-  const { provider, session } = (typeof input === 'object' && input !== null ? input : {}) as Partial<UserConfig>
-  const secrets: unknown[] = Array.isArray(session?.secrets) ? session.secrets : []
-  return longStrings([provider?.clientSecret, ...secrets])
-}
-
-function stringsOf(env: unknown): string[] {
-  return typeof env === 'object' && env !== null ? longStrings(Object.values(env)) : []
-}
-
-/** Shorter ones would blank out parts of words. The longest first, lest one is part of another. */
-function longStrings(values: readonly unknown[]): string[] {
-  return values
-    .filter((value) => typeof value === 'string')
-    .filter((value) => value.length >= 8)
-    .sort((one, other) => other.length - one.length)
 }

@@ -1,0 +1,89 @@
+/**
+ * `/events`: a feed of server-sent events. What happens in the caller's books has an id, and is sent again to
+ * a listener that comes back with `Last-Event-ID`; the drum's temperature comes every second, without one.
+ */
+import { Hono } from 'hono'
+import { type ApiEnv, booksOf } from './exchange.ts'
+import type { FeedEvent } from './event-feed.ts'
+
+export interface EventStreams {
+  /** Ends the streams that are open. */
+  closeAll(): void
+  readonly open: number
+}
+
+/** A listener that leaves this much unread is dropped; it comes back with `Last-Event-ID`. */
+const unreadLimitBytes = 256 * 1024
+
+export function eventRoutes(intervalMs: number): { routes: Hono<ApiEnv>; streams: EventStreams } {
+  const routes = new Hono<ApiEnv>()
+  const open = new Set<() => void>()
+
+  routes.get('/', (c) => {
+    const { feed } = booksOf(c, 'orders:read')
+    const lastSeen = c.req.header('last-event-id')
+    const missed = lastSeen !== undefined && /^\d{1,12}$/.test(lastSeen) ? feed.since(Number(lastSeen)) : []
+    const encoder = new TextEncoder()
+    let end = (): void => undefined
+
+    const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
+      {
+        start(controller) {
+          const send = (text: string): void => {
+            controller.enqueue(encoder.encode(text))
+            if ((controller.desiredSize ?? 0) <= 0) end()
+          }
+          const unsubscribe = feed.subscribe((event) => send(formatEvent(event)))
+          const timer = setInterval(() => send(`event: drum\ndata: ${JSON.stringify(readDrum(Date.now()))}\n\n`), intervalMs)
+          const stop = (): void => {
+            clearInterval(timer)
+            unsubscribe()
+            open.delete(end)
+          }
+          end = () => {
+            if (!open.has(end)) return
+            stop()
+            controller.close()
+          }
+          open.add(end)
+          send(`retry: 2000\nid: ${feed.lastId}\nevent: hello\ndata: {"lastId":${feed.lastId}}\n\n`)
+          for (const event of missed) send(formatEvent(event))
+        },
+        cancel() {
+          end()
+        },
+      },
+      { highWaterMark: unreadLimitBytes, size: (chunk) => chunk?.byteLength ?? 0 },
+    )
+    return c.body(stream, 200, {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store',
+      'X-Accel-Buffering': 'no',
+    })
+  })
+
+  return {
+    routes,
+    streams: {
+      closeAll: () => {
+        for (const end of open) end()
+      },
+      get open() {
+        return open.size
+      },
+    },
+  }
+}
+
+/** The roasting drum: heats up over twelve minutes, cools down, starts again. */
+function readDrum(now: number): { temperature: number; phase: string; at: string } {
+  const minutes = (now / 60_000) % 15
+  const isCooling = minutes >= 12
+  const temperature = isCooling ? 212 - (minutes - 12) * 35 : 98 + 114 * (1 - Math.exp(-minutes / 5)) * 1.1
+  const phase = isCooling ? 'cooling' : minutes < 5 ? 'drying' : minutes < 9 ? 'browning' : 'development'
+  return { temperature: Math.round(temperature * 10) / 10, phase, at: new Date(now).toISOString() }
+}
+
+function formatEvent(event: FeedEvent): string {
+  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event.data)}\n\n`
+}

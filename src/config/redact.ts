@@ -1,0 +1,29 @@
+/** Keeps secrets out of what is said about a configuration. */
+import type { ConfigIssue } from './config-error.ts'
+import type { UserConfig } from './types.ts'
+
+/** A secret that was written into the wrong field would otherwise be shown there. */
+export function redact(issues: readonly ConfigIssue[], secrets: readonly string[]): ConfigIssue[] {
+  const hide = (text: string) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text)
+  return issues.map(({ path, problem, cure }) => ({ path: hide(path), problem: hide(problem), cure: hide(cure) }))
+}
+
+/** The secrets of a configuration that may be wrong in every way. */
+export function secretsOf(input: unknown): string[] {
+  const { provider, session } = (typeof input === 'object' && input !== null ? input : {}) as Partial<UserConfig>
+  const secrets: unknown[] = Array.isArray(session?.secrets) ? session.secrets : []
+  return longStrings([provider?.clientSecret, ...secrets])
+}
+
+/** The values of an environment: which of them are secrets, nobody knows. */
+export function stringsOf(env: unknown): string[] {
+  return typeof env === 'object' && env !== null ? longStrings(Object.values(env)) : []
+}
+
+/** Shorter ones would blank out parts of words. The longest first, lest one is part of another. */
+function longStrings(values: readonly unknown[]): string[] {
+  return values
+    .filter((value) => typeof value === 'string')
+    .filter((value) => value.length >= 8)
+    .sort((one, other) => other.length - one.length)
+}

@@ -1,0 +1,63 @@
+/** Checks the configuration, and lists what it opens. Asks nobody on the network. */
+import { spokenDuration } from '../../config/durations.ts'
+import type { Config, Route } from '../../config/types.ts'
+import { loadConfig } from '../load-config.ts'
+import type { Values } from './commands.ts'
+import { environment } from './environment.ts'
+import { type Io, print } from './io.ts'
+import { table } from './table.ts'
+
+export async function check(values: Values, io: Io): Promise<number> {
+  const file = typeof values.config === 'string' ? values.config : undefined
+  const config = await loadConfig(file, environment(values['env-file'], io), { directory: io.directory })
+  print(report(config))
+  return 0
+}
+
+/** Holds no secret, but for how many there are. */
+export function report(config: Config): string {
+  const sections = [
+    'The configuration is right.',
+    table(summary(config)),
+    config.routes.length > 0
+      ? table([['PATH', 'METHODS', 'AUTH', 'KINDS', 'SCOPES', 'UPSTREAM'], ...config.routes.map(row)])
+      : 'There are no routes.',
+  ]
+  if (config.notices.length > 0)
+    sections.push(['To look at:', ...config.notices.map((notice) => `  - ${notice}`)].join('\n'))
+  return sections.join('\n\n')
+}
+
+function summary({ origin, basePath, provider, session, spa, listeners }: Config): string[][] {
+  const count = session.secrets.length
+  const { host, port } = listeners.public
+  const pages = spa ? ('dir' in spa ? `the folder ${spa.dir}` : `the development server ${spa.proxy}`) : 'none'
+  return [
+    ['Origin', origin],
+    ['Endpoints', `${basePath}/login, ${basePath}/callback, ${basePath}/session, ${basePath}/logout`],
+    ['Redirect URI', `${origin}${basePath}/callback`],
+    ['Provider', `${provider.issuer}, as ${provider.clientId} by ${provider.clientAuthentication}`],
+    ['Scope', provider.scope],
+    ['Sessions', `idle ${spokenDuration(session.idleSeconds)}, at most ${spokenDuration(session.absoluteSeconds)}`],
+    ['Secrets', `${count}${count > 1 ? ' (the first one seals)' : ''}`],
+    [
+      'Store',
+      session.store ? `${session.store.name}, coordinator ${session.store.coordinator.name}` : 'cookie (default)',
+    ],
+    ['Pages', pages],
+    ['Listens on', `${host === undefined ? 'every address' : host}, port ${port}`],
+  ]
+}
+
+function row(route: Route): string[] {
+  const { upstream } = route
+  const base = `${upstream.binding ? 'service binding ' : upstream.origin}${upstream.basePath}`
+  return [
+    route.path,
+    [...route.methods].join(' '),
+    route.auth,
+    route.auth === 'session' ? [...route.kinds].join(' ') : '-',
+    route.scopes.join(' ') || '-',
+    route.isExact ? base : `${base}/*`,
+  ]
+}

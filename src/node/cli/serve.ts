@@ -1,0 +1,81 @@
+/** Serves until it is told to stop. */
+import type { Config } from '../../config/types.ts'
+import { loadConfig } from '../load-config.ts'
+import { type LocalCertificate, localCertificate } from '../local-certificate.ts'
+import { adjustAddress } from './address.ts'
+import type { Values } from './commands.ts'
+import { environment } from './environment.ts'
+import { type Io, log, UsageError } from './io.ts'
+import { version } from './run.ts'
+import { stopSignal } from './stop-signal.ts'
+
+export async function serve(values: Values, io: Io): Promise<number> {
+  const port = portOf(values.port)
+  const isHttps = values.https === true
+  const config = await loadConfig(
+    typeof values.config === 'string' ? values.config : undefined,
+    environment(values['env-file'], io),
+    { directory: io.directory, adjust: (said) => adjustAddress(said, { port, isHttps }) },
+  )
+  const certificate = isHttps ? await localCertificate({ hosts: [new URL(config.origin).hostname] }) : undefined
+  // From here on a signal ends it cleanly, also one that comes while it starts.
+  const stop = stopSignal()
+  try {
+    return await serveUntil(stop.signalled, config, certificate)
+  } finally {
+    stop.forget()
+  }
+}
+
+async function serveUntil(
+  stopped: Promise<string>,
+  config: Config,
+  certificate: LocalCertificate | undefined,
+): Promise<number> {
+  const { startServer } = await import('../serve.ts')
+  const tls = certificate && { key: certificate.key, cert: certificate.cert }
+  const server = await startServer(config, tls ? { tls } : {}).catch((error: unknown) => {
+    throw startMistake(error, config)
+  })
+  log(banner(config, server.url, certificate))
+  const signal = await stopped
+  log(`${signal}: finishing what is under way. Again to stop at once.`)
+  await server.close()
+  return 0
+}
+
+function banner(config: Config, url: string, certificate: LocalCertificate | undefined): string {
+  const lines = [
+    `coatcheck ${version()} serves ${config.origin} (listens on ${url})`,
+    `Redirect URI at the provider: ${config.origin}${config.basePath}/callback`,
+    ...config.notices.map((notice) => `Note: ${notice}`),
+  ]
+  if (certificate)
+    lines.push(`The certificate is ${certificate.certFile}. To have it trusted:`, `  ${certificate.howToTrust}`)
+  return lines.join('\n')
+}
+
+function portOf(value: string | boolean | undefined): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'string' && /^\d{1,5}$/.test(value) && Number(value) <= 65_535) return Number(value)
+  throw new UsageError('--port needs a number from 0 to 65535.')
+}
+
+/** What the system says when it does not let us listen, with what to do. */
+function startMistake(error: unknown, config: Config): unknown {
+  const { host, port } = config.listeners.public
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') {
+    const example = `coatcheck serve --port ${port < 65_535 ? port + 1 : 3000}`
+    return new UsageError(`Port ${port} is taken. Stop what listens there, or take another: ${example}`)
+  }
+  if (code === 'EACCES') {
+    return new UsageError(
+      `Port ${port} may not be listened on by this user. Take one above 1023: coatcheck serve --port 3000`,
+    )
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new UsageError(`${host} is no address of this machine. Correct listeners.public.`)
+  }
+  return error
+}

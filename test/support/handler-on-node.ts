@@ -1,0 +1,26 @@
+/** Coatcheck in this process, on Node's own server. */
+import { resolveConfig } from '../../src/config/resolve.ts'
+import { nodeRuntime } from '../../src/node/runtime.ts'
+import { serve } from '../../src/node/serve.ts'
+import { cookieStore } from '../../src/session/stores/cookie-store.ts'
+import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
+import { tokenHandler } from '../../src/token-handler.ts'
+import type { RunningHandler, SystemConfig } from './system.ts'
+import { mounted } from './mounted.ts'
+
+export async function startHandler(system: SystemConfig, port: number): Promise<RunningHandler> {
+  let offset = 0
+  const clock = { now: () => Date.now() + offset }
+  const runtime = nodeRuntime({ clock })
+  const store = cookieStore({ coordinator: memoryCoordinator({ clock }) })
+  const config = resolveConfig({ ...system, session: { ...system.session, store } }, {})
+  const handler = tokenHandler(config, { runtime, report: () => undefined })
+  const app = process.env.COATCHECK_MOUNTED === 'true' ? mounted(handler) : handler.routes
+  const server = await serve(app, { port, host: 'localhost', runtime })
+  return {
+    async setClockOffset(ms) {
+      offset = ms
+    },
+    stop: () => server.close(),
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The whole of it for a test: a real OpenID Provider, an API that records, and Coatcheck in front, on Node or on
+ * workerd by `COATCHECK_RUNTIME`. The tests that use it run on both, so they see Coatcheck over HTTP only.
+ */
+import type { RouteConfig, UserConfig } from '../../src/config/types.ts'
+import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
+import { UserAgent } from './browser.ts'
+import { freePort } from './free-port.ts'
+import { startUpstream, type TestUpstream } from './upstream.ts'
+
+/** What a test may change of the configuration. Plain data, because it goes to workerd as JSON. */
+export interface SystemOptions {
+  /** Paths of upstreams are below the test's own: `/v1` becomes `http://127.0.0.1:PORT/v1`. */
+  readonly routes?: readonly RouteConfig[]
+  readonly session?: Partial<Omit<UserConfig['session'], 'store' | 'secrets'>>
+  readonly secrets?: readonly string[]
+  readonly provider?: Partial<UserConfig['provider']>
+  readonly thirdPartyInitiatedLogin?: boolean
+  readonly accessTokenSeconds?: number
+  readonly gracePeriodSeconds?: number
+}
+
+/** What runs on either runtime: JSON of this is all it gets. */
+export interface SystemConfig {
+  readonly baseUrl: string
+  readonly provider: UserConfig['provider']
+  readonly session: UserConfig['session']
+  readonly routes: readonly RouteConfig[]
+  readonly thirdPartyInitiatedLogin: boolean
+}
+
+export interface RunningHandler {
+  /** Sets Coatcheck's clock this far ahead of the machine's. */
+  setClockOffset(ms: number): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface System {
+  readonly runtime: 'node' | 'workers'
+  /** `http://localhost:PORT`; the provider is on `http://127.0.0.1:PORT`, another site. */
+  readonly origin: string
+  readonly provider: RunningProvider
+  readonly upstream: TestUpstream
+  /** Moves Coatcheck's clock on. The provider's and the API's stay. */
+  advance(ms: number): Promise<void>
+  /** A browser in which a demo user is signed in. */
+  signedIn(username?: 'ada' | 'grace'): Promise<UserAgent>
+  /** A page's call, as the client library makes it. */
+  call(browser: UserAgent, path: string, init?: Parameters<UserAgent['fetch']>[1]): Promise<Response>
+  stop(): Promise<void>
+}
+
+export const testSecret = 'pXkEQb7tXoRk3wkLxZC6sH8kIVbHhXbJ7sYvYhJ2m0U'
+
+/** One more secret, for rotation. */
+export const otherTestSecret = 'Lq3f0cQfUu0tZyq2GfM3zj0o0m8xUEK2Qn0gq7X9a5Y'
+
+export async function startSystem(options: SystemOptions = {}): Promise<System> {
+  const runtime = process.env.COATCHECK_RUNTIME === 'workers' ? 'workers' : 'node'
+  const port = await freePort()
+  const origin = `http://localhost:${port}`
+  const upstream = await startUpstream()
+  const provider = await startProvider({
+    appOrigin: origin,
+    accessTokenSeconds: options.accessTokenSeconds ?? 600,
+    gracePeriodSeconds: options.gracePeriodSeconds ?? 0,
+  })
+  const routes = options.routes ?? defaultRoutes
+  const config: SystemConfig = {
+    baseUrl: origin,
+    provider: {
+      issuer: provider.issuer,
+      clientId: provider.clientId,
+      clientSecret: provider.clientSecret,
+      scope: 'openid offline_access profile email orders:read orders:write',
+      timeout: '5s',
+      ...options.provider,
+    },
+    session: { secrets: [...(options.secrets ?? [testSecret])], ...options.session },
+    routes: routes.map((route) => ({ ...route, upstream: upstream.origin + String(route.upstream) })),
+    thirdPartyInitiatedLogin: options.thirdPartyInitiatedLogin ?? false,
+  }
+  const { startHandler } = await import(runtime === 'workers' ? './handler-on-workers.ts' : './handler-on-node.ts')
+  const handler: RunningHandler = await startHandler(config, port)
+  let offset = 0
+
+  return {
+    runtime,
+    origin,
+    provider,
+    upstream,
+    async advance(ms) {
+      offset += ms
+      await handler.setClockOffset(offset)
+    },
+    async signedIn(username = 'ada') {
+      const browser = new UserAgent()
+      await browser.signIn(`${origin}/bff/login?return_to=/`, { username, password: `${username}-demo` })
+      return browser
+    },
+    call: (browser, path, init = {}) =>
+      browser.fetch(origin + path, { ...init, headers: { 'X-CSRF': '1', ...init.headers } }),
+    async stop() {
+      await handler.stop()
+      await Promise.all([provider.stop(), upstream.stop()])
+    },
+  }
+}
+
+const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+/** Enough for most tests; `upstream` is a path of the test's own upstream. */
+export const defaultRoutes: readonly RouteConfig[] = [
+  { path: '/api/*', upstream: '/v1', auth: 'session', methods: all },
+  { path: '/api/read/*', upstream: '/read', auth: 'session' },
+  { path: '/api/exact', upstream: '/exactly/this', auth: 'session' },
+  { path: '/api/events', upstream: '/v1/events', auth: 'session', kinds: ['fetch', 'eventsource'] },
+  { path: '/api/files/*', upstream: '/files', auth: 'session', kinds: ['fetch', 'download', 'media'] },
+  { path: '/api/admin/*', upstream: '/admin', auth: 'session', scopes: ['orders:admin'] },
+  { path: '/public/*', upstream: '/public', auth: 'none', reason: 'a test' },
+]

@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
+          exclude: ['test/contract/**', 'test/e2e/**', 'test/package/**', 'test/workers/**'],
+        },
+      },
+      { extends: true, test: { name: 'contract:node', include: ['test/contract/**/*.test.ts'], env: { COATCHECK_RUNTIME: 'node' } } },
+      {
+        extends: true,
+        test: {
+          name: 'contract:mounted',
+          include: ['test/contract/**/*.test.ts'],
+          env: { COATCHECK_RUNTIME: 'node', COATCHECK_MOUNTED: 'true' },
+        },
+      },
+    ],
+  },
+})
