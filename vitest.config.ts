@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    reporters: process.env.CI ? ['default', ['json', { outputFile: 'test-results/vitest.json' }]] : ['default'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     projects: [
@@ -13,7 +14,10 @@ export default defineConfig({
           exclude: ['test/contract/**', 'test/e2e/**', 'test/package/**', 'test/workers/**'],
         },
       },
-      { extends: true, test: { name: 'contract:node', include: ['test/contract/**/*.test.ts'], env: { COATCHECK_RUNTIME: 'node' } } },
+      {
+        extends: true,
+        test: { name: 'contract:node', include: ['test/contract/**/*.test.ts'], env: { COATCHECK_RUNTIME: 'node' } },
+      },
       {
         extends: true,
         test: {

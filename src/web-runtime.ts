@@ -4,6 +4,7 @@
  */
 import type { Context } from 'hono'
 import { CoatcheckError } from './errors.ts'
+import { reportToConsole } from './observability/events.ts'
 import type {
   Clock,
   HeaderList,
@@ -50,7 +51,9 @@ export function webRuntime(options: WebRuntimeOptions = {}): Runtime {
     clientSignal: (c) => c.req.raw.signal,
     respond: respondWithStream,
     waitUntil: (c, work) => {
-      const settled = work.catch((error: unknown) => console.error('coatcheck: work after an answer failed:', error))
+      const settled = work.catch((cause: unknown) => {
+        reportToConsole({ event: 'request_failed', code: 'internal_error', cause })
+      })
       executionContext(c)?.waitUntil(settled)
     },
   }

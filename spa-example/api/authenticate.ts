@@ -115,7 +115,8 @@ function isFaultOfToken(error: unknown): boolean {
 async function discoverKeys(issuer: string): Promise<string> {
   const response = await fetch(`${issuer}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(5000) })
   const metadata = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown }
-  if (metadata.issuer !== issuer || typeof metadata.jwks_uri !== 'string') throw new Error('Not the metadata of the issuer')
+  if (metadata.issuer !== issuer || typeof metadata.jwks_uri !== 'string')
+    throw new Error('Not the metadata of the issuer')
   return metadata.jwks_uri
 }
 

@@ -23,7 +23,8 @@ export function businessRoutes(): Hono<ApiEnv> {
   routes.post('/customers', async (c) => {
     const books = booksOf(c, 'orders:write')
     const customer = { id: newId('cus'), ...readNewCustomer(await readJson(c)) }
-    if (books.customers.size >= mostCustomers) throw new ApiError(409, 'too_many', 'There is no room for more customers')
+    if (books.customers.size >= mostCustomers)
+      throw new ApiError(409, 'too_many', 'There is no room for more customers')
     books.customers.set(customer.id, customer)
     books.feed.publish('customer.created', customer)
     return c.json(customer, 201, { Location: `${new URL(c.req.url).pathname}/${customer.id}` })

@@ -3,8 +3,8 @@
  * a listener that comes back with `Last-Event-ID`; the drum's temperature comes every second, without one.
  */
 import { Hono } from 'hono'
-import { type ApiEnv, booksOf } from './exchange.ts'
 import type { FeedEvent } from './event-feed.ts'
+import { type ApiEnv, booksOf } from './exchange.ts'
 
 export interface EventStreams {
   /** Ends the streams that are open. */
@@ -24,33 +24,33 @@ export function eventRoutes(intervalMs: number): { routes: Hono<ApiEnv>; streams
     const lastSeen = c.req.header('last-event-id')
     const missed = lastSeen !== undefined && /^\d{1,12}$/.test(lastSeen) ? feed.since(Number(lastSeen)) : []
     const encoder = new TextEncoder()
-    let end = (): void => undefined
+    let stop = (): void => undefined
 
     const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         start(controller) {
+          const end = (): void => {
+            stop()
+            controller.close()
+          }
           const send = (text: string): void => {
             controller.enqueue(encoder.encode(text))
             if ((controller.desiredSize ?? 0) <= 0) end()
           }
+          const timer = setInterval(() => send(formatDrum(Date.now())), intervalMs)
           const unsubscribe = feed.subscribe((event) => send(formatEvent(event)))
-          const timer = setInterval(() => send(`event: drum\ndata: ${JSON.stringify(readDrum(Date.now()))}\n\n`), intervalMs)
-          const stop = (): void => {
+          stop = () => {
             clearInterval(timer)
             unsubscribe()
             open.delete(end)
           }
-          end = () => {
-            if (!open.has(end)) return
-            stop()
-            controller.close()
-          }
           open.add(end)
-          send(`retry: 2000\nid: ${feed.lastId}\nevent: hello\ndata: {"lastId":${feed.lastId}}\n\n`)
-          for (const event of missed) send(formatEvent(event))
+          // The greeting carries the newest id, so it comes after what was missed.
+          const greeting = `retry: 2000\nid: ${feed.lastId}\nevent: hello\ndata: {"lastId":${feed.lastId}}\n\n`
+          send(missed.map(formatEvent).join('') + greeting)
         },
         cancel() {
-          end()
+          stop()
         },
       },
       { highWaterMark: unreadLimitBytes, size: (chunk) => chunk?.byteLength ?? 0 },
@@ -76,12 +76,13 @@ export function eventRoutes(intervalMs: number): { routes: Hono<ApiEnv>; streams
 }
 
 /** The roasting drum: heats up over twelve minutes, cools down, starts again. */
-function readDrum(now: number): { temperature: number; phase: string; at: string } {
+function formatDrum(now: number): string {
   const minutes = (now / 60_000) % 15
   const isCooling = minutes >= 12
   const temperature = isCooling ? 212 - (minutes - 12) * 35 : 98 + 114 * (1 - Math.exp(-minutes / 5)) * 1.1
   const phase = isCooling ? 'cooling' : minutes < 5 ? 'drying' : minutes < 9 ? 'browning' : 'development'
-  return { temperature: Math.round(temperature * 10) / 10, phase, at: new Date(now).toISOString() }
+  const reading = { temperature: Math.round(temperature * 10) / 10, phase, at: new Date(now).toISOString() }
+  return `event: drum\ndata: ${JSON.stringify(reading)}\n\n`
 }
 
 function formatEvent(event: FeedEvent): string {

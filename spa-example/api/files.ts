@@ -146,5 +146,8 @@ function describe({ content: _content, owner: _owner, ...file }: StoredFile) {
 }
 
 function encodeRfc8187(text: string): string {
-  return encodeURIComponent(text).replace(/['()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+  return encodeURIComponent(text).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 }

@@ -1,6 +1,14 @@
 /** Checks what a client sends for an order or a customer; every mistake is named at once. */
 import { findProduct } from './catalogue.ts'
-import { type Books, type Customer, nextStatuses, type Order, type OrderItem, type OrderStatus, orderStatuses } from './model.ts'
+import {
+  type Books,
+  type Customer,
+  nextStatuses,
+  type Order,
+  type OrderItem,
+  type OrderStatus,
+  orderStatuses,
+} from './model.ts'
 import { type FieldError, invalid } from './problem.ts'
 
 const mostItems = 50
@@ -50,7 +58,12 @@ export function readNewCustomer(body: Record<string, unknown>): Omit<Customer, '
     if (value === '' || value.length > longest) mistakes.push({ field, message: `1 to ${longest} characters` })
     return value
   }
-  const customer = { name: text('name', 100), city: text('city', 100), contact: text('contact', 100), email: text('email', 200) }
+  const customer = {
+    name: text('name', 100),
+    city: text('city', 100),
+    contact: text('contact', 100),
+    email: text('email', 200),
+  }
   if (customer.email !== '' && !/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(customer.email)) {
     mistakes.push({ field: 'email', message: 'This is not an email address' })
   }
@@ -68,7 +81,8 @@ function readItems(value: unknown, mistakes: FieldError[]): OrderItem[] {
     const product = typeof sku === 'string' ? findProduct(sku) : undefined
     if (!product) mistakes.push({ field: `items[${index}].sku`, message: 'There is no such product' })
     const isQuantity = Number.isInteger(quantity) && Number(quantity) >= 1 && Number(quantity) <= mostQuantity
-    if (!isQuantity) mistakes.push({ field: `items[${index}].quantity`, message: `A whole number, 1 to ${mostQuantity}` })
+    if (!isQuantity)
+      mistakes.push({ field: `items[${index}].quantity`, message: `A whole number, 1 to ${mostQuantity}` })
     if (!product || !isQuantity) return []
     return [{ sku: product.sku, name: product.name, quantity: Number(quantity), unitPriceCents: product.priceCents }]
   })

@@ -23,7 +23,11 @@ export function orderRoutes(): Hono<ApiEnv> {
     const { order, isReplay } = createOnce(c, books, body, input)
     if (!isReplay) books.feed.publish('order.created', order)
     const location = `${new URL(c.req.url).pathname.replace(/\/$/, '')}/${order.id}`
-    return c.json(order, 201, { Location: location, ETag: etagOf(order), ...(isReplay && { 'Idempotent-Replayed': 'true' }) })
+    return c.json(order, 201, {
+      Location: location,
+      ETag: etagOf(order),
+      ...(isReplay && { 'Idempotent-Replayed': 'true' }),
+    })
   })
 
   routes.get('/:id', (c) => {

@@ -7,7 +7,9 @@ const limitBytes = 64 * 1024
 export async function readJson(c: Context): Promise<Record<string, unknown>> {
   const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json') {
-    throw new ApiError(415, 'unsupported_media_type', 'Send application/json', { headers: { Accept: 'application/json' } })
+    throw new ApiError(415, 'unsupported_media_type', 'Send application/json', {
+      headers: { Accept: 'application/json' },
+    })
   }
   const chunks: Uint8Array[] = []
   let size = 0

@@ -11,13 +11,13 @@ export interface LoggedRequest {
   readonly sub: string | undefined
   /** `jti` of the access token: tells tokens apart. */
   readonly tokenId: string | undefined
-  /** Undefined while there is no answer yet. */
-  readonly status: number | undefined
 }
 
 export interface RequestLog {
   readonly requests: readonly LoggedRequest[]
-  begin(c: Context): { identify(caller: Caller): void; end(status: number): void }
+  /** How many of all requests brought a cookie. */
+  readonly cookieLeaks: number
+  begin(c: Context): { identify(caller: Caller): void }
   clear(): void
 }
 
@@ -25,8 +25,12 @@ const keptRequests = 1000
 
 export function createRequestLog(): RequestLog {
   const requests: LoggedRequest[] = []
+  let cookieLeaks = 0
   return {
     requests,
+    get cookieLeaks() {
+      return cookieLeaks
+    },
     begin(c) {
       const url = new URL(c.req.url)
       const incoming: unknown = c.env?.incoming
@@ -36,8 +40,8 @@ export function createRequestLog(): RequestLog {
         headers: readableHeaders(c.req.raw.headers),
         sub: undefined,
         tokenId: undefined,
-        status: undefined,
       }
+      if (entry.headers.cookie !== undefined) cookieLeaks += 1
       requests.push(entry)
       if (requests.length > keptRequests) requests.shift()
       return {
@@ -45,13 +49,11 @@ export function createRequestLog(): RequestLog {
           entry.sub = caller.sub
           entry.tokenId = caller.tokenId
         },
-        end(status) {
-          entry.status = status
-        },
       }
     },
     clear() {
       requests.length = 0
+      cookieLeaks = 0
     },
   }
 }

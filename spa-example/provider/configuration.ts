@@ -126,7 +126,10 @@ async function generateSigningKey(): Promise<JWK> {
 }
 
 /** Puts the session's `sid` into the code, and by that into ID tokens; otherwise it takes back-channel logout. */
-function rememberSessionId(ctx: KoaContextWithOIDC, source: { sid?: string | undefined; clientId?: string | undefined }): void {
+function rememberSessionId(
+  ctx: KoaContextWithOIDC,
+  source: { sid?: string | undefined; clientId?: string | undefined },
+): void {
   if (source.sid !== undefined || source.clientId === undefined) return
   const sid = ctx.oidc.session?.sidFor(source.clientId)
   if (sid !== undefined) source.sid = sid

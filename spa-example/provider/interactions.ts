@@ -55,11 +55,12 @@ function show(exchange: Exchange, signIn: { username?: string; error?: string } 
 
   if (interaction.prompt.name === 'login') {
     const username = signIn.username ?? String(interaction.params.login_hint ?? '').slice(0, 100)
-    return respondPage(ctx, status, signInPage({ clientName, username, error: signIn.error }))
+    respondPage(ctx, status, signInPage({ clientName, username, error: signIn.error }))
+    return
   }
   const account = findAccountById(interaction.session?.accountId ?? '')
-  if (!account) return showExpired(ctx, exchange)
-  respondPage(ctx, 200, consentPage({ clientName, account, scopes: requestedScopes(interaction) }))
+  if (account) respondPage(ctx, 200, consentPage({ clientName, account, scopes: requestedScopes(interaction) }))
+  else showExpired(ctx, exchange)
 }
 
 async function submit(exchange: Exchange, uid: string): Promise<void> {

@@ -133,7 +133,10 @@ export function createTokenEndpointControl(tokenPath: string): TokenEndpointCont
         fault,
       })
       if (fault === 'hold-answer') await hold()
-      if (fault === 'lose-answer') resetConnection(ctx)
+      if (fault === 'lose-answer') {
+        ctx.respond = false
+        ctx.req.socket.destroy()
+      }
       if (fault === 'garbage') {
         ctx.status = 200
         ctx.type = 'text/html'
@@ -148,9 +151,9 @@ function isBeforeHandling(fault: TokenFault): boolean {
 }
 
 function answerInstead(ctx: KoaContextWithOIDC, fault: TokenFault): void {
-  if (fault === 'reset') return resetConnection(ctx)
-  if (fault === 'hang') {
+  if (fault === 'reset' || fault === 'hang') {
     ctx.respond = false
+    if (fault === 'reset') ctx.req.socket.destroy()
     return
   }
   const answer =
@@ -160,11 +163,6 @@ function answerInstead(ctx: KoaContextWithOIDC, fault: TokenFault): void {
   ctx.status = answer.status
   ctx.body = answer.body ?? ''
   if (answer.headers) ctx.set({ ...answer.headers })
-}
-
-function resetConnection(ctx: KoaContextWithOIDC): void {
-  ctx.respond = false
-  ctx.req.socket.destroy()
 }
 
 function errorCode(body: unknown): string | undefined {

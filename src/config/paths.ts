@@ -43,10 +43,16 @@ export function routePath(): Field<string> {
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return
       const path = dataset.value
-      const found = path === '' ? { problem: 'is empty', cure: example } : canonicalPathMistake(withoutWildcard(path))
+      const found = path === '' ? { problem: 'is empty', cure: example } : routePathMistake(path)
       if (found) addIssue({ message: mistake(found.problem, found.cure) })
     }),
   )
+}
+
+function routePathMistake(path: string): PathMistake | undefined {
+  const prefix = withoutWildcard(path)
+  // What is left of `/api//*` would pass.
+  return canonicalPathMistake(isWildcard(path) && prefix.endsWith('/') ? `${prefix}/` : prefix)
 }
 
 /** Where our endpoints are. Narrower than a route's path: it becomes part of a pattern of the router. */

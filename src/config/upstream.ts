@@ -45,8 +45,8 @@ function readBinding(
   path: string,
   issues: Issues,
 ): Upstream | undefined {
+  const found = canonicalPathMistake(upstreamPath ?? '/')
   const basePath = withoutLastSlash(upstreamPath ?? '/')
-  const found = canonicalPathMistake(basePath)
   if (!found) return { origin: 'https://binding.internal', basePath, binding }
   issues.push({ path: join(path, 'upstreamPath'), ...found })
   return undefined
@@ -78,12 +78,12 @@ function readUrl(
     )
   }
   // As it was written: the URL parser has collapsed what is refused here.
-  const basePath = withoutLastSlash(upstream.replace(/^https?:\/\/[^/]*/i, ''))
-  const found = basePath.endsWith('/*')
+  const path = upstream.replace(/^https?:\/\/[^/]*/i, '')
+  const found = path.endsWith('/*')
     ? { problem: 'ends with a *', cure: `write ${upstream.slice(0, -2)}: what * of the path matched is appended` }
-    : canonicalPathMistake(basePath)
+    : canonicalPathMistake(path)
   if (found) return add(found.problem, found.cure)
-  return { origin: url.origin, basePath, binding: undefined }
+  return { origin: url.origin, basePath: withoutLastSlash(path), binding: undefined }
 }
 
 function isBinding(value: unknown): value is FetchBinding {

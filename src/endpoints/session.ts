@@ -5,11 +5,11 @@ import type { BffEnv, Services } from '../services.ts'
 import { openForPage } from './open-for-page.ts'
 
 export function session(services: Services): Handler<BffEnv> {
-  const { runtime, sessions, reply } = services
+  const { sessions, reply } = services
   return async (c) => {
     const slides = new URLSearchParams(c.get('target').query).get('slide') !== 'false'
     const { open, cookies } = await openForPage(services, c).catch(signedOutIfRequired)
-    if (!open) return reply({ status: 200, json: { authenticated: false } })
+    if (!open || !sessions.isUsable(open)) return reply({ status: 200, json: { authenticated: false } })
     return reply({
       status: 200,
       json: {

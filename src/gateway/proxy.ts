@@ -64,7 +64,7 @@ export async function proxy(
 
 /** A caller with usable tokens, or an answer instead. */
 async function authenticate(
-  { config, runtime, sessions, reply }: Services,
+  { config, sessions, reply }: Services,
   c: Context,
   route: Route,
   headers: IncomingHeaders,

@@ -18,8 +18,8 @@ export interface DevProxyOptions {
 }
 
 export interface DevProxy {
-  /** Answers GET and HEAD with what Vite has. */
-  serve(c: Context): Promise<Response>
+  /** Answers GET and HEAD with what Vite has; undefined for everything else. */
+  serve(c: Context): Promise<Response | undefined>
   /** Joins the page's hot reload to Vite's. */
   onWebSocket(incoming: IncomingMessage, socket: Duplex, head: Buffer): void
 }
@@ -29,7 +29,7 @@ export function devProxy(options: DevProxyOptions): DevProxy {
   const target = new URL(options.target).origin
   return {
     async serve(c) {
-      if (c.req.method !== 'GET' && c.req.method !== 'HEAD') throw new CoatcheckError('no_route')
+      if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return undefined
       let response: UpstreamResponse
       try {
         response = await runtime.transport.send({

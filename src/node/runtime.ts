@@ -1,6 +1,7 @@
 /** The runtime on Node's own server: raw target, direct bodies, undici, the deferred head. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
+import { reportToConsole } from '../observability/events.ts'
 import type { Clock, Runtime } from '../runtime.ts'
 import { webRuntime } from '../web-runtime.ts'
 import { bodyOf, clientSignalOf, headersOf } from './incoming.ts'
@@ -13,7 +14,7 @@ export interface NodeRuntimeOptions {
   transport?: NodeTransportOptions
   /** How long a client may send nothing of a body that it announced. Default 60 s. */
   stallTimeoutMs?: number
-  /** Gets what work handed to `waitUntil` failed with. Default: written to stderr. */
+  /** Gets what work handed to `waitUntil` failed with. Default: a line on standard error. */
   onError?: (error: unknown) => void
 }
 
@@ -67,7 +68,7 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
 
 /** For errors that nobody is left to be told of. */
 export function logError(error: unknown): void {
-  console.error('coatcheck:', error)
+  reportToConsole({ event: 'request_failed', code: 'internal_error', cause: error })
 }
 
 /** What node-server hands in as the environment, if it is node-server. */

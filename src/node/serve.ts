@@ -1,13 +1,18 @@
 /** The two ways to listen: a user's own Hono app, or everything that a configuration says. */
-import type { IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
-import type { Context, Hono } from 'hono'
+import type { HttpBindings } from '@hono/node-server'
 import type { Config } from '../config/types.ts'
-import { CoatcheckError } from '../errors.ts'
+import { type Report, reportToConsole } from '../observability/events.ts'
+import { pageHeaders } from '../protection/security-headers.ts'
+import { type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
 import { devProxy } from './dev-proxy.ts'
 import { type NodeRuntime, type NodeRuntimeOptions, nodeRuntime } from './runtime.ts'
 import { createServer, type RunningServer, type ServerOptions } from './server.ts'
 import { staticApp } from './static.ts'
+
+/** A Hono app, whatever its types. */
+export interface FetchApp {
+  fetch(request: Request, env: HttpBindings): Response | Promise<Response>
+}
 
 export interface ServeOptions extends Omit<ServerOptions, 'fetch'> {
   /** The runtime that the app's token handler was given: closed with the server, once its work is done. */
@@ -27,7 +32,7 @@ export interface ServeOptions extends Omit<ServerOptions, 'fetch'> {
  * process.once('SIGTERM', () => server.close())
  * ```
  */
-export async function serve(app: Pick<Hono, 'fetch'>, options: ServeOptions = {}): Promise<RunningServer> {
+export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<RunningServer> {
   const { runtime, ...serverOptions } = options
   const server = await createServer({ ...serverOptions, fetch: (request, env) => app.fetch(request, env) })
   if (runtime === undefined) return server
@@ -36,45 +41,42 @@ export async function serve(app: Pick<Hono, 'fetch'>, options: ServeOptions = {}
 
 export interface StartOptions extends Omit<ServerOptions, 'fetch' | 'onWebSocket'> {
   runtime?: NodeRuntimeOptions
+  /** Gets what happens. Default: lines of JSON on standard error. */
+  report?: Report
 }
 
 /** Runs what the configuration says: the endpoints, the routes, and the app's pages. */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
-  const { runtime: runtimeOptions, ...serverOptions } = options
-  const { tokenHandler } = await import('../token-handler.ts')
-  const runtime = nodeRuntime(runtimeOptions)
-  const pages = await pagesOf(config, runtime)
-  const handler = tokenHandler(config, { runtime, ...(pages.app === undefined ? {} : { app: pages.app }) })
+  const { runtime: runtimeOptions, report = reportToConsole, ...serverOptions } = options
+  const onError = (cause: unknown) => report({ event: 'request_failed', code: 'internal_error', cause })
+  const runtime = nodeRuntime({ onError, ...runtimeOptions })
+  const { pages, onWebSocket } = await pagesOf(config, runtime)
+  const handler = tokenHandler(config, { runtime, report, ...(pages === undefined ? {} : { pages }) })
   return serve(handler.routes, {
     host: config.listeners.public.host,
     port: config.listeners.public.port,
+    onError,
     ...serverOptions,
-    onWebSocket: pages.onWebSocket,
+    onWebSocket,
     runtime,
   })
 }
 
 interface Pages {
-  app?: (c: Context) => Promise<Response>
-  onWebSocket?: (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void
+  pages?: NonNullable<TokenHandlerOptions['pages']>
+  onWebSocket?: NonNullable<ServerOptions['onWebSocket']>
 }
 
 async function pagesOf(config: Config, runtime: NodeRuntime): Promise<Pages> {
   if (config.spa === undefined) return {}
-  const { pageHeaders: headersFor } = await import('../protection/security-headers.ts')
-  const pageHeaders = headersFor(config)
-  if ('proxy' in config.spa) {
-    const proxy = devProxy({ target: config.spa.proxy, origin: config.origin, runtime, pageHeaders })
-    return { app: proxy.serve, onWebSocket: proxy.onWebSocket }
-  }
-  const files = await staticApp(config.spa.dir, pageHeaders)
-  return {
-    app: async (c) => {
-      const response = await files(c)
-      if (response === undefined) throw new CoatcheckError('no_route')
-      return response
-    },
-  }
+  if ('dir' in config.spa) return { pages: await staticApp(config.spa.dir, pageHeaders(config)) }
+  const proxy = devProxy({
+    target: config.spa.proxy,
+    origin: config.origin,
+    runtime,
+    pageHeaders: pageHeaders(config, { isDevelopment: true }),
+  })
+  return { pages: proxy.serve, onWebSocket: proxy.onWebSocket }
 }
 
 /** Answers first, then what they left to do, then the connections behind. */

@@ -1,7 +1,7 @@
 /** The list of files of a built app, read once at start: no request path ever becomes a file path. */
 import { createHash } from 'node:crypto'
 import { createReadStream, type Stats } from 'node:fs'
-import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { lstat, open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { getMimeType } from 'hono/utils/mime'
@@ -41,11 +41,11 @@ const memoryLimitBytes = 1024 * 1024
  */
 export async function readStaticFiles(dir: string): Promise<Map<string, StaticFile>> {
   const root = path.resolve(dir)
-  const contents = new Map<string, StaticContent>()
-  await collect(root, '', contents)
-  if (!contents.has('/index.html')) {
+  if (!(await isFile(path.join(root, 'index.html')))) {
     throw new Error(`spa.dir: there is no index.html in ${dir}. Build the app first, or name the folder it is built to`)
   }
+  const contents = new Map<string, StaticContent>()
+  await collect(root, '', contents)
   const files = new Map<string, StaticFile>()
   for (const [name, plain] of contents) {
     if (isEncodedCopy(name, contents)) continue
@@ -61,6 +61,15 @@ export async function readStaticFiles(dir: string): Promise<Map<string, StaticFi
   return files
 }
 
+async function isFile(file: string): Promise<boolean> {
+  const stats = await lstat(file).catch(unlessMissing)
+  return stats?.isFile() === true
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error
+}
+
 async function collect(root: string, folder: string, contents: Map<string, StaticContent>): Promise<void> {
   for (const entry of await readdir(path.join(root, folder), { withFileTypes: true })) {
     if (entry.name.startsWith('.')) continue
@@ -74,7 +83,8 @@ async function readContent(file: string): Promise<StaticContent> {
   const handle = await open(file)
   try {
     const stats = await handle.stat()
-    if (stats.size > memoryLimitBytes) return { ...(await describe(file)), size: stats.size, body: () => read(file, stats) }
+    if (stats.size > memoryLimitBytes)
+      return { ...(await describe(file)), size: stats.size, body: () => read(file, stats) }
     const bytes = new Uint8Array(await handle.readFile())
     return { size: bytes.byteLength, etag: etagOf(createHash('sha256').update(bytes)), body: async () => bytes }
   } finally {
@@ -94,12 +104,8 @@ function etagOf(hash: ReturnType<typeof createHash>): string {
 
 /** Opens first and looks then, so that what was looked at is what is sent. */
 async function read(file: string, expected: Stats): Promise<ReadableStream<Uint8Array> | undefined> {
-  let handle: FileHandle
-  try {
-    handle = await open(file)
-  } catch {
-    return undefined
-  }
+  const handle = await open(file).catch(unlessMissing)
+  if (handle === undefined) return undefined
   const stats = await handle.stat()
   if (stats.size !== expected.size || stats.mtimeMs !== expected.mtimeMs || stats.ino !== expected.ino) {
     await handle.close()

@@ -68,7 +68,15 @@ export function nodeTransport(options: NodeTransportOptions = {}): NodeTransport
 }
 
 /** Fields of the connection are undici's to write (RFC 9110 §7.6.1); `Expect` it cannot keep. */
-const connectionFields = new Set(['connection', 'expect', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade'])
+const connectionFields = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 function toFlatList(request: UpstreamRequest): string[] {
   const list: string[] = []

@@ -71,7 +71,6 @@ export function withoutRefreshToken(session: Session): Session {
     ...session,
     version: session.version + 1,
     tokens,
-    endsAt: Math.min(session.endsAt, tokens.expiresAt ?? session.endsAt),
     isRefreshLost: true,
   }
 }

@@ -54,6 +54,8 @@ export interface Sessions {
   refresh(open: OpenSession, keepAlive: KeepAlive): Promise<void>
   /** After an upstream's 401: true if `open.session` holds other tokens now (R11). */
   refreshAfterRejection(open: OpenSession, keepAlive: KeepAlive): Promise<boolean>
+  /** Whether calls can be made: false once a session without a refresh token has used its access token up. */
+  isUsable(open: OpenSession): boolean
   /** What goes out with an answer, decided when its head is written (C2). */
   cookies(open: OpenSession, cookies: RequestCookies, slides: boolean): Promise<CookieChange[]>
   /** When the session idles out if nothing more happens, with this answer's cookie. Epoch seconds. */
@@ -192,6 +194,10 @@ export function sessions(options: SessionsOptions): Sessions {
     async begin(key, rivals, cookies, start) {
       const result = await coordinator.once(key, onceMs, async () => {
         const session = newSession(await start(), nowSeconds(), absoluteSeconds)
+        // Before anything is ended for it.
+        if (!toCookies(sessionCookieName, await sealOnce(session, session.createdAt), cookies)) {
+          throw new CoatcheckError('session_too_large')
+        }
         await supersede(cookies, rivals)
         return toResult(session)
       })
@@ -219,6 +225,8 @@ export function sessions(options: SessionsOptions): Sessions {
       open.session = next
       return true
     },
+
+    isUsable: ({ session: { tokens } }) => tokens.refreshToken !== undefined || isAlive(tokens, clock.now()),
 
     async cookies(open, cookies, slides) {
       if (!open.isConfirmed) return []

@@ -52,7 +52,10 @@ export function fakeServer(browser: FakeBrowser): FakeServer {
   const answerSession = async (slide: boolean): Promise<Response> => {
     if (typeof server.outage === 'number') return problem('store_unavailable', server.outage)
     const now = browser.time + server.clockAheadMs
-    if (server.session !== undefined && Math.min(server.session.idleExpiresAt, server.session.expiresAt) * 1000 <= now) {
+    if (
+      server.session !== undefined &&
+      Math.min(server.session.idleExpiresAt, server.session.expiresAt) * 1000 <= now
+    ) {
       server.session = undefined
     }
     if (server.session !== undefined && slide) {

@@ -25,7 +25,11 @@ describe('what a call carries', () => {
     const request = new Request('https://app.example.com/api/orders', { headers: { prefer: 'wait' }, method: 'DELETE' })
     await page.client.fetch(request, { credentials: 'include' })
     const sent = page.server.requests.at(-1)
-    expect([sent?.method, sent?.headers.get('prefer'), sent?.headers.get('x-csrf')]).toEqual(['DELETE', 'wait', 'ref-ann'])
+    expect([sent?.method, sent?.headers.get('prefer'), sent?.headers.get('x-csrf')]).toEqual([
+      'DELETE',
+      'wait',
+      'ref-ann',
+    ])
     expect(sent?.credentials).toBe('same-origin')
   })
 
@@ -40,7 +44,10 @@ describe('what a call carries', () => {
     const page = await openPage()
     const sent: (RequestInit | undefined)[] = []
     const other = await openPage({
-      server: { ...page.server, fetch: async (_input, init) => (sent.push(init), Response.json({ authenticated: false })) },
+      server: {
+        ...page.server,
+        fetch: async (_input, init) => (sent.push(init), Response.json({ authenticated: false })),
+      },
     })
     sent.length = 0
     await other.client.fetch(address, { headers: { accept: 'text/plain' } })

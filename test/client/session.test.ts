@@ -104,7 +104,10 @@ describe('looking at the session', () => {
   })
 
   it.each([
-    ['a page of something between', () => new Response('<html>Wi-Fi</html>', { headers: { 'content-type': 'text/html' } })],
+    [
+      'a page of something between',
+      () => new Response('<html>Wi-Fi</html>', { headers: { 'content-type': 'text/html' } }),
+    ],
     ['an answer without times', () => Response.json({ authenticated: true, ref: 'x', claims: {} })],
     ['an empty object', () => Response.json({})],
     ['null', () => Response.json(null)],

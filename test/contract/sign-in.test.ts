@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { UserAgent } from '../support/browser.ts'
 import { type System, startSystem } from '../support/system.ts'
 
 let system: System

@@ -2,9 +2,9 @@
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import { Hono } from 'hono'
-import type { HeaderList } from '../../src/runtime.ts'
 import { type NodeRuntime, nodeRuntime } from '../../src/node/runtime.ts'
 import { createServer, type RunningServer, type ServerOptions } from '../../src/node/server.ts'
+import type { HeaderList } from '../../src/runtime.ts'
 
 const cleanups: (() => Promise<unknown>)[] = []
 

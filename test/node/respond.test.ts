@@ -428,7 +428,10 @@ describe('an upload', () => {
     const { origin } = await upstream((_incoming, outgoing) => outgoing.end('ok'))
     const { port } = await serving(forwarding(testRuntime(), origin))
     const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n'
-    const client = rawClient(port, `GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${smuggled.length + 1}\r\n\r\n.`)
+    const client = rawClient(
+      port,
+      `GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${smuggled.length + 1}\r\n\r\n.`,
+    )
     await client.until(/ok/)
     client.socket.write(smuggled)
     expect((await client.closed).match(/HTTP\/1\.1/g)).toHaveLength(1)

@@ -102,7 +102,8 @@ describe('an answer', () => {
   test('keeps repeated fields and the bytes of their values', async () => {
     const origin = await rawUpstream((socket) => {
       socket.once('data', () => {
-        const head = 'HTTP/1.1 200 Fine\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nX: caf\xe9\r\nContent-Length: 0\r\n\r\n'
+        const head =
+          'HTTP/1.1 200 Fine\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nX: caf\xe9\r\nContent-Length: 0\r\n\r\n'
         socket.write(head, 'latin1')
       })
     })
@@ -148,13 +149,13 @@ describe('an answer', () => {
     expect(await text(answer.body)).toBe('real')
   })
 
-  test.each(['HTTP/1.1 999 Odd\r\n\r\n', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n'])(
-    'with a status that is none is an upstream out of order: %j',
-    async (head) => {
-      const origin = await rawUpstream((socket) => socket.once('data', () => socket.write(head)))
-      await expect(transport().send(get(origin))).rejects.toMatchObject({ code: 'upstream_unreachable' })
-    },
-  )
+  test.each([
+    'HTTP/1.1 999 Odd\r\n\r\n',
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
+  ])('with a status that is none is an upstream out of order: %j', async (head) => {
+    const origin = await rawUpstream((socket) => socket.once('data', () => socket.write(head)))
+    await expect(transport().send(get(origin))).rejects.toMatchObject({ code: 'upstream_unreachable' })
+  })
 
   test('leaves its connection to the requests after it', async () => {
     const server = await upstream((_incoming, outgoing) => outgoing.end('ok'))
@@ -340,9 +341,7 @@ test('event streams do not take the places of other requests, and may be silent'
   })
   const client = transport({ connections: 1 })
   const streams = await Promise.all(
-    [1, 2, 3].map(() =>
-      client.send(get(origin, { headers: [['Accept', 'text/event-stream']], bodyTimeoutMs: 1 })),
-    ),
+    [1, 2, 3].map(() => client.send(get(origin, { headers: [['Accept', 'text/event-stream']], bodyTimeoutMs: 1 }))),
   )
   expect(await text((await client.send(get(origin))).body)).toBe('served')
   for (const stream of streams) stream.body?.cancel()

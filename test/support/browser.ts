@@ -146,7 +146,8 @@ export class UserAgent {
     for (let count = 0; ; count += 1) {
       const next = redirectTarget(current)
       if (next === undefined || until(next)) return current
-      if (count >= this.#options.maxRedirects) throw new Error(`More than ${count} redirects, the last to ${next.origin}`)
+      if (count >= this.#options.maxRedirects)
+        throw new Error(`More than ${count} redirects, the last to ${next.origin}`)
       const hop = this.#hopOf(current)
       await current.body?.cancel()
       current = await this.#send({ ...hop, ...redirected(hop, current.status), url: next })
@@ -245,7 +246,10 @@ export class UserAgent {
 
     const hasBody = hop.method !== 'HEAD' && ![204, 205, 304].includes(answer.statusCode)
     if (!hasBody) await answer.body.dump()
-    const response = new Response(hasBody ? toWebStream(answer.body) : null, { status: answer.statusCode, headers: responseHeaders })
+    const response = new Response(hasBody ? toWebStream(answer.body) : null, {
+      status: answer.statusCode,
+      headers: responseHeaders,
+    })
     Object.defineProperty(response, 'url', { value: hop.url.href })
     this.#hops.set(response, hop)
     return response

@@ -195,7 +195,8 @@ function domainMatches(host: string, domain: string): boolean {
 
 function goesTo(cookie: Cookie, target: URL): boolean {
   if (cookie.isSecure && !isTrustworthy(target)) return false
-  if (cookie.isHostOnly ? target.hostname !== cookie.domain : !domainMatches(target.hostname, cookie.domain)) return false
+  if (cookie.isHostOnly ? target.hostname !== cookie.domain : !domainMatches(target.hostname, cookie.domain))
+    return false
   const { path } = cookie
   if (target.pathname === path) return true
   return target.pathname.startsWith(path.endsWith('/') ? path : `${path}/`)

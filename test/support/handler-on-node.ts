@@ -5,8 +5,8 @@ import { serve } from '../../src/node/serve.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
 import { tokenHandler } from '../../src/token-handler.ts'
-import type { RunningHandler, SystemConfig } from './system.ts'
 import { mounted } from './mounted.ts'
+import type { RunningHandler, SystemConfig } from './system.ts'
 
 export async function startHandler(system: SystemConfig, port: number): Promise<RunningHandler> {
   let offset = 0

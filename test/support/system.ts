@@ -2,8 +2,9 @@
  * The whole of it for a test: a real OpenID Provider, an API that records, and Coatcheck in front, on Node or on
  * workerd by `COATCHECK_RUNTIME`. The tests that use it run on both, so they see Coatcheck over HTTP only.
  */
-import type { RouteConfig, UserConfig } from '../../src/config/types.ts'
+
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
+import type { RouteConfig, UserConfig } from '../../src/config/types.ts'
 import { UserAgent } from './browser.ts'
 import { freePort } from './free-port.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'

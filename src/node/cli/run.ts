@@ -1,11 +1,11 @@
 /** Finds the command that is meant, runs it, and says in plain words what went wrong. */
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ConfigError } from '../../config/config-error.ts'
 import { nearest } from '../../config/nearest.ts'
 import { type Command, commands, type Values } from './commands.ts'
 import { commandHelp, generalHelp } from './help.ts'
 import { type Io, log, print, UsageError } from './io.ts'
+import { version } from './version.ts'
 
 /**
  * @param words of the command line, without those of Node.
@@ -79,10 +79,4 @@ function parseMistake(error: TypeError & { code: unknown }, known: readonly stri
     return /does not take/.test(error.message) ? `${long} takes no value.` : `${long} needs a value.`
   }
   return 'It takes options only.'
-}
-
-/** The package's own, in src/ as in dist/. */
-export function version(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
-  return String(version)
 }

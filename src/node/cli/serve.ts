@@ -6,8 +6,8 @@ import { adjustAddress } from './address.ts'
 import type { Values } from './commands.ts'
 import { environment } from './environment.ts'
 import { type Io, log, UsageError } from './io.ts'
-import { version } from './run.ts'
 import { stopSignal } from './stop-signal.ts'
+import { version } from './version.ts'
 
 export async function serve(values: Values, io: Io): Promise<number> {
   const port = portOf(values.port)

@@ -1,0 +1,72 @@
+/** The API as a Hono app: what holds for every request, and which routes there are. */
+import { createHash } from 'node:crypto'
+import { Hono } from 'hono'
+import type { Authenticator } from './authenticate.ts'
+import type { BookStore } from './books.ts'
+import { businessRoutes } from './business.ts'
+import { currency, products } from './catalogue.ts'
+import { errorRoutes } from './error-routes.ts'
+import type { ApiEnv } from './exchange.ts'
+import { fileRoutes } from './files.ts'
+import { orderRoutes } from './orders.ts'
+import { ApiError, notFound, problemResponse } from './problem.ts'
+import type { RequestLog } from './request-log.ts'
+
+export interface AppParts {
+  readonly authenticator: Authenticator
+  readonly bookStore: BookStore
+  readonly eventRoutes: Hono<ApiEnv>
+  readonly log: RequestLog
+  readonly fileLimitBytes: number
+}
+
+export const basePath = '/v1'
+
+export function createApp(parts: AppParts): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>()
+
+  app.use(async (c, next) => {
+    const entry = parts.log.begin(c)
+    if (c.req.header('cookie') !== undefined) {
+      throw new ApiError(400, 'cookie_received', 'A cookie was sent here: somebody in front has let it through')
+    }
+    if (!c.req.path.startsWith(`${basePath}/public/`)) {
+      const caller = await parts.authenticator.authenticate(c.req.header('authorization'))
+      entry.identify(caller)
+      c.set('caller', caller)
+      c.set('bookStore', parts.bookStore)
+    }
+    await next()
+    // What these routes answer is one person's.
+    if (!c.res.headers.has('cache-control')) c.header('Cache-Control', 'private, no-cache')
+  })
+
+  app.route(`${basePath}/orders`, orderRoutes())
+  app.route(basePath, businessRoutes())
+  app.route(`${basePath}/files`, fileRoutes(parts.fileLimitBytes))
+  app.route(`${basePath}/events`, parts.eventRoutes)
+  app.route(`${basePath}/errors`, errorRoutes())
+  app.get(`${basePath}/me`, (c) => {
+    const { sub, clientId, scopes } = c.get('caller')
+    return c.json({ sub, clientId, scope: [...scopes].join(' ') })
+  })
+  app.get(`${basePath}/public/prices`, (c) => {
+    const headers = { 'Cache-Control': 'public, max-age=60', ETag: pricesEtag }
+    return c.req.header('if-none-match') === pricesEtag
+      ? c.body(null, 304, headers)
+      : c.body(prices, 200, { ...headers, 'Content-Type': 'application/json' })
+  })
+
+  app.notFound(() => problemResponse(notFound('resource')))
+  app.onError((error) => {
+    if (error instanceof ApiError) return problemResponse(error)
+    return problemResponse(new ApiError(500, 'internal', 'Something went wrong here'))
+  })
+  return app
+}
+
+const prices = JSON.stringify({
+  currency,
+  items: products.map(({ sku, name, grams, priceCents }) => ({ sku, name, grams, priceCents })),
+})
+const pricesEtag = `"${createHash('sha256').update(prices).digest('base64url').slice(0, 16)}"`

@@ -1,0 +1,42 @@
+/** The demo's configuration, as an operator would write one. `start.ts` gives the environment. */
+import { defineConfig } from '../src/config/resolve.ts'
+
+const orders = ['GET', 'POST', 'PATCH', 'DELETE'] as const
+
+export default defineConfig((env) => ({
+  baseUrl: env.BASE_URL,
+  provider: {
+    issuer: env.ISSUER,
+    clientId: env.CLIENT_ID,
+    clientSecret: env.CLIENT_SECRET,
+    scope: 'openid offline_access profile email orders:read orders:write files:read files:write',
+  },
+  session: { secrets: [env.SESSION_SECRET], idleTimeout: env.IDLE_TIMEOUT ?? '10m', absoluteTimeout: '12h' },
+  spa: env.VITE_URL ? { proxy: env.VITE_URL } : { dir: env.SPA_DIR ?? 'dist' },
+  routes: [
+    { path: '/api/*', upstream: `${env.API_URL}/v1`, auth: 'session', methods: orders, scopes: ['orders:read'] },
+    {
+      path: '/api/files',
+      upstream: `${env.API_URL}/v1/files`,
+      auth: 'session',
+      methods: ['GET', 'POST'],
+      scopes: ['files:read'],
+      bodyLimitBytes: 64 * 1024 * 1024,
+    },
+    {
+      path: '/api/files/*',
+      upstream: `${env.API_URL}/v1/files`,
+      auth: 'session',
+      kinds: ['fetch', 'download'],
+      scopes: ['files:read'],
+    },
+    { path: '/api/events', upstream: `${env.API_URL}/v1/events`, auth: 'session' },
+    { path: '/api/reports/*', upstream: `${env.API_URL}/v1/reports`, auth: 'session', kinds: ['fetch', 'download'] },
+    {
+      path: '/public/*',
+      upstream: `${env.API_URL}/v1/public`,
+      auth: 'none',
+      reason: 'the price list, no personal data',
+    },
+  ],
+}))

@@ -1,0 +1,205 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { UserAgent } from '../support/browser.ts'
+import { type System, startSystem } from '../support/system.ts'
+
+let system: System
+beforeAll(async () => {
+  system = await startSystem({ accessTokenSeconds: 60, provider: { timeout: '2s' } })
+})
+afterAll(() => system.stop())
+beforeEach(() => {
+  system.upstream.reset()
+  system.provider.token.forget()
+})
+afterEach(() => system.provider.token.clear())
+
+const refreshes = () => system.provider.token.count({ grantType: 'refresh_token' })
+
+async function burst(browser: UserAgent, calls: number): Promise<number[]> {
+  const answers = await Promise.all(
+    Array.from({ length: calls }, (_, call) => system.call(browser, `/api/burst/${call}`)),
+  )
+  return answers.map((answer) => answer.status)
+}
+
+describe('a burst of calls when the access token has expired', () => {
+  it('is served whole, with one refresh', async () => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    expect(new Set(await burst(browser, 20))).toEqual(new Set([200]))
+    expect(refreshes()).toBe(1)
+  })
+
+  it('gives every call the new token', async () => {
+    const browser = await system.signedIn()
+    await system.call(browser, '/api/before')
+    await system.advance(61_000)
+    await burst(browser, 20)
+    const tokens = system.upstream.requests.map((request) => request.headers.authorization)
+    expect(new Set(tokens.slice(1)).size).toBe(1)
+    expect(tokens[1]).not.toBe(tokens[0])
+  })
+
+  it('goes on, burst after burst, each with one refresh', async () => {
+    const browser = await system.signedIn()
+    for (let round = 1; round <= 4; round++) {
+      await system.advance(61_000)
+      expect(new Set(await burst(browser, 8))).toEqual(new Set([200]))
+      expect(refreshes()).toBe(round)
+    }
+  })
+})
+
+describe('a call that arrives with an old cookie', () => {
+  it('is served by the ledger, and gets the newest cookie', async () => {
+    const browser = await system.signedIn()
+    const cookie = browser.cookies.header(system.origin) ?? ''
+    await system.advance(61_000)
+    await burst(browser, 3)
+    const late = await browser.fetch(`${system.origin}/api/late`, {
+      withCookies: false,
+      headers: { 'X-CSRF': '1', Cookie: cookie },
+    })
+    expect(late.status).toBe(200)
+    expect(late.headers.getSetCookie().join()).toContain('__Host-Http-coatcheck=')
+    expect(refreshes()).toBe(1)
+  })
+
+  it('never makes its spent refresh token reach the provider, even when both versions have expired', async () => {
+    const browser = await system.signedIn()
+    const cookie = browser.cookies.header(system.origin) ?? ''
+    await system.advance(61_000)
+    await burst(browser, 1)
+    await system.advance(61_000)
+    const headers = { 'X-CSRF': '1', Cookie: cookie }
+    const answers = await Promise.all([
+      browser.fetch(`${system.origin}/api/old`, { withCookies: false, headers }),
+      system.call(browser, '/api/new'),
+    ])
+    expect(answers.map((answer) => answer.status)).toEqual([200, 200])
+    expect(system.provider.token.count({ grantType: 'refresh_token', outcome: 'refused' })).toBe(0)
+  })
+})
+
+describe('a provider in trouble', () => {
+  it('that answers 503 costs no session: the call is told to come back, and then served', async () => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    system.provider.token.inject('503')
+    const refused = await system.call(browser, '/api/x')
+    expect(refused.status).toBe(503)
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await refused.json()).toMatchObject({ code: 'provider_unavailable' })
+    system.provider.token.clear()
+    await system.advance(20_000)
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+  })
+
+  it('that is down is not asked for tokens that live', async () => {
+    const browser = await system.signedIn()
+    await system.advance(50_000)
+    await system.provider.goDown()
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+    await system.provider.comeBack()
+  })
+
+  it('that resets the connection is asked once more, at once', async () => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    system.provider.token.inject('reset', 1)
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+    expect(system.provider.token.count({ grantType: 'refresh_token', outcome: 'succeeded' })).toBe(1)
+  })
+
+  it('whose answer is lost, and that has no grace period, lets the access token be used to its end', async () => {
+    const browser = await system.signedIn()
+    // Late enough for a refresh, early enough for the token to live.
+    await system.advance(55_000)
+    system.provider.token.inject('lose-answer', 1)
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+    await expect.poll(refreshes).toBe(2)
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+    await system.advance(10_000)
+    const over = await system.call(browser, '/api/x')
+    expect(over.status).toBe(401)
+    expect(await over.json()).toMatchObject({ code: 'login_required', silent: true })
+  })
+
+  it('that refuses the refresh token ends the session', async () => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    system.provider.token.inject({ status: 400, body: { error: 'invalid_grant' } }, 1)
+    expect((await system.call(browser, '/api/x')).status).toBe(401)
+    expect(await (await system.call(browser, '/bff/session')).json()).toEqual({ authenticated: false })
+  })
+
+  it('that does not accept our client authentication ends no session', async () => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    system.provider.token.inject({ status: 401, body: { error: 'invalid_client' } }, 1)
+    expect((await system.call(browser, '/api/x')).status).toBe(503)
+    await system.advance(20_000)
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+  })
+})
+
+describe('an upstream that answers 401', () => {
+  let longLived: System
+  beforeAll(async () => {
+    longLived = await startSystem({ accessTokenSeconds: 600 })
+  })
+  afterAll(() => longLived.stop())
+  beforeEach(() => {
+    longLived.upstream.reset()
+    longLived.provider.token.forget()
+  })
+
+  /** Refuses the first `times` calls. */
+  function refuseAtFirst(times: number, challenge = 'Bearer error="invalid_token"'): (string | undefined)[] {
+    const tokens: (string | undefined)[] = []
+    longLived.upstream.on('/v1/strict', async (incoming, outgoing) => {
+      tokens.push(incoming.headers.authorization)
+      let bytes = 0
+      for await (const chunk of incoming) bytes += (chunk as Buffer).length
+      const isRefused = tokens.length <= times
+      outgoing.writeHead(isRefused ? 401 : 200, isRefused ? { 'WWW-Authenticate': challenge } : {}).end(String(bytes))
+    })
+    return tokens
+  }
+
+  it('gets the call once more, with a newer token', async () => {
+    const browser = await longLived.signedIn()
+    await longLived.advance(61_000)
+    const tokens = refuseAtFirst(1)
+    const answer = await longLived.call(browser, '/api/strict', { method: 'POST', body: 'twelve bytes' })
+    expect(answer.status).toBe(200)
+    expect(await answer.text()).toBe('12')
+    expect(new Set(tokens).size).toBe(2)
+  })
+
+  it('to a token of the last minute is believed, and its challenge stays here', async () => {
+    const browser = await longLived.signedIn()
+    const tokens = refuseAtFirst(9)
+    const answer = await longLived.call(browser, '/api/strict')
+    expect(answer.status).toBe(401)
+    expect(answer.headers.get('www-authenticate')).toBeNull()
+    expect(tokens).toHaveLength(1)
+    expect(longLived.provider.token.count({ grantType: 'refresh_token' })).toBe(0)
+  })
+
+  it('for another reason than the token is passed on', async () => {
+    const browser = await longLived.signedIn()
+    await longLived.advance(61_000)
+    const tokens = refuseAtFirst(9, 'Bearer error="insufficient_scope"')
+    expect((await longLived.call(browser, '/api/strict')).status).toBe(401)
+    expect(tokens).toHaveLength(1)
+  })
+
+  it('again and again is asked once more only', async () => {
+    const browser = await longLived.signedIn()
+    await longLived.advance(61_000)
+    const tokens = refuseAtFirst(9)
+    expect((await longLived.call(browser, '/api/strict')).status).toBe(401)
+    expect(tokens).toHaveLength(2)
+  })
+})

@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { resolveConfig } from '../../src/config/resolve.ts'
+import type { UserConfig } from '../../src/config/types.ts'
+import { type RunningServer, startServer } from '../../src/node/index.ts'
+import type { CoatcheckEvent } from '../../src/observability/events.ts'
+import { closedPort, closeEverything, deferred, onCleanup, rawClient, upstream } from './loopback.ts'
+
+let dir: string
+let events: CoatcheckEvent[]
+
+beforeEach(async () => {
+  events = []
+  dir = await mkdtemp(path.join(tmpdir(), 'coatcheck-start-'))
+  await writeFile(path.join(dir, 'index.html'), 'the app')
+})
+
+afterEach(async () => {
+  await closeEverything()
+  await rm(dir, { recursive: true })
+})
+
+async function started(api: string, more: Partial<UserConfig> = {}): Promise<RunningServer> {
+  const port = await closedPort()
+  const config = resolveConfig(
+    {
+      baseUrl: `http://localhost:${port}`,
+      provider: { issuer: 'http://127.0.0.1:1', clientId: 'app', clientSecret: 'not-used' },
+      session: { secrets: [randomBytes(32).toString('base64url')] },
+      spa: { dir },
+      listeners: { public: `127.0.0.1:${port}` },
+      routes: [{ path: '/public/*', upstream: `${api}/v1`, auth: 'none', reason: 'test' }],
+      ...more,
+    },
+    {},
+  )
+  const server = await startServer(config, { report: (event) => events.push(event), closeTimeoutMs: 1_000 })
+  onCleanup(() => server.close())
+  return { ...server, url: config.origin }
+}
+
+test('a configuration becomes a server: pages, endpoints, routes, and 404 for the rest', async () => {
+  const { origin } = await upstream((incoming, outgoing) => outgoing.end(`api ${incoming.url}`))
+  const { url } = await started(origin)
+  const page = await fetch(`${url}/orders`, { headers: { accept: 'text/html' } })
+  expect(await page.text()).toBe('the app')
+  expect(page.headers.get('content-security-policy')).toContain("object-src 'none'")
+  const session = await fetch(`${url}/bff/session`, { headers: { 'x-csrf': '1' } })
+  expect(await session.json()).toEqual({ authenticated: false })
+  expect(await (await fetch(`${url}/public/prices?day=1`)).text()).toBe('api /v1/prices?day=1')
+  const missing = await fetch(`${url}/missing.js`)
+  expect([missing.status, ((await missing.json()) as { code: string }).code]).toEqual([404, 'no_route'])
+})
+
+test('a target that node-server would repair is refused as it came', async () => {
+  let isCalled = false
+  const { origin } = await upstream((_incoming, outgoing) => {
+    isCalled = true
+    outgoing.end()
+  })
+  const { url, port } = await started(origin)
+  for (const target of ['/public/../public/x', '/public/%2e%2e/x', '/public//x', `${url}/public/x`]) {
+    const request = `GET ${target} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\n\r\n`
+    expect(await rawClient(port, request).closed).toMatch(/^HTTP\/1\.1 400 [\s\S]*path_not_canonical/)
+  }
+  expect(isCalled).toBe(false)
+})
+
+test('an API that cuts off in the middle of a body is never seen as whole', async () => {
+  const { origin } = await upstream((_incoming, outgoing) => {
+    outgoing.write('part', () => outgoing.destroy())
+  })
+  const { url } = await started(origin)
+  await expect(fetch(`${url}/public/x`).then((response) => response.text())).rejects.toThrow()
+})
+
+test('a client that leaves takes its call with it', async () => {
+  const arrived = deferred()
+  const gone = deferred()
+  const { origin } = await upstream((incoming) => {
+    incoming.once('close', () => gone.resolve())
+    arrived.resolve()
+  })
+  const { url } = await started(origin)
+  const controller = new AbortController()
+  const call = fetch(`${url}/public/x`, { signal: controller.signal })
+  await arrived.promise
+  controller.abort()
+  await expect(call).rejects.toThrow()
+  await gone.promise
+})
+
+test('a development server that is not there is told on the page', async () => {
+  const { url } = await started('http://127.0.0.1:1', { spa: { proxy: `http://127.0.0.1:${await closedPort()}` } })
+  const page = await fetch(url, { headers: { accept: 'text/html' } })
+  expect([page.status, (await page.text()).includes('npx vite')]).toEqual([503, true])
+})
+
+test('a folder that is not built stops the start', async () => {
+  await rm(path.join(dir, 'index.html'))
+  await expect(started('http://127.0.0.1:1')).rejects.toThrow(/Build the app first/)
+})
