@@ -78,12 +78,12 @@ function readUrl(
     )
   }
   // As it was written: the URL parser has collapsed what is refused here.
-  const path = upstream.replace(/^https?:\/\/[^/]*/i, '')
-  const found = path.endsWith('/*')
+  const written = upstream.replace(/^https?:\/\/[^/]*/i, '')
+  const found = written.endsWith('/*')
     ? { problem: 'ends with a *', cure: `write ${upstream.slice(0, -2)}: what * of the path matched is appended` }
-    : canonicalPathMistake(path)
+    : canonicalPathMistake(written)
   if (found) return add(found.problem, found.cure)
-  return { origin: url.origin, basePath: withoutLastSlash(path), binding: undefined }
+  return { origin: url.origin, basePath: withoutLastSlash(written), binding: undefined }
 }
 
 function isBinding(value: unknown): value is FetchBinding {

@@ -254,20 +254,18 @@ describe('mistakes', () => {
       }),
     )
     expect(found.map((text) => text.split(' ')[0])).toEqual([
-        'bsePath',
-        'baseUrl',
-        'provider.issuer',
-        'provider.clientSecret',
-        'session.secrets',
-        'session.idleTimeout',
-        'routes[0].path',
-        'routes[1].reason',
-        'routes[2]',
-        // The same upstream with and without a session.
-        'routes[1]',
-        'spa.csp.scriptSrc[0]',
-        'listeners.public',
-        'hooks.onLogin',
+      'bsePath',
+      'baseUrl',
+      'provider.issuer',
+      'provider.clientSecret',
+      'session.secrets',
+      'session.idleTimeout',
+      'routes[0].path',
+      'routes[1].reason',
+      'routes[2]',
+      'spa.csp.scriptSrc[0]',
+      'listeners.public',
+      'hooks.onLogin',
     ])
   })
 

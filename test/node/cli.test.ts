@@ -1,0 +1,248 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { freePort } from '../support/free-port.ts'
+import { type Folder, folder, type Running, run, start } from './run-cli.ts'
+
+const secret = 'pXkEQb7tXoRk3wkLxZC6sH8kIVbHhXbJ7sYvYhJ2m0U'
+
+let files: Folder | undefined
+let running: Running | undefined
+
+afterEach(async () => {
+  running?.child.kill('SIGKILL')
+  await running?.finished
+  running = undefined
+  files?.remove()
+})
+
+const config = (baseUrl: string, more = '') => `export default (env) => ({
+  baseUrl: '${baseUrl}',
+  provider: { issuer: 'http://127.0.0.1:9', clientId: 'app', clientSecret: env.CLIENT_SECRET },
+  session: { secrets: [env.SESSION_SECRET] },
+  routes: [
+    { path: '/api/orders/*', upstream: 'http://127.0.0.1:9/v1', auth: 'session', methods: ['GET', 'POST'], scopes: ['orders'] },
+    { path: '/prices', upstream: 'http://127.0.0.1:9/prices', auth: 'none', reason: 'a price list' },
+  ],
+  ${more}
+})`
+
+const env = { CLIENT_SECRET: 'a-client-secret', SESSION_SECRET: secret }
+
+describe('coatcheck', () => {
+  it('says how it is used', async () => {
+    const { code, out } = await run(['--help'])
+    expect(code).toBe(0)
+    for (const command of ['serve', 'check', 'keygen']) {
+      expect(out).toMatch(new RegExp(`^  ${command} `, 'm'))
+      const own = await run([command, '--help'])
+      expect(own).toMatchObject({ code: 0, err: '', out: expect.stringContaining(`Usage: coatcheck ${command}`) })
+      expect((await run(['help', command])).out).toBe(own.out)
+    }
+  })
+
+  it('says its version', async () => {
+    expect(await run(['--version'])).toEqual({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), err: '' })
+  })
+
+  it.each([
+    [[], 'Usage: coatcheck COMMAND'],
+    [['serv'], 'There is no command serv. Did you mean serve?'],
+    [['toString'], 'There is no command toString.'],
+    [['__proto__'], 'There is no command __proto__.'],
+    [['--config', 'x'], 'The first word is a command'],
+    [['serve', '--prot', '1'], 'There is no option --prot. Did you mean --port?'],
+    [['check', '--https'], 'There is no option --https.'],
+    [['serve', '--https=yes'], '--https takes no value.'],
+    [['serve', '--port'], '--port needs a value.'],
+    [['serve', '--port', 'x'], '--port needs a number'],
+    [['serve', '--port', '65536'], '--port needs a number'],
+    [['serve', '--port', '-1'], '--port'],
+    [['check', '--env-file', 'gone.env'], 'The file gone.env of --env-file could not be read (ENOENT).'],
+  ])('answers %j with what is wrong', async (words, said) => {
+    const { code, out, err } = await run(words)
+    expect(err).toContain(said)
+    expect(err).not.toContain('    at ')
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+  })
+
+  it('takes no secret on its command line, and does not repeat it', async () => {
+    for (const words of [
+      ['serve', '--client-secret=hunter2'],
+      ['serve', '--client-secret', 'hunter2'],
+      ['check', 'hunter2'],
+    ]) {
+      const { code, err } = await run(words)
+      expect(err).not.toContain('hunter2')
+      expect(code).toBe(1)
+    }
+  })
+})
+
+describe('coatcheck keygen', () => {
+  it('prints a secret that a configuration takes, another each time', async () => {
+    const [one, other] = await Promise.all([run(['keygen']), run(['keygen'])])
+    expect(one.out).toMatch(/^[A-Za-z0-9_-]{43}\n$/)
+    expect(one.out).not.toBe(other.out)
+    files = folder({ 'coatcheck.config.mjs': config('http://localhost:3000') })
+    const checked = await run(['check'], { directory: files.path, env: { ...env, SESSION_SECRET: one.out.trim() } })
+    expect(checked).toMatchObject({ code: 0, err: '' })
+  })
+})
+
+describe('coatcheck check', () => {
+  it('lists the routes, what to look at, and no secret', async () => {
+    files = folder({ 'coatcheck.config.mjs': config('http://localhost:3000') })
+    const { code, out, err } = await run(['check'], { directory: files.path, env })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/^PATH +METHODS +AUTH +KINDS +SCOPES +UPSTREAM$/m)
+    expect(out).toMatch(/^\/api\/orders\/\* +GET POST +session +fetch +orders +http:\/\/127\.0\.0\.1:9\/v1\/\*$/m)
+    expect(out).toMatch(/^\/prices +GET HEAD +none +- +- +http:\/\/127\.0\.0\.1:9\/prices$/m)
+    expect(out).toContain('- /prices is open to everyone: a price list')
+    expect(out).toContain('http://localhost:3000/bff/callback')
+    expect(out).not.toContain(secret)
+    expect(out).not.toContain('a-client-secret')
+  })
+
+  it('reads variables from a file, and what is set already wins', async () => {
+    files = folder({
+      'coatcheck.config.mjs': config('http://localhost:3000'),
+      '.env': `CLIENT_SECRET=from-the-file\nSESSION_SECRET=${secret}\n`,
+    })
+    expect((await run(['check', '--env-file', '.env'], { directory: files.path })).code).toBe(0)
+    const overridden = await run(['check', '--env-file', '.env'], {
+      directory: files.path,
+      env: { SESSION_SECRET: 'bad' },
+    })
+    expect(overridden.err).toContain('session.secrets[0] is not 32 bytes')
+  })
+
+  it('names every variable that is missing', async () => {
+    files = folder({ 'coatcheck.config.mjs': config('http://localhost:3000') })
+    const { code, err } = await run(['check'], { directory: files.path })
+    expect(err).toContain('provider.clientSecret is not set')
+    expect(err).toContain('session.secrets[0] is not set')
+    expect(err).toContain('(read and not set: CLIENT_SECRET, SESSION_SECRET)')
+    expect(code).toBe(1)
+  })
+})
+
+describe('coatcheck serve', () => {
+  async function serve(words: string[], text: string, extra: Record<string, string> = {}): Promise<string> {
+    files = folder({ 'coatcheck.config.mjs': text })
+    running = start(['serve', ...words], { directory: files.path, env: { ...env, ...extra } })
+    return running.said(' serves ')
+  }
+
+  it('serves, and ends cleanly at the first signal', async () => {
+    const port = await freePort()
+    const said = await serve([], config(`http://localhost:${port}`))
+    expect(said).toContain(`serves http://localhost:${port} (listens on http://127.0.0.1:${port})`)
+    expect(said).toContain('/prices is open to everyone')
+    const session = await fetch(`http://localhost:${port}/bff/session`, { headers: { 'X-CSRF': '1' } })
+    expect(await session.json()).toEqual({ authenticated: false })
+    running?.child.kill('SIGTERM')
+    expect(await running?.finished).toMatchObject({
+      code: 0,
+      out: '',
+      err: expect.stringContaining('SIGTERM: finishing'),
+    })
+  })
+
+  it('stops at once at the second signal, whatever is under way', async () => {
+    const port = await freePort()
+    const { createServer } = await import('node:http')
+    // Never answers, so that the first signal has something to wait for.
+    const upstream = createServer(() => undefined)
+    const upstreamPort = await freePort()
+    await new Promise<void>((listening) => upstream.listen(upstreamPort, '127.0.0.1', listening))
+    const arrived = new Promise<void>((resolve) => upstream.once('request', () => resolve()))
+    try {
+      await serve(
+        [],
+        config(`http://localhost:${port}`).replace(
+          "'http://127.0.0.1:9/prices'",
+          `'http://127.0.0.1:${upstreamPort}/prices'`,
+        ),
+      )
+      const answer = fetch(`http://localhost:${port}/prices`).then(
+        () => 'answered',
+        () => 'cut off',
+      )
+      await arrived
+      running?.child.kill('SIGINT')
+      await running?.said('SIGINT: finishing')
+      // Again and again: one right after the first counts as the same.
+      const again = setInterval(() => running?.child.kill('SIGINT'), 50)
+      const finished = await running?.finished.finally(() => clearInterval(again))
+      expect(finished?.code).toBe(130)
+      expect(await answer).toBe('cut off')
+    } finally {
+      upstream.closeAllConnections()
+      upstream.close()
+    }
+  })
+
+  it('moves to another port with baseUrl, on a development machine', async () => {
+    const port = await freePort()
+    const said = await serve(['--port', String(port)], config('http://localhost:3999'))
+    expect(said).toContain(`serves http://localhost:${port} (listens on http://127.0.0.1:${port})`)
+  })
+
+  it('says whose port it is not', async () => {
+    const port = await freePort()
+    await serve([], config(`http://localhost:${port}`))
+    const second = await run(['serve'], { directory: files?.path ?? '', env })
+    expect(second).toEqual({
+      code: 1,
+      out: '',
+      err: `Port ${port} is taken. Stop what listens there, or take another: coatcheck serve --port ${port + 1}\n`,
+    })
+  })
+
+  it('does not start with a mistake', async () => {
+    files = folder({ 'coatcheck.config.mjs': config('http://app.example.com') })
+    const { code, err } = await run(['serve'], { directory: files.path, env })
+    expect(err).toContain('baseUrl is plain http')
+    expect(code).toBe(1)
+  })
+
+  it('serves https with a certificate that is kept, and moves baseUrl there', async () => {
+    const port = await freePort()
+    const caches = folder()
+    try {
+      const said = await serve(['--https'], config(`http://localhost:${port}`), {
+        XDG_CACHE_HOME: caches.path,
+        HOME: caches.path,
+      })
+      expect(said).toContain(`serves https://localhost:${port}`)
+      expect(said).toContain(`https://localhost:${port}/bff/callback`)
+      const file = /The certificate is (.*)\. To have/.exec(said)?.[1] ?? ''
+      expect(await getWithCertificate(`https://localhost:${port}/bff/session`, file)).toEqual({ authenticated: false })
+    } finally {
+      caches.remove()
+    }
+  })
+
+  it('makes no certificate for another machine', async () => {
+    files = folder({ 'coatcheck.config.mjs': config('https://app.example.com') })
+    const { code, err } = await run(['serve', '--https'], { directory: files.path, env })
+    expect(err).toContain('baseUrl is https://app.example.com. Leave --https out')
+    expect(code).toBe(1)
+  })
+})
+
+/** Over TLS that trusts this certificate and no other. */
+async function getWithCertificate(url: string, certFile: string): Promise<unknown> {
+  const { readFileSync } = await import('node:fs')
+  const { get } = await import('node:https')
+  const text = await new Promise<string>((resolve, reject) => {
+    get(url, { ca: readFileSync(certFile), headers: { 'X-CSRF': '1' } }, (response) => {
+      response.setEncoding('utf8')
+      let body = ''
+      response.on('data', (part: string) => {
+        body += part
+      })
+      response.on('end', () => resolve(body))
+    }).on('error', reject)
+  })
+  return JSON.parse(text)
+}
