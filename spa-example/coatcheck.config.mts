@@ -1,8 +1,6 @@
 /** The demo's configuration, as an operator would write one. `start.ts` gives the environment. */
 import { defineConfig } from '../src/config/resolve.ts'
 
-const orders = ['GET', 'POST', 'PATCH', 'DELETE'] as const
-
 export default defineConfig((env) => ({
   baseUrl: env.BASE_URL,
   provider: {
@@ -14,7 +12,24 @@ export default defineConfig((env) => ({
   session: { secrets: [env.SESSION_SECRET], idleTimeout: env.IDLE_TIMEOUT ?? '10m', absoluteTimeout: '12h' },
   spa: env.VITE_URL ? { proxy: env.VITE_URL } : { dir: env.SPA_DIR ?? 'dist' },
   routes: [
-    { path: '/api/*', upstream: `${env.API_URL}/v1`, auth: 'session', methods: orders, scopes: ['orders:read'] },
+    {
+      path: '/api/orders',
+      upstream: `${env.API_URL}/v1/orders`,
+      auth: 'session',
+      methods: ['GET', 'POST'],
+      scopes: ['orders:read'],
+    },
+    {
+      path: '/api/orders/*',
+      upstream: `${env.API_URL}/v1/orders`,
+      auth: 'session',
+      methods: ['GET', 'PATCH', 'DELETE'],
+      scopes: ['orders:read'],
+    },
+    { path: '/api/products', upstream: `${env.API_URL}/v1/products`, auth: 'session', scopes: ['orders:read'] },
+    { path: '/api/customers', upstream: `${env.API_URL}/v1/customers`, auth: 'session', methods: ['GET', 'POST'] },
+    { path: '/api/events', upstream: `${env.API_URL}/v1/events`, auth: 'session' },
+    { path: '/api/reports/*', upstream: `${env.API_URL}/v1/reports`, auth: 'session', kinds: ['fetch', 'download'] },
     {
       path: '/api/files',
       upstream: `${env.API_URL}/v1/files`,
@@ -30,8 +45,7 @@ export default defineConfig((env) => ({
       kinds: ['fetch', 'download'],
       scopes: ['files:read'],
     },
-    { path: '/api/events', upstream: `${env.API_URL}/v1/events`, auth: 'session' },
-    { path: '/api/reports/*', upstream: `${env.API_URL}/v1/reports`, auth: 'session', kinds: ['fetch', 'download'] },
+    { path: '/api/errors/*', upstream: `${env.API_URL}/v1/errors`, auth: 'session' },
     {
       path: '/public/*',
       upstream: `${env.API_URL}/v1/public`,

@@ -44,6 +44,8 @@ export interface TokenHandler {
   session<Claims = Record<string, unknown>>(): MiddlewareHandler<SessionEnv<Claims>>
 }
 
+/** nginx's 499: for logs alone, nobody is left to read it. */
+const clientClosedRequest = 499
 /** Most that one refresh request takes, in the provider's timeouts (R4). */
 const refreshTimeoutFactor = 3
 
@@ -58,7 +60,12 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
   }
 
   const app = new Hono<BffEnv>()
-  app.onError((error) => problem(toCoatcheckError(error)))
+  // A client that went away gets nothing, and is nothing to report.
+  app.onError((error, c) =>
+    runtime.clientSignal(c).aborted
+      ? new Response(null, { status: clientClosedRequest })
+      : problem(toCoatcheckError(error)),
+  )
 
   app.use(async (c, next) => {
     checkHost(runtime.requestHeaders(c), config)

@@ -30,7 +30,7 @@ export interface WebRuntimeOptions {
    * `Content-Length`.
    *
    * `'kept'` is for Workers: there an untouched body goes through compressed, and one that was touched is
-   * compressed again to fit its `Content-Encoding`. Nothing has to be changed.
+   * compressed again to fit its `Content-Encoding`. Nothing has to be changed (tried: gzip, brotli, wrapped bodies).
    */
   contentEncoding?: 'decoded' | 'kept'
   /** Where this server finds the address of the client's end of the connection. Default: nowhere. */

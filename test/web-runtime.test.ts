@@ -126,10 +126,10 @@ describe('an upstream that fails', () => {
       await go.promise
       outgoing.end('body')
     })
-    const answer = await send(get(origin, { headersTimeoutMs: 100 }))
+    const answer = await send(get(origin, { headersTimeoutMs: 500 }))
     // Another request is over the same limit; this one had its head already.
     const silent = await rawUpstream((socket) => socket.resume())
-    await expect(send(get(silent, { headersTimeoutMs: 110 }))).rejects.toMatchObject({ code: 'upstream_timeout' })
+    await expect(send(get(silent, { headersTimeoutMs: 550 }))).rejects.toMatchObject({ code: 'upstream_timeout' })
     go.resolve()
     expect(await text(answer.body)).toBe('slow body')
   })

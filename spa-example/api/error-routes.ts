@@ -28,11 +28,14 @@ const kinds: Readonly<Record<string, Answer>> = {
     return c.body(null, 204)
   },
   /** Promises a long body, sends the beginning, and cuts the connection. */
-  cut: (c) => c.body(cutStream('{"items":['), 200, { 'Content-Type': 'application/json', 'Content-Length': '100000' }),
+  cut: (c) => c.body(cutStream(c), 200, { 'Content-Type': 'application/json', 'Content-Length': '100000' }),
   /** The same without a length: chunked. */
-  'cut-chunked': (c) => c.body(cutStream('{"items":['), 200, { 'Content-Type': 'application/json' }),
+  'cut-chunked': (c) => c.body(cutStream(c), 200, { 'Content-Type': 'application/json' }),
   /** Closes the connection without an answer. */
-  reset: (c) => c.body(cutStream(undefined)),
+  reset: (c) => {
+    c.env.incoming.socket.destroy()
+    return c.body(null, 204)
+  },
   /** Inside this API. */
   redirect: (c) => c.redirect(`${new URL(c.req.url).pathname.replace(/\/errors\/redirect$/, '')}/orders?page=1`, 302),
   /** To somebody else. */
@@ -76,16 +79,18 @@ export function errorRoutes(): Hono<ApiEnv> {
   return routes
 }
 
-function cutStream(beginning: string | undefined): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let isBegun = beginning === undefined
+const beginning = new TextEncoder().encode('{"items":[')
+
+/** Sends a beginning, and cuts the connection once that is on its way. */
+function cutStream(c: ApiContext): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let timer: NodeJS.Timeout | undefined
   return new ReadableStream({
-    pull(controller) {
-      if (!isBegun) {
-        isBegun = true
-        controller.enqueue(new TextEncoder().encode(beginning))
-        return
-      }
-      controller.error(new Error('The example API cuts the connection on purpose'))
+    start(controller) {
+      controller.enqueue(beginning)
+      timer = setTimeout(() => c.env.incoming.socket.destroy(), 50)
+    },
+    cancel() {
+      clearTimeout(timer)
     },
   })
 }

@@ -1,10 +1,12 @@
 /** What the routes share: who calls, and their books. */
+import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import { type Caller, requireScope } from './authenticate.ts'
 import type { BookStore } from './books.ts'
 import type { Books } from './model.ts'
 
 export interface ApiEnv {
+  Bindings: HttpBindings
   Variables: {
     /** Set on every route that is not public. */
     caller: Caller

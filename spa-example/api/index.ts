@@ -32,9 +32,10 @@ export interface ApiOptions {
 }
 
 export interface RunningApi {
-  /** With the base path: `http://127.0.0.1:4000/v1`. */
+  /** `http://127.0.0.1:4001`. */
   readonly url: string
-  readonly origin: string
+  /** With the path that everything is under: `http://127.0.0.1:4001/v1`. */
+  readonly baseUrl: string
   readonly port: number
   /** What came, oldest first (the last thousand): neither tokens nor cookies. */
   readonly requests: readonly LoggedRequest[]
@@ -85,11 +86,11 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     await once(server, 'close')
   }
   const port = await listen(options.port ?? 0)
-  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
 
   return {
-    url: `${origin}${basePath}`,
-    origin,
+    url,
+    baseUrl: url + basePath,
     port,
     requests: log.requests,
     get cookieLeaks() {

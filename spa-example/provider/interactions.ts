@@ -67,7 +67,7 @@ async function submit(exchange: Exchange, uid: string): Promise<void> {
   const { ctx, interaction, provider, respondPage } = exchange
   // The interaction cookie is Lax, but other ports of this host are the same site.
   const origin = ctx.get('Origin')
-  if (origin !== '' && origin !== provider.issuer && origin !== 'null') {
+  if (origin !== '' && origin !== provider.issuer) {
     const text = 'The form was sent from another site.'
     return respondPage(ctx, 403, messagePage({ title: 'That did not work', text }))
   }

@@ -26,7 +26,8 @@ export function createPageResponder(formTargets: readonly string[]) {
       'Cache-Control': 'no-store',
       'Content-Security-Policy': contentSecurityPolicy,
       'Cross-Origin-Opener-Policy': 'same-origin',
-      'Referrer-Policy': 'no-referrer',
+      // Not no-referrer: the forms' own POST would come with `Origin: null` then.
+      'Referrer-Policy': 'same-origin',
       'X-Content-Type-Options': 'nosniff',
       'X-Frame-Options': 'DENY',
     })

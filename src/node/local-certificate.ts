@@ -2,7 +2,7 @@
  * A certificate for this machine alone, kept for the next start. Safari keeps no Secure cookie of plain-http
  * localhost, so development with it needs https.
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, randomUUID, X509Certificate } from 'node:crypto'
 import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -81,7 +81,7 @@ function isUsable(key: string, cert: string, hosts: readonly string[], now: Date
 
 /** In one step, so that two starts at once leave one whole file. */
 async function writePrivately(file: string, text: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.${Date.now().toString(36)}`
+  const temporary = `${file}.${randomUUID()}`
   const handle = await open(temporary, 'wx', 0o600)
   try {
     await handle.writeFile(text)

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { problems } from '../errors.ts'
+import { problemResponse, toCoatcheckError } from '../problem.ts'
 import type { HeaderList, ResponseHead, UpstreamBody } from '../runtime.ts'
 import { applyFields, mayHaveBody } from '../web-runtime.ts'
 import { sendBody } from './send-body.ts'
@@ -66,7 +66,7 @@ export async function release(
   if (held.length === 0) return response
   const chosen = held[Number(response.headers.get(marker) ?? -1)]
   for (const other of held) if (other !== chosen) other.body?.cancel()
-  if (chosen === undefined) return response
+  if (chosen === undefined) return response.headers.has(marker) ? withoutMarker(response) : response
   if (response !== chosen.response && response.body !== null) {
     // The head was kept, the body replaced: this is the middleware's own answer.
     chosen.body?.cancel()
@@ -79,7 +79,7 @@ export async function release(
     chosen.body?.cancel()
     if (outgoing.headersSent) throw error
     options.onError(error)
-    return internalError()
+    return problemResponse(toCoatcheckError(error), problemFields)
   }
   return alreadySent
 }
@@ -148,14 +148,11 @@ function withoutMarker(response: Response): Response {
   return clean
 }
 
-function internalError(): Response {
-  const [status, title] = problems.internal_error
-  const code = 'internal_error'
-  return new Response(JSON.stringify({ type: `urn:coatcheck:problem:${code}`, title, status, code }), {
-    status,
-    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
-  })
-}
+/** The app's own error handler has had its turn; this is the rest that an error needs. */
+const problemFields: HeaderList = [
+  ['cache-control', 'no-store'],
+  ['x-content-type-options', 'nosniff'],
+]
 
 /**
  * Tells node-server that the answer is written. A copy of the package's own constant, which anybody's middleware

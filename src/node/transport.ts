@@ -1,4 +1,4 @@
-/** Requests to upstreams on Node: a bounded pool of kept connections for each origin, nothing added, nothing followed. */
+/** Requests to upstreams on Node: a bounded pool of kept connections for each origin; nothing is added or followed. */
 import { type Dispatcher, Pool } from 'undici'
 import type { HeaderList, RequestBody, Transport, UpstreamRequest } from '../runtime.ts'
 import { Exchange } from './exchange.ts'

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { environment } from '../../src/node/cli/environment.ts'
 import { freePort } from '../support/free-port.ts'
 import { type Folder, folder, type Running, run, start } from './run-cli.ts'
 
@@ -56,12 +57,21 @@ describe('coatcheck', () => {
     [['serve', '--port', 'x'], '--port needs a number'],
     [['serve', '--port', '65536'], '--port needs a number'],
     [['serve', '--port', '-1'], '--port'],
-    [['check', '--env-file', 'gone.env'], 'The file gone.env of --env-file could not be read (ENOENT).'],
   ])('answers %j with what is wrong', async (words, said) => {
     const { code, out, err } = await run(words)
     expect(err).toContain(said)
     expect(err).not.toContain('    at ')
     expect({ code, out }).toEqual({ code: 1, out: '' })
+  })
+
+  it('names a file of variables that is missing', async () => {
+    const { code, out, err } = await run(['check', '--env-file', 'gone.env'])
+    expect(err).toContain('gone.env')
+    expect(code).toBeGreaterThan(0)
+    expect(out).toBe('')
+    expect(() => environment('gone.env', { env: {}, directory: '/' })).toThrow(
+      'The file gone.env of --env-file could not be read (ENOENT).',
+    )
   })
 
   it('takes no secret on its command line, and does not repeat it', async () => {

@@ -57,7 +57,7 @@ describe('the configuration file', () => {
 })
 
 describe('what keeps a configuration from loading is answered with its cure', () => {
-  const cases: Array<readonly [name: string, files: Record<string, string>, ...said: string[]]> = [
+  const cases: Array<[name: string, files: Record<string, string>, said: string[]]> = table([
     ['no file', {}, 'was not found', 'coatcheck.config.mts', '--config'],
     [
       'an import without an extension',
@@ -116,13 +116,13 @@ describe('what keeps a configuration from loading is answered with its cure', ()
     [
       'a syntax error in TypeScript',
       { 'coatcheck.config.mts': `${right}const a = {,}` },
-      'coatcheck.config.mts:6',
+      'coatcheck.config.mts:7',
       'cannot be parsed',
     ],
     [
       'a syntax error in JavaScript',
       { 'coatcheck.config.mjs': `${right}const a = {,}` },
-      'coatcheck.config.mjs:6',
+      'coatcheck.config.mjs:7',
       'cannot be parsed',
     ],
     [
@@ -166,9 +166,9 @@ describe('what keeps a configuration from loading is answered with its cure', ()
       'has to be an object, and is a number',
     ],
     ['a promise', { 'coatcheck.config.mts': `export default async () => (${body})` }, 'asynchronous function'],
-  ]
+  ])
 
-  it.each(cases)('%s', async (_name, content, ...said) => {
+  it.each(cases)('%s', async (_name, content, said) => {
     const { code, out, err } = await check(content)
     for (const text of said) expect(err).toContain(text)
     expect(err).not.toMatch(/node:internal|^ {4}at /m)
@@ -200,3 +200,8 @@ describe('what keeps a configuration from loading is answered with its cure', ()
     expect(err).not.toContain('written-in-secret')
   })
 })
+
+/** So that a row is the name, the files, and what is said of them. */
+function table(rows: ReadonlyArray<readonly [name: string, files: Record<string, string>, ...said: string[]]>) {
+  return rows.map(([name, content, ...said]): [string, Record<string, string>, string[]] => [name, content, said])
+}

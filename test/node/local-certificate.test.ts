@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { createServer, get } from 'node:https'
+import { createServer, get, type RequestOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -123,9 +123,9 @@ it('holds every form of date and address', () => {
   for (const host of ['::', '2001:db8::1:0:2', '10.0.0.255']) expect(certificate.checkIP(host)).toBe(host)
 })
 
-function statusOf(options: Parameters<typeof get>[0]): Promise<number | undefined> {
+function statusOf(options: RequestOptions): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
-    get(options as object, (response) => {
+    get(options, (response) => {
       response.resume()
       resolve(response.statusCode)
     }).on('error', reject)

@@ -8,6 +8,7 @@ import { etag } from 'hono/etag'
 import { secureHeaders } from 'hono/secure-headers'
 import { timing } from 'hono/timing'
 import { afterEach, describe, expect, test } from 'vitest'
+import { CoatcheckError } from '../../src/errors.ts'
 import type { HeaderList } from '../../src/runtime.ts'
 import {
   bodyText,
@@ -200,6 +201,16 @@ describe('the head', () => {
     expect(response.headers.get('content-type')).toBe('application/problem+json')
     expect(await response.text()).not.toContain('secret detail')
     expect(errors).toEqual([failure])
+  })
+
+  test('whose finish() says what is wrong is that problem', async () => {
+    const { origin } = await jsonUpstream()
+    const finish = () => Promise.reject(new CoatcheckError('store_unavailable', { headers: { 'Retry-After': '5' } }))
+    const app = forwarding(testRuntime(), origin, { finish })
+    const response = await fetch((await serving(app, { onError: () => {} })).url)
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '5'])
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(await response.json()).toMatchObject({ code: 'store_unavailable' })
   })
 
   test('shows nothing of how it was kept, even if the API sends a field of that name', async () => {

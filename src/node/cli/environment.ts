@@ -5,7 +5,10 @@ import { parseEnv } from 'node:util'
 import type { Environment } from '../load-config.ts'
 import { type Io, UsageError } from './io.ts'
 
-/** The environment, and what it lacks from the file: as Node's own `--env-file` does. */
+/**
+ * The environment, and what it lacks from the file: as Node's own `--env-file` does. Some versions of Node take
+ * the option for theirs wherever it stands, with the same outcome; then a file that is missing is answered by Node.
+ */
 export function environment(file: string | boolean | undefined, io: Io): Environment {
   if (typeof file !== 'string') return io.env
   try {
