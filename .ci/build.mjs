@@ -10,6 +10,9 @@ const { bin } = require('typescript/package.json')
 const tsc = fileURLToPath(new URL(bin.tsc, `file://${require.resolve('typescript/package.json')}`))
 
 rmSync(`${root}/dist`, { recursive: true, force: true })
-const { status } = spawnSync(process.execPath, [tsc, '--project', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+const { status } = spawnSync(process.execPath, [tsc, '--project', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+})
 if (status === 0) chmodSync(`${root}/dist/node/cli.js`, 0o755)
 process.exitCode = status ?? 1

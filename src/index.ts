@@ -1,6 +1,11 @@
 /** Coatcheck's public API. */
+
+export { ConfigError, type ConfigIssue } from './config/config-error.ts'
+export { defineConfig, resolveConfig } from './config/resolve.ts'
+export type { Config, ConfigSource, Hooks, RouteConfig, UserConfig } from './config/types.ts'
 export type { Coordinator, Lease, LedgerEntry, SessionStore } from './coordinator.ts'
 export { CoatcheckError, type ErrorCode } from './errors.ts'
+export type { SessionEnv, SessionVariable } from './gateway/session-middleware.ts'
 export type { CoatcheckEvent, Report } from './observability/events.ts'
 export type { Clock, Runtime, Transport } from './runtime.ts'
 export { type CookieStoreOptions, cookieStore } from './session/stores/cookie-store.ts'

@@ -7,7 +7,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider'
 import { assetRoutes } from './assets.ts'
-import { createConfiguration } from './configuration.ts'
+import { clientIds, createConfiguration } from './configuration.ts'
 import { createConsents } from './consents.ts'
 import { interactionRoutes } from './interactions.ts'
 import { messagePage, providerName } from './pages.ts'
@@ -99,7 +99,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       issuer,
       url: issuer,
       port,
-      clientId: 'coatcheck-demo',
+      clientId: clientIds.basic,
       clientSecret,
       provider,
       token,

@@ -1,7 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import { afterEach, describe, expect, it } from 'vitest'
 import { environment } from '../../src/node/cli/environment.ts'
 import { freePort } from '../support/free-port.ts'
-import { type Folder, folder, type Running, run, start } from './run-cli.ts'
+import { cli, type Folder, folder, type Running, run, start } from './run-cli.ts'
 
 const secret = 'pXkEQb7tXoRk3wkLxZC6sH8kIVbHhXbJ7sYvYhJ2m0U'
 
@@ -38,6 +39,20 @@ describe('coatcheck', () => {
       expect(own).toMatchObject({ code: 0, err: '', out: expect.stringContaining(`Usage: coatcheck ${command}`) })
       expect((await run(['help', command])).out).toBe(own.out)
     }
+  })
+
+  it.each([
+    ['20.20.2', 1, 'coatcheck needs Node 22.19 or newer, and this is Node 20.20.2.\n'],
+    ['22.18.0', 1, 'coatcheck needs Node 22.19 or newer, and this is Node 22.18.0.\n'],
+    ['22.19.0', 0, ''],
+    ['23.0.0', 0, ''],
+  ])('says of Node %s whether it is new enough, before it loads anything', (version, code, said) => {
+    const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`
+    const preload = `data:text/javascript,${encodeURIComponent(pretend)}`
+    const { status, stderr } = spawnSync(process.execPath, ['--import', preload, cli, '--version'], {
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([code, said])
   })
 
   it('says its version', async () => {

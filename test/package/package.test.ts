@@ -1,0 +1,189 @@
+/** The package as who installs it gets it: built, packed, put into an empty folder. Slow, so it is a project of its own. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../support/free-port.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const work = mkdtempSync(join(tmpdir(), 'coatcheck-package-'))
+const app = join(work, 'app')
+let tarball: string
+
+beforeAll(() => {
+  run(process.execPath, ['.ci/build.mjs'], root)
+  run('npm', ['pack', '--ignore-scripts', '--pack-destination', work], root)
+  tarball = join(work, readdirSync(work).find((name) => name.endsWith('.tgz')) ?? 'none.tgz')
+  write('package.json', JSON.stringify({ name: 'app', private: true, type: 'module' }))
+  run(
+    'npm',
+    ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, `hono@${manifest.devDependencies.hono}`],
+    app,
+  )
+}, 300_000)
+
+afterAll(() => rmSync(work, { recursive: true, force: true }))
+
+describe('the packed package', () => {
+  it('has what it needs and nothing of the sources', () => {
+    const files = run('tar', ['--list', '--file', tarball], work).split('\n').filter(Boolean)
+    for (const name of [
+      'package.json',
+      'README.md',
+      'LICENSE',
+      'dist/index.js',
+      'dist/index.d.ts',
+      'dist/node/cli.js',
+    ]) {
+      expect(files).toContain(`package/${name}`)
+    }
+    const strangers = files.filter(
+      (name) => !/^package\/(dist\/.*\.(js|d\.ts)|package\.json|[A-Z]+(\.md)?)$/.test(name),
+    )
+    expect(strangers).toEqual([])
+  })
+
+  it('is what publint asks for', () => {
+    expect(run(bin('publint'), ['run', '--strict', root], root)).toContain('All good')
+  }, 60_000)
+
+  it('has types that every ES module resolution finds', () => {
+    run(bin('attw'), ['--profile', 'esm-only', '--no-emoji', tarball], root)
+  }, 60_000)
+
+  it('loads each entry that runs on Node', () => {
+    const entries = Object.keys(manifest.exports).filter((entry) => !/workers|react|package\.json/.test(entry))
+    expect(entries).toEqual(expect.arrayContaining(['.', './node', './client']))
+    const code = entries.map((entry) => `await import(${JSON.stringify(join('coatcheck', entry))})`).join('\n')
+    run(process.execPath, ['--input-type=module', '--eval', code], app)
+  })
+})
+
+describe('in an empty folder', () => {
+  it('the command is there', () => {
+    expect(run(bin('coatcheck', app), ['--version'], app)).toBe(`${manifest.version}\n`)
+    expect(run(bin('coatcheck', app), ['keygen'], app)).toMatch(/^[A-Za-z0-9_-]{43}\n$/)
+  })
+
+  it("a user's configuration is type-checked, checked and served", async () => {
+    const port = await freePort()
+    write('coatcheck.config.mts', config(port))
+    write('.env', `CLIENT_SECRET=a-client-secret\nSESSION_SECRET=${run(bin('coatcheck', app), ['keygen'], app)}`)
+    write('dist/index.html', '<!doctype html><title>The app</title>')
+
+    write('tsconfig.json', tsconfig)
+    run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', app], app)
+
+    const checked = run(bin('coatcheck', app), ['check', '--env-file', '.env'], app)
+    expect(checked).toMatch(/\/api\/orders\/\* +GET HEAD POST +session/)
+
+    const server = spawn(bin('coatcheck', app), ['serve', '--env-file', '.env'], {
+      cwd: app,
+      stdio: ['ignore', 'inherit', 'pipe'],
+    })
+    try {
+      await said(server, ' serves ')
+      const page = await fetch(`http://localhost:${port}/`)
+      expect(page.headers.get('content-security-policy')).toContain('script-src')
+      expect(await page.text()).toContain('The app')
+      const session = await fetch(`http://localhost:${port}/bff/session`, { headers: { 'X-CSRF': '1' } })
+      expect(await session.json()).toEqual({ authenticated: false })
+      const call = await fetch(`http://localhost:${port}/api/orders/1`, { headers: { 'X-CSRF': '1' } })
+      expect([call.status, (await call.json()).code]).toEqual([401, 'login_required'])
+    } finally {
+      server.kill('SIGTERM')
+      const [code] = server.exitCode === null ? await once(server, 'exit') : [server.exitCode]
+      expect(code).toBe(0)
+    }
+  }, 60_000)
+
+  it('a mistake in the types of a configuration is found by the type checker', () => {
+    write('wrong.mts', "import { defineConfig } from 'coatcheck'\nexport default defineConfig({ baseUrl: 7 })\n")
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [
+        join(root, 'node_modules/typescript/bin/tsc'),
+        '--ignoreConfig',
+        '--noEmit',
+        '--module',
+        'nodenext',
+        '--skipLibCheck',
+        'wrong.mts',
+      ],
+      { cwd: app, encoding: 'utf8' },
+    )
+    rmSync(join(app, 'wrong.mts'))
+    expect(status).not.toBe(0)
+    expect(stdout).toContain('wrong.mts(2,')
+    expect(stdout).not.toContain('TS2307')
+  })
+})
+
+/** As a user would write it: with types, from the environment. */
+const config = (port: number) => `import { cookieStore, defineConfig } from 'coatcheck'
+import type { RouteConfig } from 'coatcheck'
+
+const orders: RouteConfig = {
+  path: '/api/orders/*',
+  upstream: 'http://127.0.0.1:9/v1',
+  auth: 'session',
+  methods: ['GET', 'HEAD', 'POST'],
+}
+
+export default defineConfig((env) => ({
+  baseUrl: 'http://localhost:${port}',
+  provider: { issuer: 'http://127.0.0.1:9', clientId: 'app', clientSecret: env.CLIENT_SECRET },
+  session: { secrets: [env.SESSION_SECRET], store: cookieStore() },
+  spa: { dir: 'dist' },
+  routes: [orders],
+}))
+`
+
+/** Strict, and nothing of the package is spared. */
+const tsconfig = JSON.stringify({
+  compilerOptions: {
+    target: 'es2024',
+    module: 'nodenext',
+    lib: ['es2024', 'dom', 'dom.iterable', 'dom.asynciterable'],
+    types: [],
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    verbatimModuleSyntax: true,
+    erasableSyntaxOnly: true,
+    noEmit: true,
+  },
+  files: ['coatcheck.config.mts'],
+})
+
+function write(name: string, text: string): void {
+  const path = join(app, name)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text)
+}
+
+function bin(name: string, folder = root): string {
+  return join(folder, 'node_modules', '.bin', name)
+}
+
+/** Gives what it printed; throws with all it said if it fails. */
+function run(command: string, words: readonly string[], cwd: string): string {
+  const { status, stdout, stderr, error } = spawnSync(command, words, { cwd, encoding: 'utf8', timeout: 280_000 })
+  if (status === 0) return stdout
+  throw new Error(`${command} ${words.join(' ')} (${error?.message ?? status})\n${stdout}\n${stderr}`)
+}
+
+function said(server: ChildProcess, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let all = ''
+    server.stderr?.setEncoding('utf8').on('data', (part: string) => {
+      all += part
+      if (all.includes(text)) resolve()
+    })
+    server.once('exit', () => reject(new Error(`ended without saying ${text}:\n${all}`)))
+  })
+}
