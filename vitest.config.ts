@@ -18,6 +18,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'contract:node', include: ['test/contract/**/*.test.ts'], env: { COATCHECK_RUNTIME: 'node' } },
       },
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 40_000 } },
       {
         extends: true,
         test: { name: 'package', include: ['test/package/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 300_000 },

@@ -15,5 +15,12 @@ export async function revokeTokens(server: AuthorizationServer, tokens: TokenSet
       client.tokenRevocation(configuration, tokens.refreshToken, { token_type_hint: 'refresh_token' }),
     client.tokenRevocation(configuration, tokens.accessToken, { token_type_hint: 'access_token' }),
   ])
-  for (const result of results) if (result.status === 'rejected') throw result.reason
+  for (const result of results) {
+    if (result.status === 'rejected' && !isUnsupported(result.reason)) throw result.reason
+  }
+}
+
+/** RFC 7009 §2.2.1: a server need not revoke access tokens; JWTs live out their short life. */
+function isUnsupported(error: unknown): boolean {
+  return error instanceof client.ResponseBodyError && error.error === 'unsupported_token_type'
 }
