@@ -4,7 +4,7 @@
  */
 import type { Route, Upstream } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
-import { checkTarget } from './target.ts'
+import { assertRouteTakes, checkTarget } from './target.ts'
 
 export interface LocationContext {
   readonly upstream: Upstream
@@ -26,8 +26,8 @@ export function rewriteLocation(location: string, context: LocationContext): str
   if (location === '') throw elsewhere()
   const url = resolve(location, upstream.origin + context.requestTarget)
   if (url.username !== '' || url.password !== '') throw elsewhere()
-  if (url.origin === upstream.origin) return canonical(pathBelow(url.pathname, upstream.basePath, route), url)
-  if (url.origin === context.publicOrigin && isInside(url.pathname, route)) return canonical(url.pathname, url)
+  if (url.origin === upstream.origin) return canonical(pathBelow(url.pathname, upstream.basePath, route), url, route)
+  if (url.origin === context.publicOrigin && isInside(url.pathname, route)) return canonical(url.pathname, url, route)
   if (url.protocol === 'https:' && route.redirectHosts.has(url.host)) return url.href
   throw elsewhere()
 }
@@ -59,9 +59,9 @@ function isInside(pathname: string, route: Route): boolean {
 }
 
 /** A path that a browser would take for another host (`//host`), or that we would refuse, is no answer. */
-function canonical(path: string, url: URL): string {
+function canonical(path: string, url: URL, route: Route): string {
   try {
-    checkTarget(path + url.search)
+    assertRouteTakes(checkTarget(path + url.search), route)
   } catch {
     throw elsewhere()
   }

@@ -9,6 +9,7 @@
  * route also as a server reads it that decodes the one and cuts off the other.
  */
 import type { Route } from '../config/types.ts'
+import { CoatcheckError } from '../errors.ts'
 import { isPathCharacter, octetOfEscape } from './uri-characters.ts'
 
 export type RouteMatch =
@@ -28,7 +29,11 @@ export type RouteMatch =
   | { readonly kind: 'none' }
 
 export interface RouteTable {
-  /** Takes a path that `checkTarget` accepted. Its cost depends on the path and the longest prefix, not on the routes. */
+  /**
+   * Takes a path that `checkTarget` accepted. Its cost depends on the path and the longest prefix, not on the routes.
+   *
+   * @throws CoatcheckError `path_not_canonical` if a server may read the path as another route's
+   */
   match(path: string, method: string): RouteMatch
   /** Whether any route has this path, whatever the method. */
   has(path: string): boolean
@@ -64,7 +69,7 @@ export function buildRouteTable(routes: readonly Route[]): RouteTable {
       const found = find(path)
       if (!found) return none
       const other = otherReading(path)
-      if (other !== path && find(other)?.group !== found.group) return none
+      if (other !== path && find(other)?.group !== found.group) throw new CoatcheckError('path_not_canonical')
       const route = found.group.routes.get(method)
       if (!route) {
         return {

@@ -72,7 +72,7 @@ function isPlainLink(value: string): boolean {
     hasRelation = true
     const relations = equals < 0 ? '' : part.slice(equals + 1).trim()
     // A backslash in a quoted string could spell a relation in another way.
-    if (relations.includes('\\')) return false
+    if (relations === '' || relations.includes('\\')) return false
     for (const relation of relations.replaceAll('"', ' ').toLowerCase().split(/\s+/)) {
       if (followedByBrowsers.has(relation)) return false
     }

@@ -21,14 +21,17 @@ export function readCookies(
 ): ReadonlyMap<string, string> {
   if (header === undefined || header === '') return noCookies
   let found: Map<string, string | undefined> | undefined
+  let equals = -1
   for (let start = 0; start < header.length; ) {
     const semicolon = header.indexOf(';', start)
     const end = semicolon < 0 ? header.length : semicolon
-    const equals = header.indexOf('=', start)
-    if (equals >= 0 && equals < end) {
-      const name = header.slice(start, equals).trim()
+    // Looked for once over the whole field, not once a cookie: a field of semicolons alone costs no more than its length.
+    if (equals < start) equals = header.indexOf('=', start)
+    if (equals < 0) break
+    if (equals < end) {
+      const name = withoutSpaceAround(header.slice(start, equals))
       if (isOurs(name)) {
-        const value = header.slice(equals + 1, end).trim()
+        const value = withoutSpaceAround(header.slice(equals + 1, end))
         found ??= new Map()
         const isSecond = found.has(name) && found.get(name) !== value
         found.set(name, isSecond || !isCookieValue(value) ? undefined : value)
@@ -71,6 +74,19 @@ export function deleteCookie(name: string, sameSite: CookieOptions['sameSite']):
 }
 
 const noCookies: ReadonlyMap<string, string> = new Map()
+
+/** Spaces and tabs only (RFC 6265 §5.2): `trim` would take characters away that make the value none. */
+function withoutSpaceAround(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isSpace(text.charCodeAt(start))) start++
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
 
 /** `cookie-octet` (RFC 6265 §4.1.1); quotes, which we never write, are none. */
 function isCookieValue(value: string): boolean {
