@@ -1,132 +1,77 @@
-/** The roastery's page: who is signed in, the orders, and what happens in the roastery now. */
-import { useClient, useSession } from 'coatcheck/react'
-import { useEffect, useState } from 'react'
+/** What is shown: a page by the address, within what the person's session allows. */
+import type { ReactNode } from 'react'
+import { Shell } from './components/shell.tsx'
+import { AccountPage } from './pages/account.tsx'
+import { BeansPage } from './pages/beans.tsx'
+import { EditOrderPage } from './pages/edit-order.tsx'
+import { ErrorsPage } from './pages/errors.tsx'
+import { FilesPage } from './pages/files.tsx'
+import { HomePage } from './pages/home.tsx'
+import { LandingPage } from './pages/landing.tsx'
+import { LivePage } from './pages/live.tsx'
+import { NewOrderPage } from './pages/new-order.tsx'
+import { NotFoundPage } from './pages/not-found.tsx'
+import { OrderPage } from './pages/order.tsx'
+import { OrdersPage } from './pages/orders.tsx'
+import { WaitingPage } from './pages/waiting.tsx'
+import { matchPath, useLocation } from './router.tsx'
+import { ExpiredDialog, ExpiryWarning } from './session/expiry-dialogs.tsx'
+import { PersonProvider } from './session/person.tsx'
+import { usePhase } from './session/phase.ts'
 
-interface Claims {
-  name?: string
-  email?: string
-}
+const pages: readonly (readonly [pattern: string, page: (parameters: Record<string, string>) => ReactNode])[] = [
+  ['/', () => <HomePage />],
+  ['/orders', () => <OrdersPage />],
+  ['/orders/new', () => <NewOrderPage />],
+  ['/orders/:id', ({ id = '' }) => <OrderPage id={id} />],
+  ['/orders/:id/edit', ({ id = '' }) => <EditOrderPage id={id} />],
+  ['/beans', () => <BeansPage />],
+  ['/files', () => <FilesPage />],
+  ['/live', () => <LivePage />],
+  ['/account', () => <AccountPage />],
+  ['/errors', () => <ErrorsPage />],
+]
 
 export function App() {
-  const { status, claims, login, logout, extend, expiresSoon, canExtend, isOffline, loginError } = useSession<Claims>()
-  return (
-    <>
-      <header>
-        <strong>Roastery orders</strong>
-        {status === 'authenticated' && (
-          <p>
-            {claims?.name}{' '}
-            <button type="button" onClick={() => void logout()}>
-              Sign out
-            </button>
-          </p>
-        )}
-      </header>
-      <main>
-        {isOffline && <p role="status">You are offline. What you see may be old.</p>}
-        {expiresSoon && (
-          <p role="alert">
-            Your session is about to end.{' '}
-            {canExtend && (
-              <button type="button" onClick={() => void extend()}>
-                Stay signed in
-              </button>
-            )}
-          </p>
-        )}
-        {loginError && <p role="alert">You are not signed in: {loginErrorText(loginError)}</p>}
-        {status === 'loading' && <p role="status">Loading…</p>}
-        {status === 'unavailable' && <p role="alert">The server cannot be reached. Trying again…</p>}
-        {status === 'anonymous' && (
-          <section>
-            <h1>Sign in to see your orders</h1>
-            <button type="button" onClick={() => login()}>
-              Sign in
-            </button>
-          </section>
-        )}
-        {status === 'authenticated' && (
-          <>
-            <Orders />
-            <Feed />
-          </>
-        )}
-      </main>
-    </>
-  )
+  const phase = usePhase()
+  const { path } = useLocation()
+  const page = pageAt(path)
+
+  switch (phase.kind) {
+    case 'looking':
+      return <WaitingPage text="Looking who you are…" />
+    case 'unreachable':
+      return <WaitingPage text="The server cannot be reached. Trying again…" isTrouble />
+    case 'signing-out':
+      return <WaitingPage text="Signing you out…" />
+    case 'anonymous':
+      return (
+        <Shell>
+          {page ? (
+            <LandingPage isStart={path === '/'} isSignedOutElsewhere={phase.isSignedOutElsewhere} />
+          ) : (
+            <NotFoundPage />
+          )}
+        </Shell>
+      )
+    case 'signed-in':
+    case 'expired':
+      // Another person gets a page of their own: nothing of the last one's is left in it.
+      return (
+        <PersonProvider key={phase.session.claims.sub} session={phase.session}>
+          <Shell>
+            <div key={path}>{page ?? <NotFoundPage />}</div>
+          </Shell>
+          {phase.kind === 'expired' ? <ExpiredDialog onLeave={phase.leave} /> : <ExpiryWarning />}
+        </PersonProvider>
+      )
+  }
 }
 
-function loginErrorText(code: string): string {
-  if (code === 'access_denied') return 'you did not give your consent.'
-  if (code === 'login_expired') return 'the sign-in took too long. Please try again.'
-  if (code === 'temporarily_unavailable') return 'the sign-in service cannot be reached. Please try again later.'
-  return 'something went wrong. Please try again.'
-}
-
-interface Order {
-  id: string
-  status: string
-}
-
-function Orders() {
-  const client = useClient()
-  const [orders, setOrders] = useState<Order[]>()
-  const [problem, setProblem] = useState<string>()
-
-  useEffect(() => {
-    const abort = new AbortController()
-    client
-      .fetch('/api/orders', { signal: abort.signal })
-      .then(async (answer) => {
-        if (!answer.ok) throw new Error(`The orders could not be loaded (${answer.status}).`)
-        setOrders(((await answer.json()) as { items: Order[] }).items)
-      })
-      .catch((error: Error) => {
-        if (!abort.signal.aborted) setProblem(error.message)
-      })
-    return () => abort.abort()
-  }, [client])
-
-  return (
-    <section aria-labelledby="orders">
-      <h1 id="orders">Orders</h1>
-      {problem && <p role="alert">{problem}</p>}
-      {!orders && !problem && <p role="status">Loading…</p>}
-      <ul>
-        {orders?.map((order) => (
-          <li key={order.id}>
-            <span>{order.id}</span> <span className="status">{order.status}</span>
-          </li>
-        ))}
-      </ul>
-    </section>
-  )
-}
-
-const shownEvents = 5
-
-function Feed() {
-  const client = useClient()
-  const [lines, setLines] = useState<string[]>([])
-
-  useEffect(() => {
-    const abort = new AbortController()
-    client.events('/api/events', {
-      signal: abort.signal,
-      onEvent: (event) => setLines((known) => [`${event.type}: ${event.data}`, ...known].slice(0, shownEvents)),
-    })
-    return () => abort.abort()
-  }, [client])
-
-  return (
-    <section aria-labelledby="feed">
-      <h2 id="feed">In the roastery now</h2>
-      <ul>
-        {lines.map((line, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: the newest line is always the first
-          <li key={index}>{line}</li>
-        ))}
-      </ul>
-    </section>
-  )
+function pageAt(path: string): ReactNode | undefined {
+  for (const [pattern, page] of pages) {
+    const parameters = matchPath(pattern, path)
+    if (parameters) return page(parameters)
+  }
+  return undefined
 }

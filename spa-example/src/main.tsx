@@ -1,14 +1,15 @@
-import { createClient } from 'coatcheck/client'
+/** Starts the app. */
 import { CoatcheckProvider } from 'coatcheck/react'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
-import './app.css'
+import { client } from './client.ts'
+import './styles/index.css'
 
 const root = document.getElementById('root')
-if (!root) throw new Error('the page has no #root')
+if (!root) throw new Error('The page has no #root')
 
 createRoot(root).render(
-  <CoatcheckProvider client={createClient()}>
+  <CoatcheckProvider client={client}>
     <App />
   </CoatcheckProvider>,
 )

@@ -101,7 +101,10 @@ export function createClient<Claims = DefaultClaims>(options: ClientOptions = {}
     look: () => void look({ slide: false, isQuiet: false, isFresh: false }),
     warn: (expiresSoon) => state.set({ expiresSoon }),
   })
-  const tabs = createTabs(browser, basePath, () => void look({ slide: false, isQuiet: true, isFresh: true }))
+  const tabs = createTabs(browser, basePath, (message) => {
+    tracker.told(message)
+    void look({ slide: false, isQuiet: true, isFresh: true })
+  })
   const tracker = createSessionTracker({
     state,
     events,

@@ -8,8 +8,11 @@ export interface ClientEvents<Claims> {
   changed: { readonly session: Session<Claims>; readonly previous: Session<Claims> }
 }
 
-/** `logout`: here; `expired`: its time was over; `login_required`: a call was refused; `elsewhere`: any other way. */
-export type SignedOutReason = 'logout' | 'expired' | 'login_required' | 'elsewhere'
+/**
+ * `logout`: here; `other_tab`: by the person, in another tab of this browser; `expired`: its time was over;
+ * `login_required`: a call was refused; `elsewhere`: any other way.
+ */
+export type SignedOutReason = 'logout' | 'other_tab' | 'expired' | 'login_required' | 'elsewhere'
 
 export interface Emitter<Events> {
   on<Type extends keyof Events>(type: Type, listener: (event: Events[Type]) => void): () => void

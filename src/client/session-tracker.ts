@@ -10,6 +10,8 @@ export interface SessionTracker<Claims> {
   found(session: Session<Claims> | undefined, look: { isQuiet: boolean; moment: number }): void
   notFound(): void
   ended(reason: SignedOutReason): void
+  /** What another tab says to have done. It only names the reason: whether it is so, the next look finds out. */
+  told(message: TabMessage): void
   dismissLoginError(): void
 }
 
@@ -29,6 +31,7 @@ export function createSessionTracker<Claims>(parts: TrackerParts<Claims>): Sessi
   let lastKnown: Session<Claims> | undefined
   let endedRef: string | undefined
   let endings = 0
+  let isToldSignedOut = false
 
   const foundSession = (found: Session<Claims>, isQuiet: boolean) => {
     const before = state.get()
@@ -56,7 +59,8 @@ export function createSessionTracker<Claims>(parts: TrackerParts<Claims>): Sessi
     const { session: previous } = state.get()
     state.set({ ...signedOut, loginError })
     if (previous === undefined) return
-    events.emit('signed-out', { reason: isOver ? 'expired' : 'elsewhere', previous })
+    const otherwise = isToldSignedOut ? 'other_tab' : 'elsewhere'
+    events.emit('signed-out', { reason: isOver ? 'expired' : otherwise, previous })
     if (!isQuiet) tell('changed')
   }
 
@@ -67,6 +71,8 @@ export function createSessionTracker<Claims>(parts: TrackerParts<Claims>): Sessi
       const isOutrun = moment !== endings && session !== undefined && session.ref === endedRef
       if (session === undefined || isOutrun) foundNobody(isQuiet)
       else foundSession(session, isQuiet)
+      // A look that was under way when the word came may still find the session: its own look is the quiet one.
+      if (isQuiet || session === undefined) isToldSignedOut = false
     },
     notFound() {
       const { status } = state.get()
@@ -79,6 +85,9 @@ export function createSessionTracker<Claims>(parts: TrackerParts<Claims>): Sessi
       endedRef = previous?.ref
       state.set({ ...signedOut, loginError })
       if (previous !== undefined) events.emit('signed-out', { reason, previous })
+    },
+    told(message) {
+      isToldSignedOut = message === 'signed-out'
     },
     dismissLoginError() {
       loginError = undefined

@@ -3,7 +3,11 @@ import type { Browser, Channel } from './browser.ts'
 
 export type TabMessage = 'signed-in' | 'signed-out' | 'changed'
 
-const messages: readonly unknown[] = ['signed-in', 'signed-out', 'changed'] satisfies TabMessage[]
+const messages = ['signed-in', 'signed-out', 'changed'] as const satisfies TabMessage[]
+
+function isTabMessage(type: unknown): type is TabMessage {
+  return (messages as readonly unknown[]).includes(type)
+}
 
 export interface Tabs {
   open(): void
@@ -11,7 +15,7 @@ export interface Tabs {
   tell(message: TabMessage): void
 }
 
-export function createTabs(browser: Browser, basePath: string, onMessage: () => void): Tabs {
+export function createTabs(browser: Browser, basePath: string, onMessage: (message: TabMessage) => void): Tabs {
   const name = `coatcheck:${basePath}`
   let channel: Channel | undefined
   return {
@@ -20,7 +24,8 @@ export function createTabs(browser: Browser, basePath: string, onMessage: () => 
       channel = browser.openChannel(name)
       if (channel === undefined) return
       channel.onmessage = (event) => {
-        if (messages.includes((event.data as { type?: unknown } | null)?.type)) onMessage()
+        const type = (event.data as { type?: unknown } | null)?.type
+        if (isTabMessage(type)) onMessage(type)
       }
     },
     close() {

@@ -46,7 +46,10 @@ describe('what a call carries', () => {
     const other = await openPage({
       server: {
         ...page.server,
-        fetch: async (_input, init) => (sent.push(init), Response.json({ authenticated: false })),
+        fetch: async (_input, init) => {
+          sent.push(init)
+          return Response.json({ authenticated: false })
+        },
       },
     })
     sent.length = 0
