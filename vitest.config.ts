@@ -18,6 +18,18 @@ export default defineConfig({
         extends: true,
         test: { name: 'contract:node', include: ['test/contract/**/*.test.ts'], env: { COATCHECK_RUNTIME: 'node' } },
       },
+      {
+        extends: true,
+        test: {
+          name: 'contract:workers',
+          include: ['test/contract/**/*.test.ts'],
+          env: { COATCHECK_RUNTIME: 'workers' },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'workers', include: ['test/workers/**/*.test.ts'], env: { COATCHECK_RUNTIME: 'workers' } },
+      },
       { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 40_000 } },
       {
         extends: true,

@@ -3,20 +3,23 @@
  *
  *     npm start                the app as it was built
  *     npm run dev              the app from Vite, with hot reload
+ *     npm run dev:workers      the app as it was built, on workerd
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { startServer } from '../src/node/index.ts'
 import { loadConfig } from '../src/node/load-config.ts'
 import { startApi } from './api/index.ts'
+import { buildPages } from './build-pages.ts'
 import { apiResource, demoAccounts, startProvider } from './provider/index.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const isDevelopment = process.argv.includes('--dev')
+const isOnWorkers = process.argv.includes('--workers')
 const appPort = Number(process.env.PORT ?? 3000)
 const appOrigin = `http://localhost:${appPort}`
 
+let isStopping = false
 const running: { close(): Promise<unknown> }[] = []
 
 try {
@@ -30,7 +33,8 @@ try {
 }
 
 async function main(): Promise<void> {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop())
+  if (isDevelopment && isOnWorkers) throw new Error('--dev and --workers: Vite stands behind the app on Node only')
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void stop())
   const startedAt = performance.now()
   const provider = await startProvider({ appOrigin, port: Number(process.env.PROVIDER_PORT ?? 4000) })
   running.push({ close: () => provider.stop() })
@@ -48,15 +52,29 @@ async function main(): Promise<void> {
     CLIENT_SECRET: provider.clientSecret,
     SESSION_SECRET: randomBytes(32).toString('base64url'),
     API_URL: api.url,
-    SPA_DIR: here('dist'),
+    // On Workers the pages come by a binding (wrangler.toml).
+    ...(!isOnWorkers && { SPA_DIR: here('dist') }),
     ...(isDevelopment && { VITE_URL: await startVite() }),
     ...(process.env.IDLE_TIMEOUT && { IDLE_TIMEOUT: process.env.IDLE_TIMEOUT }),
   }
   if (!isDevelopment) await buildPages()
-  running.push(
-    await startServer(await loadConfig(here('coatcheck.config.mts'), env), { host: 'localhost', port: appPort }),
-  )
+  running.push(await (isOnWorkers ? startOnWorkers(env) : startOnNode(env)))
+  if (isStopping) return stop()
   console.log(banner(provider.issuer, api.url, Math.round(performance.now() - startedAt)))
+}
+
+async function startOnNode(env: Record<string, string>) {
+  return startServer(await loadConfig(here('coatcheck.config.mts'), env), { host: 'localhost', port: appPort })
+}
+
+async function startOnWorkers(env: Record<string, string>) {
+  const { startWranglerDev } = await import('./workers/wrangler-dev.ts')
+  const app = await startWranglerDev({ port: appPort, env })
+  // The configuration is read with the first request there.
+  const answer = await fetch(`${appOrigin}/bff/session`, { headers: { 'X-CSRF': '1' } })
+  if (answer.ok) return app
+  await app.close()
+  throw new Error(`The app does not answer as it should: ${answer.status}`)
 }
 
 async function startVite(): Promise<string> {
@@ -67,14 +85,8 @@ async function startVite(): Promise<string> {
   return vite.resolvedUrls?.local[0]?.replace(/\/$/, '') ?? 'http://localhost:5173'
 }
 
-/** Built once; `npm run build:spa` builds anew. */
-async function buildPages(): Promise<void> {
-  if (existsSync(here('dist/index.html')) && !process.env.REBUILD) return
-  const { build } = await import('vite')
-  await build({ root: here('.'), configFile: here('vite.config.ts'), logLevel: 'warn' })
-}
-
 async function stop(): Promise<void> {
+  isStopping = true
   const limit = setTimeout(() => process.exit(1), 3000)
   limit.unref()
   // What answers first ends first.
@@ -86,7 +98,7 @@ function banner(issuer: string, apiUrl: string, ms: number): string {
   return `
   Coatcheck demo, ready in ${ms} ms
 
-  App       ${appOrigin}${isDevelopment ? '   (Vite, hot reload)' : ''}
+  App       ${appOrigin}${isDevelopment ? '   (Vite, hot reload)' : isOnWorkers ? '   (on workerd)' : ''}
   Provider  ${issuer}   (another site: redirects are truly cross-site)
   API       ${apiUrl}   (takes bearer JWTs only)
 

@@ -116,7 +116,7 @@ function fetchTransport(options: WebRuntimeOptions): Transport {
     async send(request) {
       const exchange = startExchange(request)
       try {
-        const response = await send(request, options, isDecoded, exchange.signal)
+        const response = await send(request, options, isDecoded, exchange)
         if (response.status < 200 || response.status > 599) throw new Error(`status ${response.status}`)
         const headers = headersOf(response, isDecoded)
         const hasBody = response.body !== null && request.method !== 'HEAD' && mayHaveBody(response.status)
@@ -131,7 +131,7 @@ function fetchTransport(options: WebRuntimeOptions): Transport {
   }
 }
 
-function send(request: UpstreamRequest, options: WebRuntimeOptions, isDecoded: boolean, signal: AbortSignal) {
+function send(request: UpstreamRequest, options: WebRuntimeOptions, isDecoded: boolean, exchange: Exchange) {
   const headers = new Headers()
   for (const [name, value] of request.headers) headers.append(name, value)
   if (isDecoded) headers.set('accept-encoding', 'identity')
@@ -139,10 +139,10 @@ function send(request: UpstreamRequest, options: WebRuntimeOptions, isDecoded: b
     method: request.method,
     headers,
     redirect: 'manual',
-    signal,
+    signal: exchange.signal,
   }
   if (request.body !== null) {
-    init.body = request.body instanceof Uint8Array ? request.body : toStream(request.body)
+    init.body = request.body instanceof Uint8Array ? request.body : toStream(request.body, exchange.bodyBroke)
     init.duplex = 'half'
   }
   const url = request.origin + request.target
@@ -150,10 +150,13 @@ function send(request: UpstreamRequest, options: WebRuntimeOptions, isDecoded: b
   return (options.fetch ?? fetch)(url, init)
 }
 
-/** One request under way: the client may leave, the head may be late, and both are told apart afterwards. */
+type Exchange = ReturnType<typeof startExchange>
+
+/** One request under way: the client may leave, its body may break, the head may be late; told apart afterwards. */
 function startExchange(request: UpstreamRequest) {
   const controller = new AbortController()
   let isLate = false
+  let bodyError: unknown
   const abort = (reason?: unknown) => controller.abort(reason)
   const onClientAbort = () => abort(request.signal.reason)
   if (request.signal.aborted) onClientAbort()
@@ -167,10 +170,15 @@ function startExchange(request: UpstreamRequest) {
     signal: controller.signal,
     abort,
     headArrived: () => clearTimeout(timer),
+    bodyBroke(error: unknown): void {
+      bodyError = error
+      abort(error)
+    },
     reasonOf(error: unknown): unknown {
       if (request.signal.aborted) return request.signal.reason
-      const own = ownError(error)
+      const own = ownError(bodyError ?? error)
       if (own !== undefined) return own
+      if (bodyError !== undefined) return new CoatcheckError('invalid_request', { cause: bodyError })
       return new CoatcheckError(isLate ? 'upstream_timeout' : 'upstream_unreachable', { cause: error })
     },
   }
@@ -205,14 +213,26 @@ function discard(body: ReadableStream | null): void {
   body?.cancel().catch(() => undefined)
 }
 
-function toStream(body: Exclude<RequestBody, Uint8Array>): ReadableStream<Uint8Array> {
+/**
+ * A body that breaks aborts the request as well: workerd ends one whose stream has failed as if it were whole, and
+ * the upstream would take the half for all of it.
+ */
+function toStream(
+  body: Exclude<RequestBody, Uint8Array>,
+  onBroken: (error: unknown) => void,
+): ReadableStream<Uint8Array> {
   if (body instanceof ReadableStream) return body
   const iterator = body[Symbol.asyncIterator]()
   return new ReadableStream({
     async pull(controller) {
-      const { done, value } = await iterator.next()
-      if (done) controller.close()
-      else controller.enqueue(value)
+      try {
+        const { done, value } = await iterator.next()
+        if (done) controller.close()
+        else controller.enqueue(value)
+      } catch (error) {
+        onBroken(error)
+        throw error
+      }
     },
     async cancel() {
       await iterator.return?.()

@@ -4,13 +4,10 @@ import { createReadStream, type Stats } from 'node:fs'
 import { lstat, open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
-import { getMimeType } from 'hono/utils/mime'
+import { describeFile, type PageFile } from '../pages.ts'
 
 /** One file, and the compressed ones beside it. */
-export interface StaticFile {
-  readonly contentType: string
-  readonly isDocument: boolean
-  readonly isImmutable: boolean
+export interface StaticFile extends PageFile {
   readonly plain: StaticContent
   /** By content coding, in the order that we prefer them. */
   readonly encoded: ReadonlyMap<string, StaticContent>
@@ -49,14 +46,7 @@ export async function readStaticFiles(dir: string): Promise<Map<string, StaticFi
   const files = new Map<string, StaticFile>()
   for (const [name, plain] of contents) {
     if (isEncodedCopy(name, contents)) continue
-    const contentType = getMimeType(name) ?? 'application/octet-stream'
-    files.set(name, {
-      contentType,
-      isDocument: /^(?:text\/html|application\/xhtml\+xml)/.test(contentType),
-      isImmutable: isHashed(name),
-      plain,
-      encoded: encodedCopies(name, contents),
-    })
+    files.set(name, { ...describeFile(name), plain, encoded: encodedCopies(name, contents) })
   }
   return files
 }
@@ -125,16 +115,4 @@ function encodedCopies(name: string, contents: ReadonlyMap<string, StaticContent
     if (copy !== undefined) copies.set(coding, copy)
   }
   return copies
-}
-
-/**
- * `/assets/name-HASH.js`, as Vite and Rollup write it (eight characters of base64url), or a longer hexadecimal
- * one. Eight letters may be a word (`logo-original.png`), so a digit or two capitals are asked for: a hash that
- * has neither is cached for a short time only.
- */
-function isHashed(name: string): boolean {
-  if (!name.startsWith('/assets/')) return false
-  const hash = /[-.](?:([\w-]{8})|[0-9a-f]{16,})(?:\.[a-z0-9]+)+$/.exec(name)
-  if (hash === null) return false
-  return hash[1] === undefined || /\d|[A-Z].*[A-Z]/.test(hash[1])
 }

@@ -186,7 +186,10 @@ describe('bodies', () => {
     system.upstream.on('/v1/endless', async (_incoming, outgoing) => {
       outgoing.writeHead(200, { 'Content-Type': 'text/event-stream' })
       outgoing.write('data: 1\n\n')
+      // A feed that goes on, where the runtime sees that a client has left when it next writes to it.
+      const beat = system.noticesSilentLeaving ? undefined : setInterval(() => outgoing.write(':\n\n'), 50)
       await once(outgoing, 'close')
+      clearInterval(beat)
       resolve()
     })
     const abort = new AbortController()

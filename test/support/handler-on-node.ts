@@ -18,6 +18,7 @@ export async function startHandler(system: SystemConfig, port: number): Promise<
   const app = process.env.COATCHECK_MOUNTED === 'true' ? mounted(handler) : handler.routes
   const server = await serve(app, { port, host: 'localhost', runtime })
   return {
+    noticesSilentLeaving: true,
     async setClockOffset(ms) {
       offset = ms
     },

@@ -17,6 +17,8 @@ export interface SystemOptions {
   readonly secrets?: readonly string[]
   readonly provider?: Partial<UserConfig['provider']>
   readonly thirdPartyInitiatedLogin?: boolean
+  /** Host name of the app. Default `localhost`. */
+  readonly host?: string
   readonly accessTokenSeconds?: number
   readonly gracePeriodSeconds?: number
 }
@@ -31,6 +33,8 @@ export interface SystemConfig {
 }
 
 export interface RunningHandler {
+  /** Whether a client's leaving is seen while nothing is written to it. */
+  readonly noticesSilentLeaving: boolean
   /** Sets Coatcheck's clock this far ahead of the machine's. */
   setClockOffset(ms: number): Promise<void>
   stop(): Promise<void>
@@ -42,6 +46,8 @@ export interface System {
   readonly origin: string
   readonly provider: RunningProvider
   readonly upstream: TestUpstream
+  /** Whether Coatcheck sees that a client has left while nothing is written to it. */
+  readonly noticesSilentLeaving: boolean
   /** Moves Coatcheck's clock on. The provider's and the API's stay. */
   advance(ms: number): Promise<void>
   /** A browser in which a demo user is signed in. */
@@ -59,7 +65,7 @@ export const otherTestSecret = 'Lq3f0cQfUu0tZyq2GfM3zj0o0m8xUEK2Qn0gq7X9a5Y'
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const runtime = process.env.COATCHECK_RUNTIME === 'workers' ? 'workers' : 'node'
   const port = await freePort()
-  const origin = `http://localhost:${port}`
+  const origin = `http://${options.host ?? 'localhost'}:${port}`
   const upstream = await startUpstream()
   const provider = await startProvider({
     appOrigin: origin,
@@ -90,6 +96,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     origin,
     provider,
     upstream,
+    noticesSilentLeaving: handler.noticesSilentLeaving,
     async advance(ms) {
       offset += ms
       await handler.setClockOffset(offset)

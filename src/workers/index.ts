@@ -1,0 +1,5 @@
+/** Workers' side: a Worker made of a configuration, and the parts of it for an app of one's own. No logic. */
+export { assetPages } from './assets.ts'
+export { type WorkersRuntimeOptions, workersRuntime } from './runtime.ts'
+export type { WorkerContext, WorkerHandler } from './types.ts'
+export { type WorkerOptions, worker } from './worker.ts'

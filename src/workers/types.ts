@@ -1,0 +1,15 @@
+/**
+ * The few shapes of Workers that are used here. Not `@cloudflare/workers-types`: what it declares for all files
+ * clashes with the DOM's, and who uses it finds that these fit.
+ */
+
+/** What a Worker gets with each request: `ExecutionContext`. */
+export interface WorkerContext {
+  waitUntil(work: Promise<unknown>): void
+  passThroughOnException(): void
+}
+
+/** What a Worker exports as its default: `ExportedHandler<Env>`. */
+export interface WorkerHandler<Env> {
+  fetch(request: Request, env: Env, context: WorkerContext): Promise<Response>
+}

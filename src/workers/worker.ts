@@ -1,0 +1,119 @@
+/** A Worker made of a configuration: the public handler. */
+import { ConfigError } from '../config/config-error.ts'
+import { resolveConfig } from '../config/resolve.ts'
+import type { Config, ConfigSource, FetchBinding } from '../config/types.ts'
+import { CoatcheckError } from '../errors.ts'
+import { type Report, reportToConsole } from '../observability/events.ts'
+import { problemResponse } from '../problem.ts'
+import { endpointHeaders, pageHeaders } from '../protection/security-headers.ts'
+import type { Clock } from '../runtime.ts'
+import { type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
+import { assetPages } from './assets.ts'
+import { workersRuntime } from './runtime.ts'
+import type { WorkerContext, WorkerHandler } from './types.ts'
+
+export interface WorkerOptions {
+  /** Name of the static assets binding that holds the app's pages. Default `ASSETS`. */
+  assets?: string
+  /** Gets what happens: sign-ins, refreshes, failures. Default: lines of JSON in the Worker's log. */
+  report?: Report
+  /** Default: the system's clock. */
+  clock?: Clock
+}
+
+type Fetch = (request: Request, env: object, context: WorkerContext) => Response | Promise<Response>
+
+/**
+ * Serves what the configuration says: the endpoints, the routes, and the app's pages.
+ *
+ * A configuration that is a plain object is checked at once, so that a mistake stops the upload. A function of the
+ * environment is checked with the first request, because the bindings are only there then: a mistake is written to
+ * the log, and every request is answered with 500.
+ *
+ * @example
+ * ```ts
+ * export default worker<Env>((env) => ({
+ *   baseUrl: 'https://app.example.com',
+ *   provider: { issuer: 'https://login.example.com', clientId: 'app', clientSecret: env.CLIENT_SECRET },
+ *   session: { secrets: [env.SESSION_SECRET] },
+ *   spa: { dir: 'dist' },
+ *   routes: [{ path: '/api/*', upstream: env.ORDERS, auth: 'session' }],
+ * }))
+ * ```
+ * @throws {ConfigError} for a plain object with mistakes
+ */
+export function worker<Env extends object = Record<string, string | undefined>>(
+  source: ConfigSource<Env>,
+  options: WorkerOptions = {},
+): WorkerHandler<Env> {
+  const checked = typeof source === 'function' ? undefined : resolveConfig<object>(source, {})
+  // One environment for each isolate. What is made of it keeps its ledger and caches as long as the isolate lives.
+  const handlers = new WeakMap<Env, Fetch>()
+  return {
+    async fetch(request, env, context) {
+      let handle = handlers.get(env)
+      if (handle === undefined) {
+        handle = makeHandler(() => checked ?? resolveConfig(source, env), env, options)
+        handlers.set(env, handle)
+      }
+      const answer = Promise.resolve(handle(request, env, context))
+      // Requests share promises (discovery, keys, a refresh), and Workers let a promise die with the request that owns
+      // it: a client that leaves at the wrong moment would leave the others waiting for ever.
+      context.waitUntil(answer.catch(() => undefined))
+      return answer
+    },
+  }
+}
+
+function makeHandler(resolve: () => Config, env: object, options: WorkerOptions): Fetch {
+  const report = options.report ?? reportToConsole
+  try {
+    const config = resolve()
+    const pages = pagesOf(config, env, options.assets ?? 'ASSETS')
+    const runtime = workersRuntime(options.clock === undefined ? {} : { clock: options.clock })
+    const { routes } = tokenHandler(config, { runtime, report, ...(pages === undefined ? {} : { pages }) })
+    warnOfMemory(config)
+    return (request, env, context) =>
+      routes.fetch(request, env, context as unknown as NonNullable<Parameters<typeof routes.fetch>[2]>)
+  } catch (error) {
+    if (error instanceof ConfigError) console.error(error.message)
+    else report({ event: 'request_failed', code: 'internal_error', cause: error })
+    const headers = endpointHeaders({ origin: '', isSecureOrigin: false })
+    return () => problemResponse(new CoatcheckError('internal_error'), headers)
+  }
+}
+
+/** @throws {ConfigError} when the pages' place is not one that a Worker can read */
+function pagesOf({ spa, ...config }: Config, env: object, name: string): TokenHandlerOptions['pages'] {
+  if (spa === undefined) return undefined
+  if ('proxy' in spa) {
+    throw new ConfigError([
+      {
+        path: 'spa.proxy',
+        problem: 'is for Node only',
+        cure: "write { dir: 'dist' }, and name that folder in wrangler.toml under [assets]",
+      },
+    ])
+  }
+  const binding = (env as Record<string, unknown>)[name] as FetchBinding | undefined
+  if (typeof binding?.fetch !== 'function') {
+    throw new ConfigError([
+      {
+        path: 'spa.dir',
+        problem: `needs a static assets binding, and there is no ${name}`,
+        cure: `write in wrangler.toml: [assets] directory = "${spa.dir}", binding = "${name}", run_worker_first = true`,
+      },
+    ])
+  }
+  return assetPages(binding, pageHeaders({ ...config, spa }))
+}
+
+/** Isolates share nothing (sessions.md E5). */
+function warnOfMemory({ session }: Config): void {
+  if (session.store !== undefined && !session.store.coordinator.isInProcess) return
+  console.warn(
+    'coatcheck: refreshed tokens and signed-out sessions are remembered in the memory of this isolate only. That does ' +
+      'for wrangler dev. Deployed, requests of one session reach many isolates, which know nothing of each other: a ' +
+      'refresh token may be used twice and the session lost, and a session that was signed out may go on.',
+  )
+}

@@ -1,0 +1,34 @@
+/**
+ * Coatcheck on workerd for the contract tests: what `worker()` makes of the configuration in `SYSTEM`, and a path of the
+ * tests' own that sets the clock.
+ */
+import { cookieStore } from '../../src/session/stores/cookie-store.ts'
+import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
+import { type WorkerHandler, worker } from '../../src/workers/index.ts'
+import type { SystemConfig } from '../support/system.ts'
+
+interface Env {
+  SYSTEM: string
+}
+
+let offsetMs = 0
+const clock = { now: () => Date.now() + offsetMs }
+
+const coatcheck = worker<Env>(
+  (env) => {
+    const system: SystemConfig = JSON.parse(env.SYSTEM)
+    const store = cookieStore({ coordinator: memoryCoordinator({ clock }) })
+    return { ...system, session: { ...system.session, store } }
+  },
+  { clock, report: () => undefined },
+)
+
+export default {
+  async fetch(request, env, context) {
+    if (request.method === 'POST' && new URL(request.url).pathname === '/__test/clock') {
+      offsetMs = Number(await request.text())
+      return new Response(null, { status: 204 })
+    }
+    return coatcheck.fetch(request, env, context)
+  },
+} satisfies WorkerHandler<Env>

@@ -1,0 +1,21 @@
+/** What an operator deploys: the configuration in `CONFIG`, and a route to the service binding `ORDERS` if there is one. */
+import type { FetchBinding, UserConfig } from '../../src/config/types.ts'
+import { worker } from '../../src/workers/index.ts'
+
+interface Env {
+  CONFIG: string
+  ORDERS?: FetchBinding
+}
+
+export default worker<Env>(({ CONFIG, ORDERS }) => {
+  const config: UserConfig = JSON.parse(CONFIG)
+  if (ORDERS === undefined) return config
+  const bound = { upstream: ORDERS, auth: 'none', reason: 'a test', methods: ['GET', 'POST'] } as const
+  return {
+    ...config,
+    routes: [
+      { path: '/orders/*', ...bound },
+      { path: '/v2/*', ...bound, upstreamPath: '/second' },
+    ],
+  }
+})
