@@ -42,7 +42,7 @@ export function callback(services: Services): Handler<BffEnv> {
       const session = await sessions.begin(onceKey(transaction.id), rivals.map(onceKey), cookies, () =>
         signIn(services, query, transaction),
       )
-      const changes = await sessions.firstCookies(session, cookies)
+      const changes = await sessions.firstCookies(session)
       report({ event: 'login_succeeded', session: shortId(session) })
       return reply({
         status: 303,

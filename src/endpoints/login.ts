@@ -8,7 +8,7 @@ import {
   passedOnParameters,
 } from '../oauth/authorization-request.ts'
 import { ownCookies } from '../own-cookies.ts'
-import { mayStartLogin } from '../protection/fetch-metadata.ts'
+import { isNavigation, mayStartLogin } from '../protection/fetch-metadata.ts'
 import { parseReturnTo } from '../protection/return-to.ts'
 import type { BffEnv, Services } from '../services.ts'
 import { loginCookies, newTransactionId } from '../session/login-transaction.ts'
@@ -25,17 +25,21 @@ export function login(services: Services): Handler<BffEnv> {
   return async (c) => {
     const headers = runtime.requestHeaders(c)
     const query = new URLSearchParams(c.get('target').query)
+    const may = mayStartLogin(headers)
+    // OpenID Connect Core §4: another site may begin it where the operator said so, and chooses nothing. Only by a
+    // navigation: an image or a frame is no sign-in that anyone sees.
+    const isThirdParty = config.thirdPartyInitiatedLogin && single(query, 'iss') === config.provider.issuer
+    if (isThirdParty && (may === 'start' || (may === 'return' && isNavigation(headers)))) {
+      return start(services, c, '/', {})
+    }
     const returnTo = parseReturnTo(single(query, 'return_to'), isReserved)
-    switch (mayStartLogin(headers)) {
+    switch (may) {
       case 'start':
         return start(services, c, returnTo, passedOn(query))
       case 'prefetch':
         return reply({ status: 204 })
-      case 'return': {
-        // OpenID Connect Core §4: another site may begin it where the operator said so, and chooses nothing.
-        const isThirdParty = config.thirdPartyInitiatedLogin && query.get('iss') === config.provider.issuer
-        return isThirdParty ? start(services, c, '/', {}) : reply({ status: 303, location: config.origin + returnTo })
-      }
+      case 'return':
+        return reply({ status: 303, location: config.origin + returnTo })
     }
   }
 }
@@ -50,15 +54,15 @@ async function start(
   const { clock } = runtime
   const id = newTransactionId(clock)
   const secrets = newAuthorizationSecrets(id)
+  const maxAge = strictestMaxAge(passedOn.max_age, config.provider.authorizationParameters.max_age)
   let url: URL
   try {
-    url = await authorizationUrl(server, secrets, passedOn)
+    url = await authorizationUrl(server, secrets, { ...passedOn, ...(maxAge !== undefined && { max_age: maxAge }) })
   } catch (cause) {
     if (!(cause instanceof CoatcheckError)) throw cause
     report({ event: 'login_failed', code: 'temporarily_unavailable', cause })
     return reply({ status: 303, location: config.origin + withLoginError(returnTo, 'temporarily_unavailable') })
   }
-  const maxAge = passedOn.max_age
   const transaction = {
     id,
     ...secrets,
@@ -79,6 +83,13 @@ function passedOn(query: URLSearchParams): PassedOnParameters {
     chosen[name] = value
   }
   return chosen
+}
+
+/** The configured one is a bound, which the page may lower. Whichever is sent, the ID token's `auth_time` is held to. */
+function strictestMaxAge(chosen: string | undefined, configured: string | undefined): string | undefined {
+  const isBound = configured !== undefined && /^\d{1,9}$/.test(configured)
+  if (!isBound) return chosen
+  return chosen === undefined || Number(chosen) > Number(configured) ? configured : chosen
 }
 
 /** A parameter that is there twice means two things to two readers. */

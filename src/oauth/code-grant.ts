@@ -74,7 +74,6 @@ export async function redeemCode(
       },
       provider.resource ? { resource: provider.resource } : {},
     )
-    requireBearer(response.token_type)
     return {
       tokens: tokenSet(response, Math.floor(clock.now() / 1000), { scope: provider.scope }),
       claims: provider.usesOpenId ? { ...response.claims() } : {},
@@ -94,11 +93,14 @@ function loginErrorCode(error: unknown): LoginErrorCode {
 
 /** RFC 6749 §4.1.2.1 and OIDC Core §3.1.2.6; what is not in the closed list is a plain failure. */
 function fromServer(code: string): LoginErrorCode {
-  const isOurs = code.startsWith('login_') && code !== 'login_required'
-  return !isOurs && (loginErrors as readonly string[]).includes(code) ? (code as LoginErrorCode) : 'login_failed'
+  const isKnown = (loginErrors as readonly string[]).includes(code) && !ourOwnErrors.has(code)
+  return isKnown ? (code as LoginErrorCode) : 'login_failed'
 }
 
-/** A token of another type would be sent as a bearer token, which it is not (RFC 6749 §7.1). */
-function requireBearer(tokenType: string): void {
-  if (tokenType.toLowerCase() !== 'bearer') throw new Error(`the token type is not Bearer`)
-}
+/** What no server may say in our name. */
+const ourOwnErrors: ReadonlySet<string> = new Set<LoginErrorCode>([
+  'login_expired',
+  'login_failed',
+  'login_refused',
+  'session_too_large',
+])

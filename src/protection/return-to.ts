@@ -25,9 +25,10 @@ export function parseReturnTo(value: string | undefined, reserved: (path: string
   const path = url.pathname
   if (path.startsWith('//')) throw invalid()
   const decoded = decodePath(path)
-  if (reserved(path) || (decoded !== path && reserved(decoded))) throw invalid()
+  // Encoded again, because routes are written so: `/caf%C3%A9%2Forders` is below `/caf%C3%A9` to who decodes.
+  if (reserved(path) || (decoded !== path && reserved(encodeURI(decoded)))) throw invalid()
 
-  const normalized = path + url.search + url.hash
+  const normalized = url.href.slice(base.length)
   if (normalized.length > maxReturnToBytes) throw invalid()
   return normalized
 }

@@ -52,12 +52,16 @@ export function refresher(options: RefresherOptions): Refresher {
   const { ledger, grant, clock, report, callerLimitMs, onEnd } = options
   const running = new Map<string, Promise<Session>>()
   const backoffs = new ExpiringMap<{ until: number; delayMs: number }>(clock, rememberedBackoffs)
+  /** Versions whose refresh token may be spent, because an answer was lost. */
+  const doubtful = new ExpiringMap<number>(clock, rememberedBackoffs)
 
   /** One at a time for a session, whoever asks, and not tied to the call that began it (R1, R4). */
   function start(session: Session): Promise<Session> {
     const known = running.get(session.id)
     if (known) return known
-    const work = underLease(session).finally(() => running.delete(session.id))
+    const work = underLease(session)
+      .catch(reportUnavailable)
+      .finally(() => running.delete(session.id))
     running.set(session.id, work)
     return work
   }
@@ -72,8 +76,16 @@ export function refresher(options: RefresherOptions): Refresher {
       await ledger.recordAttempt(session)
       return await settle(session, await sendTwiceIfLost(session))
     } finally {
-      await lease.release()
+      // A lease that cannot be given back lapses; the answer in hand is worth more (R5).
+      await lease.release().catch((cause) => report({ event: 'store_unavailable', during: 'release', cause }))
     }
+  }
+
+  function reportUnavailable(error: unknown): never {
+    if (error instanceof CoatcheckError && error.code === 'store_unavailable') {
+      report({ event: 'store_unavailable', during: 'refresh', cause: error })
+    }
+    throw error
   }
 
   /** An answer that may have been lost is asked for once more, at once: servers' grace periods are for that (R7). */
@@ -81,11 +93,16 @@ export function refresher(options: RefresherOptions): Refresher {
     const { refreshToken, scope } = session.tokens
     if (refreshToken === undefined) throw loginRequired(session)
     const held = { refreshToken, scope, sub: session.sub }
-    const first = await grant.refresh(held)
-    if (first.kind !== 'lost') return first
-    const second = await grant.refresh(held)
-    // The first request did reach the server, and its answer carried the token that is now the only live one.
-    return second.kind === 'invalid_grant' ? { kind: 'answer_lost' } : second
+    let outcome = await grant.refresh(held)
+    if (outcome.kind === 'lost') {
+      doubtful.set(session.id, session.version, session.endsAt * 1000)
+      outcome = await grant.refresh(held)
+    }
+    if (doubtful.get(session.id) !== session.version) return outcome
+    // A request did reach the server, and its answer carried the token that is now the only live one.
+    if (outcome.kind === 'invalid_grant') return { kind: 'answer_lost' }
+    // This one did not reach it, but the one before may have: the attempt stays on record.
+    return outcome.kind === 'unreached' ? { kind: 'lost', cause: outcome.cause } : outcome
   }
 
   async function settle(session: Session, outcome: RefreshOutcome | AnswerLost): Promise<Session> {
@@ -128,7 +145,8 @@ export function refresher(options: RefresherOptions): Refresher {
   /** The session ends, but only if the refused refresh token is still the newest one (R7). */
   async function endRefused(session: Session, outcome: { kind: string; cause: unknown }): Promise<Session> {
     const known = await ledger.read(session.id)
-    if (known && known.version > session.version && known.session) return known.session
+    if (known?.isEnded) throw loginRequired(session)
+    if (known && known.version > session.version) return known.session ?? tokensUnknown(session)
     report({ event: 'refresh_failed', session: shortId(session), kind: outcome.kind, cause: outcome.cause })
     await ledger.end(session)
     report({ event: 'session_ended', session: shortId(session), reason: 'refresh_refused' })
@@ -159,6 +177,12 @@ export function refresher(options: RefresherOptions): Refresher {
     }
   }
 
+  /** Who waited for a refresh whose answer was lost does not go on with a token that is past its end (R7). */
+  function usable(session: Session): Session {
+    if (session.tokens.refreshToken === undefined && !isAlive(session.tokens, clock.now())) throw loginRequired(session)
+    return session
+  }
+
   function isBackingOff(session: Session): number {
     return Math.max(0, (backoffs.get(session.id)?.until ?? 0) - clock.now())
   }
@@ -180,7 +204,7 @@ export function refresher(options: RefresherOptions): Refresher {
       const work = start(session)
       // What failed is reported where it failed; who waits for it below is told.
       keepAlive(work.catch(() => undefined))
-      return canGoOn ? session : withinLimit(work, callerLimitMs)
+      return canGoOn ? session : usable(await withinLimit(work, callerLimitMs))
     },
 
     async afterRejection(session, keepAlive) {

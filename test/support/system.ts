@@ -15,13 +15,16 @@ export interface SystemOptions {
   readonly routes?: readonly RouteConfig[]
   readonly session?: Partial<Omit<UserConfig['session'], 'store' | 'secrets'>>
   readonly secrets?: readonly string[]
-  readonly provider?: Partial<UserConfig['provider']>
+  /** A function where it takes what is known only once the provider runs: its addresses. */
+  readonly provider?: ProviderChanges | ((provider: RunningProvider) => ProviderChanges)
   readonly thirdPartyInitiatedLogin?: boolean
   /** Host name of the app. Default `localhost`. */
   readonly host?: string
   readonly accessTokenSeconds?: number
   readonly gracePeriodSeconds?: number
 }
+
+type ProviderChanges = Partial<UserConfig['provider']>
 
 /** What runs on either runtime: JSON of this is all it gets. */
 export interface SystemConfig {
@@ -81,7 +84,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       clientSecret: provider.clientSecret,
       scope: 'openid offline_access profile email orders:read orders:write',
       timeout: '5s',
-      ...options.provider,
+      ...(typeof options.provider === 'function' ? options.provider(provider) : options.provider),
     },
     session: { secrets: [...(options.secrets ?? [testSecret])], ...options.session },
     routes: routes.map((route) => ({ ...route, upstream: upstream.origin + String(route.upstream) })),
