@@ -7,13 +7,21 @@ import { randomId } from './session.ts'
 
 /** Browsers take 4096 bytes of name and value; what is left is for the name and the part's own prefix. */
 export const maxPartLength = 3968
-/** More would not get past common servers: nginx takes 8 KB for the whole `Cookie` line. */
 export const maxParts = 2
+/** nginx takes 8 KB for the whole `Cookie` line: the marker and the longest sign-in cookie have to fit in beside it. */
+export const maxValueLength = 5600
 
-/** Undefined where the value is too long. `present` tells which left-over parts have to go. */
-export function toCookies(name: string, value: string, present: RequestCookies): CookieChange[] | undefined {
+/**
+ * Undefined where the value is too long. `present` tells which left-over parts have to go; where the request does not
+ * show which there are (it came from another site, so the Strict ones stayed behind), all of them.
+ */
+export function toCookies(
+  name: string,
+  value: string,
+  present: RequestCookies | 'unknown',
+): CookieChange[] | undefined {
+  if (value.length > maxValueLength) return undefined
   const count = Math.ceil(value.length / maxPartLength)
-  if (count > maxParts) return undefined
   const changes: CookieChange[] = []
   if (count === 1) {
     changes.push({ name, value, sameSite: 'Strict' })
@@ -59,9 +67,9 @@ function joinParts(name: string, cookies: RequestCookies): string | undefined {
   return value
 }
 
-function clear(names: readonly string[], present: RequestCookies): CookieChange[] {
+function clear(names: readonly string[], present: RequestCookies | 'unknown'): CookieChange[] {
   return names
-    .filter((name) => present.has(name))
+    .filter((name) => present === 'unknown' || present.has(name))
     .map((name) => ({ name, value: undefined, sameSite: 'Strict' as const }))
 }
 

@@ -69,9 +69,9 @@ export function ledger({ coordinator, sealer, clock, idleSeconds, absoluteSecond
       keepUntil: Math.min(clock.now() + idleSeconds * 1000 + skewMs, endOf(session)),
     })
   const writeHeld = async (held: { parentVersion: number; session: Session }) => {
-    const result = await write(held.parentVersion, held.session)
-    unwritten.delete(held.session.id)
-    return result
+    await write(held.parentVersion, held.session)
+    // Not one that was put here in the meantime.
+    if (unwritten.get(held.session.id) === held) unwritten.delete(held.session.id)
   }
   const endOf = (session: Session) => session.endsAt * 1000 + skewMs
 
@@ -99,17 +99,28 @@ export function ledger({ coordinator, sealer, clock, idleSeconds, absoluteSecond
       }
     },
     async commit(parentVersion, session) {
+      // A parent that was never written stands on one that was.
+      const held = unwritten.get(session.id)
+      const next = {
+        parentVersion: held?.session.version === parentVersion ? held.parentVersion : parentVersion,
+        session,
+      }
       try {
-        return await write(parentVersion, session)
+        const result = await write(next.parentVersion, session)
+        if (held && unwritten.get(session.id) === held) unwritten.delete(session.id)
+        return result
       } catch (cause) {
         report({ event: 'store_unavailable', during: 'commit', cause })
-        unwritten.set(session.id, { parentVersion, session }, endOf(session))
+        unwritten.set(session.id, next, endOf(session))
         return 'committed'
       }
     },
     confirm: (sessionId, version) => coordinator.confirm(sessionId, version),
     async end(session) {
       const known = await coordinator.end(session.id, endOf(session))
+      const held = unwritten.get(session.id)?.session
+      unwritten.delete(session.id)
+      if (held && held.version > (known?.version ?? 0)) return held
       return known?.payload === undefined ? undefined : fromPayload(known.payload, session.id)
     },
     async endById(sessionId) {

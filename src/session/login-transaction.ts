@@ -21,6 +21,8 @@ export interface LoginTransaction {
 export const loginLifetimeSeconds = 600
 /** All sign-in cookies together; the oldest goes (C4). */
 const maxTotalBytes = 4096
+/** `=` and `; `. */
+const separatorBytes = 3
 /** What nginx takes for one header line, less some room for cookies of others. */
 const maxCookieHeaderBytes = 7600
 
@@ -44,7 +46,7 @@ export async function loginCookies(
   const value = await sealer.seal(JSON.stringify(content))
   return [
     { name, value, sameSite: 'Lax', maxAgeSeconds: loginLifetimeSeconds },
-    ...crowdedOut(name.length + value.length, present),
+    ...crowdedOut(name.length + value.length + separatorBytes, present),
   ]
 }
 
@@ -78,7 +80,7 @@ export function clearedLoginCookie(id: string): CookieChange {
 }
 
 function crowdedOut(newBytes: number, present: RequestCookies): CookieChange[] {
-  const size = (name: string) => name.length + (present.get(name)?.length ?? 0) + 3
+  const size = (name: string) => name.length + (present.get(name)?.length ?? 0) + separatorBytes
   const ids = transactionIds(present)
   let total = newBytes + ids.reduce((sum, id) => sum + size(loginCookiePrefix + id), 0)
   let sessionBytes = 0

@@ -11,6 +11,13 @@ export interface Sealer {
 /** Longer than any seal we make: what is longer is not looked at. */
 const maxSealLength = 32 * 1024
 
+/**
+ * A seal as iron-session writes it, to the letter: prefix, number of the secret, salt, vector, content, no expiry, salt,
+ * digest. Its own reading is lenient with what the digest does not cover (the unused bits of the digest's last character,
+ * all that follows the tilde), so one seal would open under many spellings.
+ */
+const sealForm = /^Fe26\.2\*\d{1,10}\*[0-9a-f]{64}\*[\w-]{22}\*[\w-]+\*\*[0-9a-f]{64}\*[\w-]{42}[AEIMQUYcgkosw048]~2$/
+
 /** Keys are derived at the first use, because Workers have no crypto at start. Expiry is the content's business. */
 export function sealer(secrets: readonly string[], purpose: Purpose, context: KeyContext): Sealer {
   let derived: Promise<Passwords> | undefined
@@ -25,7 +32,7 @@ export function sealer(secrets: readonly string[], purpose: Purpose, context: Ke
       return sealData(text, { password: { [currentId]: byId[currentId] as string }, ttl: 0 })
     },
     async open(seal) {
-      if (seal.length > maxSealLength || !seal.startsWith('Fe26.2*')) return undefined
+      if (seal.length > maxSealLength || !sealForm.test(seal)) return undefined
       const { byId } = await passwords()
       const content: unknown = await unsealData(seal, { password: { ...byId }, ttl: 0 })
       return typeof content === 'string' ? content : undefined

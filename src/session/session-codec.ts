@@ -29,10 +29,10 @@ export function encodeSession(session: Session): string {
   })
 }
 
-/** Takes only what `encodeSession` made and a seal kept authentic. Undefined for another format. */
+/** Undefined for what `encodeSession` did not make: another format, or the work of another release. */
 export function decodeSession(text: string): Session | undefined {
-  const wire = JSON.parse(text)
-  if (wire.f !== formatVersion) return undefined
+  const wire = parse(text)
+  if (wire?.f !== formatVersion || !hasAllMembers(wire)) return undefined
   return {
     id: wire.i,
     version: wire.n,
@@ -55,4 +55,36 @@ export function decodeSession(text: string): Session | undefined {
     idToken: wire.h,
     isRefreshLost: wire.l === 1,
   }
+}
+
+const required = {
+  ...{ i: 'string', n: 'number', r: 'string', c: 'number', e: 'number', s: 'string', m: 'object' },
+  ...{ a: 'string', as: 'string', ai: 'number' },
+}
+const optional = {
+  u: 'string',
+  p: 'string',
+  t: 'number',
+  ae: 'number',
+  rt: 'string',
+  re: 'number',
+  h: 'string',
+  l: 'number',
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what was parsed has no type until its members are looked at
+function parse(text: string): any {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function hasAllMembers(wire: Record<string, unknown>): boolean {
+  const isOfType = ([name, type]: [string, string]) => typeof wire[name] === type && wire[name] !== null
+  return (
+    Object.entries(required).every(isOfType) &&
+    Object.entries(optional).every((member) => wire[member[0]] === undefined || isOfType(member))
+  )
 }

@@ -48,8 +48,8 @@ export interface Sessions {
     cookies: RequestCookies,
     start: () => Promise<SessionStart>,
   ): Promise<Session>
-  /** The cookies of a session that was just begun. @throws CoatcheckError `session_too_large` */
-  firstCookies(session: Session, cookies: RequestCookies): Promise<CookieChange[]>
+  /** The cookies of a session that was just begun, and an end to all others. @throws CoatcheckError `session_too_large` */
+  firstCookies(session: Session): Promise<CookieChange[]>
   /** Puts usable tokens into `open.session`. @throws CoatcheckError as `Refresher.fresh` does */
   refresh(open: OpenSession, keepAlive: KeepAlive): Promise<void>
   /** After an upstream's 401: true if `open.session` holds other tokens now (R11). */
@@ -112,7 +112,7 @@ export function sessions(options: SessionsOptions): Sessions {
     let newest: PresentedSession | undefined
     for (const value of fromCookies(sessionCookieName, cookies)) {
       const presented = await opened.open(value)
-      if (presented && (!newest || presented.session.version > newest.session.version)) newest = presented
+      if (presented && (!newest || isNewer(presented.session, newest.session))) newest = presented
     }
     return newest
   }
@@ -195,7 +195,7 @@ export function sessions(options: SessionsOptions): Sessions {
       const result = await coordinator.once(key, onceMs, async () => {
         const session = newSession(await start(), nowSeconds(), absoluteSeconds)
         // Before anything is ended for it.
-        if (!toCookies(sessionCookieName, await sealOnce(session, session.createdAt), cookies)) {
+        if (!toCookies(sessionCookieName, await sealOnce(session, session.createdAt), 'unknown')) {
           throw new CoatcheckError('session_too_large')
         }
         await supersede(cookies, rivals)
@@ -204,8 +204,9 @@ export function sessions(options: SessionsOptions): Sessions {
       return fromResult(result)
     },
 
-    async firstCookies(session, cookies) {
-      const changes = toCookies(sessionCookieName, await sealOnce(session, session.createdAt), cookies)
+    async firstCookies(session) {
+      // The callback may have come without the Strict cookies that this browser holds.
+      const changes = toCookies(sessionCookieName, await sealOnce(session, session.createdAt), 'unknown')
       if (!changes) throw new CoatcheckError('session_too_large')
       return [...changes, await markerCookie(markerSealer, session.id)]
     },
@@ -265,6 +266,11 @@ export function sessions(options: SessionsOptions): Sessions {
         : []),
     ],
   }
+}
+
+/** Of two that the browser holds: the one of the later sign-in, else the later version. */
+function isNewer(one: Session, other: Session): boolean {
+  return one.createdAt === other.createdAt ? one.version > other.version : one.createdAt > other.createdAt
 }
 
 /** Seals that were opened lately, by their text: opening one is ten times a call's other work. */

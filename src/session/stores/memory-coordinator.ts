@@ -12,46 +12,43 @@ export interface MemoryCoordinatorOptions {
   clock?: Clock
 }
 
-interface Entry {
-  version: number
-  payload: string | undefined
-  isConfirmed: boolean
-  keepUntil: number
+/** What `once` does or did. */
+interface Result {
+  readonly promise: Promise<string>
+  value: string | undefined
 }
 
 /** Stubs and tombstones are small: so many times more of them than of full entries. */
 const stubFactor = 10
 /** Longer than any token request is waited for. */
 const attemptLifetimeMs = 10 * 60 * 1000
-/** How many entries one commit looks at to find one that may shrink. */
-const shrinkLookahead = 16
 
 export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coordinator {
   const clock = options.clock ?? { now: () => Date.now() }
   const maxEntries = options.maxEntries ?? 100_000
-  const entries = new ExpiringMap<Entry>(clock, maxEntries * stubFactor)
+  /** The stubs: every entry's version. Without a payload that is all there is. */
+  const versions = new ExpiringMap<{ version: number; keepUntil: number }>(clock, maxEntries * stubFactor)
+  const payloads = new ExpiringMap<string>(clock, maxEntries * stubFactor)
+  /** Those of `payloads` that may go when room is needed, the first confirmed first. */
+  const confirmed = new ExpiringMap<true>(clock, maxEntries * stubFactor)
   const tombstones = new ExpiringMap<true>(clock, maxEntries * stubFactor)
   const attempts = new ExpiringMap<{ version: number; at: number }>(clock, maxEntries)
-  const results = new ExpiringMap<Promise<string>>(clock, maxEntries)
+  const results = new ExpiringMap<Result>(clock, maxEntries)
   const leases = new Map<string, Promise<void>>()
-  let fullEntries = 0
 
   function view(sessionId: string): LedgerEntry | undefined {
     const isEnded = tombstones.get(sessionId) === true
-    const entry = entries.get(sessionId)
-    if (!entry) return isEnded ? { version: 0, payload: undefined, attempt: undefined, isEnded } : undefined
-    return { version: entry.version, payload: entry.payload, attempt: attempts.get(sessionId), isEnded }
+    const version = versions.get(sessionId)?.version
+    if (version === undefined)
+      return isEnded ? { version: 0, payload: undefined, attempt: undefined, isEnded } : undefined
+    return { version, payload: payloads.get(sessionId), attempt: attempts.get(sessionId), isEnded }
   }
 
   function shrinkOne(): void {
-    let looked = 0
-    for (const [, entry] of entries.entries()) {
-      if (entry.isConfirmed && entry.payload !== undefined) {
-        entry.payload = undefined
-        fullEntries--
-        return
-      }
-      if (++looked >= shrinkLookahead) return
+    for (const [sessionId] of confirmed.entries()) {
+      payloads.delete(sessionId)
+      confirmed.delete(sessionId)
+      return
     }
   }
 
@@ -65,18 +62,20 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
 
     async commit(sessionId, parentVersion, { version, payload, keepUntil }) {
       if (tombstones.get(sessionId)) return 'ended'
-      const known = entries.get(sessionId)
+      const known = versions.get(sessionId)
       if (known && known.version !== parentVersion) return 'stale'
-      if (known?.payload === undefined) fullEntries++
       attempts.delete(sessionId)
-      entries.set(sessionId, { version, payload, isConfirmed: false, keepUntil }, keepUntil)
-      if (fullEntries > maxEntries) shrinkOne()
+      versions.set(sessionId, { version, keepUntil }, keepUntil)
+      payloads.set(sessionId, payload, keepUntil)
+      confirmed.delete(sessionId)
+      if (payloads.size > maxEntries) shrinkOne()
       return 'committed'
     },
 
     confirm(sessionId, version) {
-      const entry = entries.get(sessionId)
-      if (entry && entry.version === version) entry.isConfirmed = true
+      const known = versions.get(sessionId)
+      if (known?.version !== version || payloads.get(sessionId) === undefined || confirmed.get(sessionId)) return
+      confirmed.set(sessionId, true, known.keepUntil)
     },
 
     async acquireLease(sessionId) {
@@ -108,28 +107,26 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
     async end(sessionId, keepUntil) {
       const known = view(sessionId)
       tombstones.set(sessionId, true, keepUntil)
-      const entry = entries.get(sessionId)
-      if (entry) {
-        if (entry.payload !== undefined) fullEntries--
-        entries.delete(sessionId)
-      }
+      versions.delete(sessionId)
+      payloads.delete(sessionId)
+      confirmed.delete(sessionId)
       return known
     },
 
     once(key, ttlMs, work) {
       const known = results.get(key)
-      if (known) return known
-      const result = work()
+      if (known) return known.promise
+      const promise = work().then((value) => {
+        result.value = value
+        return value
+      })
+      const result: Result = { promise, value: undefined }
       results.set(key, result, clock.now() + ttlMs)
-      return result
+      return promise
     },
 
     async recall(key) {
-      const pending = Symbol('pending')
-      const result = results.get(key)
-      if (!result) return undefined
-      const settled = await Promise.race([result.catch(() => undefined), Promise.resolve(pending)])
-      return settled === pending ? undefined : (settled as string | undefined)
+      return results.get(key)?.value
     },
 
     async close() {},
