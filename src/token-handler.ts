@@ -1,6 +1,6 @@
 /** The table of contents: what answers which path, in order. */
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
-import type { Config } from './config/types.ts'
+import type { Config, Hooks } from './config/types.ts'
 import { callback } from './endpoints/callback.ts'
 import { login } from './endpoints/login.ts'
 import { logout } from './endpoints/logout.ts'
@@ -148,8 +148,21 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
       idleSeconds,
       absoluteSeconds,
       callerLimitMs: timeoutSeconds * 1000,
-      onEnd: ({ sub }, reason) => config.hooks.onSessionEnd?.({ reason, sub }),
+      onEnd: ({ sub }, reason) => void tellOfEnd(config, { reason, sub }, report),
     }),
+  }
+}
+
+/** Nobody waits for the operator's function, and what it throws changes nothing: the session has ended. */
+async function tellOfEnd(
+  { hooks }: Config,
+  event: Parameters<NonNullable<Hooks['onSessionEnd']>>[0],
+  report: Report,
+): Promise<void> {
+  try {
+    await hooks.onSessionEnd?.(event)
+  } catch (cause) {
+    report({ event: 'hook_failed', hook: 'onSessionEnd', cause })
   }
 }
 

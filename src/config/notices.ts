@@ -1,10 +1,17 @@
 /** What an auditor should look at: exceptions that the configuration makes, all of them by name. */
+import { leftOut, unequalReaches } from './resource-conflicts.ts'
 import type { ReadRoute } from './route.ts'
 import type { CspConfig, Provider, SpaConfig } from './types.ts'
 import { isInsecure } from './upstream.ts'
 
 export function notices(routes: readonly ReadRoute[], provider: Provider, spa: SpaConfig | undefined): string[] {
-  return [...routes.flatMap((route) => routeNotices(route, provider)), ...cspNotices(spa?.csp)]
+  const complete = routes.flatMap((route) => route.complete ?? [])
+  return [
+    ...routes.flatMap((route) => routeNotices(route, provider)),
+    ...leftOut(complete),
+    ...unequalReaches(complete),
+    ...cspNotices(spa?.csp),
+  ]
 }
 
 function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: Provider): string[] {

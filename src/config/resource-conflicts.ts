@@ -6,10 +6,11 @@
  * A wildcard counts for every path below its upstream, also for one that a more specific route takes over:
  * an API that ignores a slash at the end, or case, gives the same resource for both.
  */
+import { demandsOf } from './demands.ts'
 import { isWildcard } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
 import type { ReadRoute } from './route.ts'
-import type { Upstream } from './types.ts'
+import type { Route, Upstream } from './types.ts'
 
 export function reportConflicts(routes: readonly ReadRoute[], path: string, issues: Issues): void {
   for (const [index, route] of routes.entries()) {
@@ -25,6 +26,45 @@ export function reportConflicts(routes: readonly ReadRoute[], path: string, issu
       })
     }
   }
+}
+
+/**
+ * What an auditor should look at: a resource that two routes reach with the same auth, and one of them asks for less. A
+ * route that is cut out of a wider one, to the same place, is not meant: what it names never falls to the wider one.
+ */
+export function unequalReaches(routes: readonly Route[]): string[] {
+  const found: string[] = []
+  for (const [index, one] of routes.entries()) {
+    for (const other of routes.slice(0, index)) {
+      if (one.auth !== other.auth || demandsOf(one) === demandsOf(other)) continue
+      if (!sharesResource(one, other) || isCutOut(one, other) || isCutOut(other, one)) continue
+      found.push(`${one.path} reaches a resource that ${other.path} reaches, and they do not ask for the same`)
+    }
+  }
+  return found
+}
+
+/** Paths that neither a route nor the wider one around it takes, as a server may confuse the two. */
+export function leftOut(routes: readonly Route[]): string[] {
+  const named = new Set(routes.filter(({ isExact }) => isExact).map(({ prefix }) => prefix))
+  const isWithin = (narrow: Route, wide: Route) => !wide.isExact && narrow.prefix.startsWith(`${wide.prefix}/`)
+  return routes
+    .filter((route) => !route.isExact && !named.has(route.prefix))
+    .filter((route) => routes.some((wide) => isWithin(route, wide) && demandsOf(wide) !== demandsOf(route)))
+    .map(({ path, prefix }) => `${path} does not take ${prefix} itself, and no other route does: give it its own`)
+}
+
+function sharesResource(one: Route, other: Route): boolean {
+  return (
+    [...one.methods].some((method) => other.methods.has(method)) &&
+    isSameServer(one.upstream, other.upstream) &&
+    overlap(reach(one.path, one.upstream), reach(other.path, other.upstream))
+  )
+}
+
+function isCutOut(narrow: Route, wide: Route): boolean {
+  if (wide.isExact || !narrow.prefix.startsWith(`${wide.prefix}/`)) return false
+  return narrow.upstream.basePath === wide.upstream.basePath + narrow.prefix.slice(wide.prefix.length)
 }
 
 function reachDifferently({ partial: one }: ReadRoute, { partial: other }: ReadRoute): boolean {

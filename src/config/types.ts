@@ -162,7 +162,8 @@ export interface Hooks {
     target: string
     claims: Readonly<Record<string, unknown>> | undefined
   }): Record<string, string> | undefined
-  onSessionEnd?(event: { reason: SessionEndReason; sub: string | undefined }): void
+  /** After a session has ended. Nobody waits for it; what it throws is reported. */
+  onSessionEnd?(event: { reason: SessionEndReason; sub: string | undefined }): void | Promise<void>
 }
 
 export type SessionEndReason = 'logout' | 'superseded' | 'refresh_refused'

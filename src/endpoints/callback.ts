@@ -4,7 +4,7 @@ import { CoatcheckError } from '../errors.ts'
 import { LoginError, type LoginErrorCode, redeemCode } from '../oauth/code-grant.ts'
 import { ownCookies } from '../own-cookies.ts'
 import type { BffEnv, Services } from '../services.ts'
-import { loginCookiePrefix } from '../session/cookie-names.ts'
+import { loginCookiePrefix, type RequestCookies } from '../session/cookie-names.ts'
 import {
   clearedLoginCookie,
   type LoginTransaction,
@@ -38,7 +38,7 @@ export function callback(services: Services): Handler<BffEnv> {
       return fail('/', 'login_expired', undefined, leftOver)
     }
     try {
-      const rivals = transactionIds(cookies).filter((other) => other !== transaction.id)
+      const rivals = await otherTransactions(services, transaction, cookies)
       const session = await sessions.begin(onceKey(transaction.id), rivals.map(onceKey), cookies, () =>
         signIn(services, query, transaction),
       )
@@ -57,6 +57,19 @@ export function callback(services: Services): Handler<BffEnv> {
       throw error
     }
   }
+}
+
+/** Ids of sign-ins of this browser besides this one. A cookie's name is anybody's to choose: only what opens counts. */
+async function otherTransactions(
+  { loginSealer, runtime }: Services,
+  { id }: LoginTransaction,
+  cookies: RequestCookies,
+): Promise<string[]> {
+  const others = transactionIds(cookies).filter((other) => other !== id)
+  const opened = await Promise.all(
+    others.map((other) => openLoginTransaction(loginSealer, other, cookies, runtime.clock)),
+  )
+  return opened.flatMap((transaction) => transaction?.id ?? [])
 }
 
 async function signIn(services: Services, query: string, transaction: LoginTransaction): Promise<SessionStart> {

@@ -14,7 +14,7 @@ export function logout(services: Services): Handler<BffEnv> {
   const { config, runtime, sessions, reply } = services
   return async (c) => {
     // A page that speaks of an older session still means "sign me out": only what the cookie holds can be ended.
-    const { open, cookies } = await openForPage(services, c, { isIdleAccepted: true })
+    const { open, cookies } = await openForPage(services, c, { isForLogout: true })
     const changes: CookieChange[] = sessions.clearedCookies(cookies)
     if (open) changes.push(...(await continueCookie(services, await sessions.end(open))))
     return reply({

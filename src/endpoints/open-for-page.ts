@@ -12,12 +12,12 @@ const fetchOnly: ReadonlySet<'fetch'> = new Set(['fetch'])
 export async function openForPage(
   { config, runtime, sessions }: Services,
   c: Context,
-  options: { isIdleAccepted?: boolean; ignoresRef?: boolean } = {},
+  { isForLogout = false }: { isForLogout?: boolean } = {},
 ): Promise<{ open: OpenSession | undefined; cookies: RequestCookies }> {
   const headers = runtime.requestHeaders(c)
   checkSessionRequest(headers, { method: c.req.method, kinds: fetchOnly, origin: config.origin })
   const cookies = ownCookies(headers.cookie)
-  const open = await sessions.open(cookies, options.isIdleAccepted)
-  if (open && !options.ignoresRef) checkSessionRef(headers, open.session.ref)
+  const open = await sessions.open(cookies, isForLogout)
+  if (open && !isForLogout) checkSessionRef(headers, open.session.ref)
   return { open, cookies }
 }

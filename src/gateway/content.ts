@@ -1,5 +1,5 @@
 /** What an answer's content is to a browser that opens it as a page. */
-import { isToken, splitOutsideQuotes } from './fields.ts'
+import { isToken } from './fields.ts'
 
 /**
  * The one media type that the fields name. Undefined if there is none, if there are several (in one field or more:
@@ -8,7 +8,8 @@ import { isToken, splitOutsideQuotes } from './fields.ts'
 export function singleType(types: readonly string[]): string | undefined {
   const [type] = types
   if (type === undefined || types.length > 1) return undefined
-  if (type.includes(',') && splitOutsideQuotes(type, ',')?.length !== 1) return undefined
+  // Outside quotes: Fetch reads `text/plain;<,text/html;x=>` as two types, and takes the last.
+  if (type.includes(',') && type.replace(/"(?:[^"\\]|\\.)*"/g, '').includes(',')) return undefined
   const essence = essenceOf(type)
   const slash = essence.indexOf('/')
   return isToken(essence.slice(0, Math.max(slash, 0))) && isToken(essence.slice(slash + 1)) ? type : undefined

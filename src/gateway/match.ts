@@ -6,8 +6,10 @@
  * Paths are compared case-sensitively, in a form where equivalent escapes are one (`%2c`, `%2C` and `,`): a second
  * spelling of a route's literal part must not reach the same resource by a wider route. What is sent is what came.
  * For the same reason a path with an encoded slash or a parameter, where a route takes these, has to belong to that
- * route also as a server reads it that decodes the one and cuts off the other.
+ * route also as a server reads it that decodes the one and cuts off the other. And a path that a server may take for
+ * one of a more specific route, because it ignores case or a slash at the end, is refused, unless both ask for the same.
  */
+import { demandsOf } from '../config/demands.ts'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import { isPathCharacter, octetOfEscape } from './uri-characters.ts'
@@ -49,6 +51,9 @@ export function buildRouteTable(routes: readonly Route[]): RouteTable {
     add(route.isExact ? exact : prefixes, key, route)
     if (!route.isExact) longestPrefix = Math.max(longestPrefix, key.length)
   }
+  const demands = new Map(routes.map((route) => [route, demandsOf(route)]))
+  const looseExact = loosely(exact)
+  const loosePrefixes = loosely(prefixes)
 
   /** The group of the path; `restStart` is -1 for an exact one. */
   function find(path: string): { group: Group; restStart: number } | undefined {
@@ -64,6 +69,18 @@ export function buildRouteTable(routes: readonly Route[]): RouteTable {
     return undefined
   }
 
+  /** The groups that a server may take the path to belong to: those of one path, the most specific that there is. */
+  function findLoosely(path: string): readonly Group[] {
+    const key = loose(comparable(path))
+    const groups = [...(looseExact.get(key) ?? []), ...(loosePrefixes.get(key) ?? [])]
+    let at = longestPrefix < 0 ? -1 : key.lastIndexOf('/', longestPrefix)
+    while (groups.length === 0 && at >= 0) {
+      groups.push(...(loosePrefixes.get(key.slice(0, at)) ?? []))
+      at = at === 0 ? -1 : key.lastIndexOf('/', at - 1)
+    }
+    return groups
+  }
+
   return {
     match(path, method) {
       const found = find(path)
@@ -71,6 +88,13 @@ export function buildRouteTable(routes: readonly Route[]): RouteTable {
       const other = otherReading(path)
       if (other !== path && find(other)?.group !== found.group) throw new CoatcheckError('path_not_canonical')
       const route = found.group.routes.get(method)
+      // What an exact route names is that route's.
+      if (route && found.restStart >= 0) {
+        for (const group of findLoosely(other)) {
+          const rival = group.routes.get(method)
+          if (!rival || demands.get(rival) !== demands.get(route)) throw new CoatcheckError('path_not_canonical')
+        }
+      }
       if (!route) {
         return {
           kind: 'method_not_allowed',
@@ -134,6 +158,19 @@ function otherReading(path: string): string {
   if (!key.includes('%2F') && !key.includes(';')) return path
   const segments = key.replaceAll('%2F', '/').split('/')
   return segments.map((segment) => segment.slice(0, indexOrEnd(segment, ';'))).join('/')
+}
+
+/** Without case, and without slashes at the end. */
+function loose(path: string): string {
+  let end = path.length
+  while (end > 0 && path.charCodeAt(end - 1) === 0x2f) end--
+  return path.slice(0, end).toLowerCase()
+}
+
+function loosely(groups: ReadonlyMap<string, Group>): ReadonlyMap<string, readonly Group[]> {
+  const result = new Map<string, Group[]>()
+  for (const [key, group] of groups) result.set(loose(key), [...(result.get(loose(key)) ?? []), group])
+  return result
 }
 
 function indexOrEnd(text: string, character: string): number {

@@ -16,6 +16,7 @@ import { isFieldValue, isPlainName } from './fields.ts'
 import { upstreamTarget } from './match.ts'
 import { isNeverForwarded, upstreamRequestHeaders } from './request-headers.ts'
 import { clientResponseHeaders } from './response-headers.ts'
+import { requireScopes, sendWithFreshToken } from './session-call.ts'
 import { assertRouteTakes, type Target } from './target.ts'
 
 /** How long an answer's body may be silent. Event streams have no such limit. */
@@ -47,7 +48,9 @@ export async function proxy(
   const outgoing = await outgoingBody(runtime.requestBody(c), headers, route.bodyLimitBytes, caller !== undefined)
   const sent = upstreamTarget(route, rest, target.query)
   const send = () => runtime.transport.send(upstreamRequest(services, c, route, sent, headers, outgoing, caller?.open))
-  const answer = await sendWithFreshToken(services, send, outgoing, caller, keepAlive)
+  const answer = caller
+    ? await sendWithFreshToken(services.sessions, caller.open, send, { isReplayable: outgoing.isReplayable, keepAlive })
+    : await send()
 
   try {
     const context = { upstream: route.upstream, route, requestTarget: sent, publicOrigin: services.config.origin }
@@ -88,45 +91,6 @@ async function authenticate(
   }
   requireScopes(route.scopes, open.session.tokens.scope)
   return { open, cookies }
-}
-
-/** Coarse, before the upstream is troubled; the API decides the rest by its claims. */
-function requireScopes(required: readonly string[], granted: string): void {
-  if (required.length === 0) return
-  const scopes = new Set(granted.split(' '))
-  const missing = required.filter((scope) => !scopes.has(scope))
-  if (missing.length > 0) throw new CoatcheckError('insufficient_scope', { members: { scope: required.join(' ') } })
-}
-
-/** One replay after a 401, with a newer token, of what can be sent again (R11). */
-async function sendWithFreshToken(
-  { sessions }: Services,
-  send: () => Promise<UpstreamResponse>,
-  outgoing: OutgoingBody,
-  caller: Caller | undefined,
-  keepAlive: KeepAlive,
-): Promise<UpstreamResponse> {
-  const answer = await send()
-  if (answer.status !== 401 || !caller || !isAboutTheToken(answer.headers)) return answer
-  let hasNewTokens = false
-  try {
-    hasNewTokens = await sessions.refreshAfterRejection(caller.open, keepAlive)
-  } catch (error) {
-    answer.body?.cancel()
-    throw error
-  }
-  if (!hasNewTokens || !outgoing.isReplayable) return answer
-  answer.body?.cancel()
-  return send()
-}
-
-/** RFC 6750 §3.1: another error than `invalid_token` is not mended by another token. */
-function isAboutTheToken(headers: HeaderList): boolean {
-  const challenges = headers.filter(([name]) => name.toLowerCase() === 'www-authenticate').map(([, value]) => value)
-  const errors = challenges.flatMap((challenge) =>
-    [...challenge.matchAll(/\berror="?([\w-]+)/g)].map((match) => match[1]),
-  )
-  return errors.length === 0 || errors.includes('invalid_token')
 }
 
 function upstreamRequest(

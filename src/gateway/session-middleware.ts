@@ -8,18 +8,25 @@ import { CoatcheckError } from '../errors.ts'
 import { cookieFields, ownCookies } from '../own-cookies.ts'
 import { toCoatcheckError } from '../problem.ts'
 import { checkDestination, checkSessionRef, checkSessionRequest } from '../protection/csrf.ts'
-import type { HeaderList, RequestBody } from '../runtime.ts'
+import { checkHost } from '../protection/host.ts'
+import type { RequestBody } from '../runtime.ts'
 import type { Services } from '../services.ts'
 import type { KeepAlive, OpenSession } from '../session/sessions.ts'
+import { isNeverForwarded } from './request-headers.ts'
+import { clientResponseHeaders } from './response-headers.ts'
+import { requireScopes, sendWithFreshToken } from './session-call.ts'
+import { assertRouteTakes, checkTarget } from './target.ts'
 
 export interface SessionVariable<Claims = Record<string, unknown>> {
   /** As `/bff/session` shows them. */
   readonly claims: Claims
   /**
-   * Calls an upstream of a session route with the session's access token.
+   * Calls an upstream of a session route with the session's access token, by the gateway's rules: the route's methods
+   * and scopes hold, credentials and names of proxies in `headers` do not pass, and the answer's fields are those that a
+   * browser may get, so it can be returned as it is. Redirects are not followed.
    *
-   * @param input an absolute URL below the upstream of a configured session route
-   * @throws TypeError for any other URL; CoatcheckError as the gateway does
+   * @param input an absolute URL that a configured session route reaches
+   * @throws TypeError for a URL that none reaches; CoatcheckError as the gateway does
    */
   fetch(
     input: string | URL,
@@ -45,6 +52,7 @@ export function sessionMiddleware<Claims>(
     const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
     let open: OpenSession | undefined
     try {
+      checkHost(headers, config)
       checkDestination(headers)
       checkSessionRequest(headers, { method: c.req.method, kinds: fetchOnly, origin: config.origin })
       open = await sessions.open(cookies)
@@ -75,39 +83,50 @@ function sessionVariable<Claims>(
     claims: open.session.claims as Claims,
     async fetch(input, init = {}) {
       const url = new URL(input)
-      const route = routeTo(config.routes, url)
+      const method = (init.method ?? 'GET').toUpperCase()
+      const target = checkTarget(url.pathname + url.search)
+      const route = routeTo(config.routes, url, method)
+      assertRouteTakes(target, route)
       await sessions.refresh(open, keepAlive)
-      const headers = new Headers(init.headers)
-      headers.set('authorization', `Bearer ${open.session.tokens.accessToken}`)
-      const answer = await runtime.transport.send({
-        origin: route.upstream.origin,
-        target: url.pathname + url.search,
-        method: (init.method ?? 'GET').toUpperCase(),
-        headers: [...headers] as HeaderList,
-        body: bytesOf(init.body),
-        signal: signal(),
-        headersTimeoutMs: route.timeoutMs,
-        bodyTimeoutMs: route.timeoutMs,
-        binding: route.upstream.binding,
-      })
+      requireScopes(route.scopes, open.session.tokens.scope)
+      const headers = [...new Headers(init.headers)].filter(([name]) => !isNeverForwarded(name))
+      const send = () =>
+        runtime.transport.send({
+          origin: route.upstream.origin,
+          target: target.path + target.query,
+          method,
+          headers: [...headers, ['authorization', `Bearer ${open.session.tokens.accessToken}`]],
+          body: bytesOf(init.body),
+          signal: signal(),
+          headersTimeoutMs: route.timeoutMs,
+          bodyTimeoutMs: route.timeoutMs,
+          binding: route.upstream.binding,
+        })
+      const answer = await sendWithFreshToken(sessions, open, send, { isReplayable: true, keepAlive })
       return new Response(answer.body?.stream() ?? null, {
         status: answer.status,
-        headers: answer.headers as [string, string][],
+        headers: clientResponseHeaders(answer.headers, answer.status, route) as [string, string][],
       })
     },
   }
 }
 
-/** A token goes only to the resource that it is for (RFC 9700 §4.9.1). */
-function routeTo(routes: readonly Route[], url: URL): Route {
-  const route = routes.find(
-    ({ auth, upstream }) =>
-      auth === 'session' &&
-      upstream.origin === url.origin &&
-      (url.pathname === upstream.basePath || url.pathname.startsWith(`${upstream.basePath}/`)),
-  )
-  if (!route) throw new TypeError(`session.fetch takes upstreams of session routes only, and ${url.origin} is none`)
+/** The most specific one. A token goes only to the resource that it is for (RFC 9700 §4.9.1). */
+function routeTo(routes: readonly Route[], url: URL, method: string): Route {
+  const reaches = ({ upstream, isExact }: Route) =>
+    isExact ? url.pathname === (upstream.basePath || '/') : url.pathname.startsWith(`${upstream.basePath}/`)
+  const [route] = routes
+    .filter(
+      ({ auth, upstream, methods }) => auth === 'session' && upstream.origin === url.origin && methods.has(method),
+    )
+    .filter(reaches)
+    .sort((one, other) => specificity(other) - specificity(one))
+  if (!route) throw new TypeError(`no session route takes ${method} ${url.origin}${url.pathname}`)
   return route
+}
+
+function specificity({ upstream, isExact }: Route): number {
+  return isExact ? Number.POSITIVE_INFINITY : upstream.basePath.length
 }
 
 function bytesOf(body: string | Uint8Array<ArrayBuffer> | undefined): RequestBody | null {

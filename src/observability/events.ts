@@ -13,6 +13,7 @@ export type CoatcheckEvent =
   | { readonly event: 'refresh_token_spent'; readonly session: string }
   | { readonly event: 'revocation_failed'; readonly session: string; readonly cause?: unknown }
   | { readonly event: 'store_unavailable'; readonly during: string; readonly cause?: unknown }
+  | { readonly event: 'hook_failed'; readonly hook: string; readonly cause?: unknown }
   | { readonly event: 'request_headers_dropped'; readonly route: string; readonly names: readonly string[] }
   | { readonly event: 'request_failed'; readonly code: string; readonly cause?: unknown }
 

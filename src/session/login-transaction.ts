@@ -33,7 +33,13 @@ export function newTransactionId(clock: Clock): string {
 
 /** The id that a `state` begins with; undefined for a state that is not ours. */
 export function transactionIdOf(state: string): string | undefined {
-  return /^([0-9a-z]{5,8}-[\w-]{8})\./.exec(state)?.[1]
+  const id = state.slice(0, Math.max(0, state.indexOf('.')))
+  return isTransactionId(id) ? id : undefined
+}
+
+const idForm = /^[0-9a-z]{5,8}-[\w-]{8}$/
+function isTransactionId(text: string): boolean {
+  return idForm.test(text)
 }
 
 export async function loginCookies(
@@ -67,11 +73,12 @@ export async function openLoginTransaction(
   return age < loginLifetimeSeconds ? { id, ...content } : undefined
 }
 
-/** Ids of the sign-ins that this browser has under way, oldest first. */
+/** Ids of the sign-ins that this browser has under way, oldest first; what only looks alike is left alone. */
 export function transactionIds(cookies: RequestCookies): string[] {
   return [...cookies.keys()]
     .filter((name) => name.startsWith(loginCookiePrefix))
     .map((name) => name.slice(loginCookiePrefix.length))
+    .filter(isTransactionId)
     .sort()
 }
 

@@ -33,10 +33,10 @@ export interface Sessions {
   /**
    * Undefined where there is none, it has ended or idled out, or nothing opens.
    *
-   * @param isIdleAccepted for signing out, which should revoke tokens of a session that idled out too
+   * @param isForLogout takes a session that idled out too, and an old seal: what can be ended should be
    * @throws CoatcheckError `login_required` for an old seal whose successor is not kept any more (R9)
    */
-  open(cookies: RequestCookies, isIdleAccepted?: boolean): Promise<OpenSession | undefined>
+  open(cookies: RequestCookies, isForLogout?: boolean): Promise<OpenSession | undefined>
   /**
    * Begins a session, once for each `key`, whoever arrives (R12), and supersedes what this browser held (C3).
    *
@@ -162,11 +162,11 @@ export function sessions(options: SessionsOptions): Sessions {
   }
 
   return {
-    async open(cookies, isIdleAccepted = false) {
+    async open(cookies, isForLogout = false) {
       const presented = await presentedBy(cookies)
       if (!presented) return undefined
       const { session, seenAt } = presented
-      const end = isIdleAccepted ? session.endsAt : idleEndsAt(session, seenAt, idleSeconds)
+      const end = isForLogout ? session.endsAt : idleEndsAt(session, seenAt, idleSeconds)
       if (end <= nowSeconds()) return undefined
       const open = { session, presented: { version: session.version, seenAt }, isConfirmed: true }
       try {
@@ -178,6 +178,7 @@ export function sessions(options: SessionsOptions): Sessions {
         if (known.version < session.version) await book.commit(known.version, session)
         if (known.version > session.version) {
           if (!known.session) {
+            if (isForLogout) return open
             report({ event: 'refresh_token_spent', session: shortId(session) })
             throw new CoatcheckError('login_required')
           }
@@ -250,12 +251,12 @@ export function sessions(options: SessionsOptions): Sessions {
       const known = await book.end(open.session)
       const newest = known && known.version > open.session.version ? known : open.session
       report({ event: 'session_ended', session: shortId(newest), reason: 'logout' })
-      onEnd(newest, 'logout')
       try {
         await grant.revoke(newest.tokens)
       } catch (cause) {
         report({ event: 'revocation_failed', session: shortId(newest), cause })
       }
+      onEnd(newest, 'logout')
       return newest
     },
 

@@ -89,3 +89,33 @@ describe('one resource that two routes reach with different auth', () => {
     expect(resolve(good({ routes })).routes).toHaveLength(2)
   })
 })
+
+describe('an auditor is told of', () => {
+  const noticesOf = (...routes: unknown[]) => resolve(good({ routes })).notices
+
+  it('a resource that two routes reach with unequal demands', () => {
+    const [notice, ...others] = noticesOf(
+      session({ path: '/a/*' }),
+      session({ path: '/b/*', kinds: ['fetch', 'media'] }),
+    ).filter((text) => text.includes('reaches'))
+    expect(notice).toBe('/b/* reaches a resource that /a/* reaches, and they do not ask for the same')
+    expect(others).toEqual([])
+  })
+
+  it('but not of a route that is cut out of a wider one', () => {
+    const wide = session({ path: '/a/*', upstream: 'https://x.internal/v1' })
+    const exact = session({ path: '/a/admin', upstream: 'https://x.internal/v1/admin', kinds: ['media'] })
+    const notices = noticesOf(wide, exact)
+    expect(notices.filter((text) => text.includes('reaches'))).toEqual([])
+  })
+
+  it('a path that falls between two routes', () => {
+    const wide = session({ path: '/a/*', upstream: 'https://x.internal/v1' })
+    const narrow = session({ path: '/a/admin/*', upstream: 'https://x.internal/v1/admin', kinds: ['media'] })
+    expect(noticesOf(wide, narrow)).toContain(
+      '/a/admin/* does not take /a/admin itself, and no other route does: give it its own',
+    )
+    const named = session({ path: '/a/admin', upstream: 'https://x.internal/v1/admin' })
+    expect(noticesOf(wide, narrow, named).filter((text) => text.includes('itself'))).toEqual([])
+  })
+})

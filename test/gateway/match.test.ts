@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { describe, expect, it } from 'vitest'
 import type { Route } from '../../src/config/types.ts'
+import { CoatcheckError } from '../../src/errors.ts'
 import { buildRouteTable, upstreamTarget } from '../../src/gateway/match.ts'
 import { openRoute, route } from './routes.ts'
 
@@ -46,6 +47,64 @@ describe('the more specific route wins', () => {
       isSessionPath: true,
     })
     expect(buildRouteTable([wide, events]).match('/api/orders/events', 'PUT').kind).toBe('method_not_allowed')
+  })
+})
+
+describe('a path that a server may take for a narrower route', () => {
+  const wide = route('/w/*', { methods: new Set(['GET', 'DELETE']) })
+  const admin = route('/w/admin/*', { scopes: ['admin'] })
+  const exact = route('/w/exact', { kinds: new Set(['download']) })
+  const guarded = buildRouteTable([wide, admin, exact])
+
+  it.each([
+    '/w/Admin/x',
+    '/w/ADMIN/',
+    '/w/admin',
+    '/w/aDmin',
+    '/w/%41dmin/x',
+    '/w/exact/',
+    '/w/Exact',
+    '/w/exact//',
+    '/w/admin;v=1',
+    '/w/exact;v=1',
+    '/w/admin%2Fx',
+  ])('%s is refused', (path) => {
+    expect(() => guarded.match(path, 'GET')).toThrow(CoatcheckError)
+  })
+
+  it('is refused with a method that the narrower one does not take', () => {
+    expect(() => guarded.match('/w/Admin/x', 'DELETE')).toThrow(CoatcheckError)
+  })
+
+  it.each<[string, Route]>([
+    ['/w/administrators', wide],
+    ['/w/admin/x', admin],
+    ['/w/admin/X', admin],
+    ['/w/exact', exact],
+    ['/w/exactly/', wide],
+    ['/w/other/', wide],
+    ['/w/', wide],
+  ])('%s is not', (path, expected) => {
+    expect(guarded.match(path, 'GET')).toMatchObject({ kind: 'route', route: expected })
+  })
+
+  it('passes where both ask for the same', () => {
+    const alike = buildRouteTable([all, orders])
+    expect(alike.match('/api/orders', 'GET')).toMatchObject({ route: all })
+    expect(alike.match('/api/Orders/1', 'GET')).toMatchObject({ route: all })
+  })
+
+  it('is the exact route where there is one', () => {
+    const own = route('/w/admin', { scopes: ['read'] })
+    const named = buildRouteTable([wide, admin, own])
+    expect(named.match('/w/admin', 'GET')).toMatchObject({ route: own })
+    expect(() => named.match('/w/admin/', 'GET')).toThrow(CoatcheckError)
+    expect(() => named.match('/w/Admin', 'GET')).toThrow(CoatcheckError)
+  })
+
+  it('is refused for the narrower route in another case too', () => {
+    const upper = buildRouteTable([wide, route('/w/Admin/*', { scopes: ['admin'] })])
+    expect(() => upper.match('/w/admin/x', 'GET')).toThrow(CoatcheckError)
   })
 })
 

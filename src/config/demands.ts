@@ -1,0 +1,14 @@
+/** What a route asks of a call: two routes with the same demands may stand in for each other. */
+import type { Route } from './types.ts'
+
+export function demandsOf(route: Route): string {
+  const sorted = (values: Iterable<string>) => [...values].sort()
+  return JSON.stringify([
+    route.auth,
+    route.content,
+    route.bodyLimitBytes,
+    sorted(route.kinds),
+    sorted(route.scopes),
+    sorted(route.requestHeaders),
+  ])
+}
