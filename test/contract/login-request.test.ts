@@ -282,3 +282,16 @@ describe('max_age', () => {
     })
   })
 })
+
+it.each(['a(b)', 'x', '', 'a b', '__proto__', '1234567-abcdefgh.'])(
+  'leaves a cookie alone whose name only looks like a sign-in of ours: %s',
+  async (id) => {
+    const many = Array.from({ length: 5 }, () => `__Host-Http-coatcheck-login-${id}=${'v'.repeat(1000)}`).join('; ')
+    const answer = await new UserAgent().fetch(`${system.origin}/bff/login`, {
+      headers: { Cookie: many, 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-Site': 'none' },
+      withCookies: false,
+    })
+    expect(answer.status).toBe(302)
+    expect(answer.headers.getSetCookie()).toHaveLength(1)
+  },
+)

@@ -48,6 +48,18 @@ describe('signing out', () => {
     expect(answer.headers.getSetCookie()).toEqual([])
   })
 
+  it('ends the session that the cookie holds, although the page speaks of another', async () => {
+    const browser = await system.signedIn()
+    const cookie = browser.cookies.header(system.origin) ?? ''
+    const headers = { 'X-CSRF': 'reference-of-another-session' }
+    expect((await browser.fetch(`${system.origin}/bff/logout`, { method: 'POST', headers })).status).toBe(200)
+    const answer = await browser.fetch(`${system.origin}/api/x`, {
+      withCookies: false,
+      headers: { 'X-CSRF': '1', Cookie: cookie },
+    })
+    expect(answer.status).toBe(401)
+  })
+
   it('can be done when nobody is signed in, and twice', async () => {
     const browser = await system.signedIn()
     await system.call(browser, '/bff/logout', { method: 'POST' })

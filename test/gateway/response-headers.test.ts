@@ -295,6 +295,9 @@ describe('an answer is data', () => {
   it.each<[string[]]>([
     [[]],
     [['']],
+    [['text/plain;<,text/html;x=>']],
+    [['text/plain;a="b",text/html']],
+    [['text/plain;a="b,text/html']],
     [['html']],
     [['text/']],
     [['/html']],

@@ -1,0 +1,185 @@
+/** `bff.session()` in somebody's own app, and what `c.var.session.fetch` may do. */
+import { Hono } from 'hono'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type RunningProvider, startProvider } from '../spa-example/provider/index.ts'
+import { resolveConfig } from '../src/config/resolve.ts'
+import type { Hooks, RouteConfig } from '../src/config/types.ts'
+import { nodeRuntime } from '../src/node/runtime.ts'
+import { serve } from '../src/node/serve.ts'
+import type { CoatcheckEvent } from '../src/observability/events.ts'
+import { tokenHandler } from '../src/token-handler.ts'
+import { UserAgent } from './support/browser.ts'
+import { freePort } from './support/free-port.ts'
+import { testSecret } from './support/system.ts'
+import { startUpstream, type TestUpstream } from './support/upstream.ts'
+
+type Run = (request: Request, session: { fetch: FetchLike }) => Promise<Response>
+type FetchLike = (input: string, init?: { method?: string; headers?: HeadersInit; body?: string }) => Promise<Response>
+
+let origin: string
+let provider: RunningProvider
+let upstream: TestUpstream
+let browser: UserAgent
+let events: CoatcheckEvent[]
+let hooks: Hooks
+let run: Run
+let stop: () => Promise<void>
+
+beforeAll(async () => {
+  const port = await freePort()
+  origin = `http://localhost:${port}`
+  upstream = await startUpstream()
+  provider = await startProvider({ appOrigin: origin, accessTokenSeconds: 600 })
+  const routes: RouteConfig[] = [
+    { path: '/api/*', upstream: `${upstream.origin}/v1`, auth: 'session', methods: ['GET', 'POST'] },
+    { path: '/admin/*', upstream: `${upstream.origin}/v1/admin`, auth: 'session', scopes: ['orders:admin'] },
+    { path: '/one', upstream: `${upstream.origin}/exactly/this`, auth: 'session' },
+    { path: '/open/*', upstream: `${upstream.origin}/open`, auth: 'none', reason: 'a test' },
+  ]
+  const config = resolveConfig(
+    {
+      baseUrl: origin,
+      provider: {
+        issuer: provider.issuer,
+        clientId: provider.clientId,
+        clientSecret: provider.clientSecret,
+        scope: 'openid offline_access profile email orders:read orders:write',
+      },
+      session: { secrets: [testSecret] },
+      routes,
+      hooks: {
+        onSessionEnd: (event) => hooks.onSessionEnd?.(event),
+      },
+    },
+    {},
+  )
+  const runtime = nodeRuntime()
+  const handler = tokenHandler(config, { runtime, report: (event) => events.push(event) })
+  const app = new Hono()
+  app.all('/own', handler.session<{ sub: string }>(), (c) => run(c.req.raw, c.var.session as { fetch: FetchLike }))
+  app.route('/', handler.routes)
+  const server = await serve(app, { port, host: 'localhost', runtime })
+  stop = async () => {
+    await server.close()
+    await Promise.all([provider.stop(), upstream.stop()])
+  }
+})
+afterAll(() => stop())
+beforeEach(async () => {
+  upstream.reset()
+  events = []
+  hooks = {}
+  browser = new UserAgent()
+  await browser.signIn(`${origin}/bff/login`, { username: 'ada', password: 'ada-demo' })
+})
+
+const own = (init: Parameters<UserAgent['fetch']>[1] = {}) =>
+  browser.fetch(`${origin}/own`, { ...init, headers: { 'X-CSRF': '1', ...init.headers } })
+
+describe('session.fetch', () => {
+  it('attaches the token, and nothing that the browser brought to us', async () => {
+    run = (request, session) => session.fetch(`${upstream.origin}/v1/x?y=1`, { headers: request.headers })
+    const answer = await own({
+      headers: { Authorization: 'Bearer theirs', 'X-Forwarded-For': '1.2.3.4', Accept: 'a/b' },
+    })
+    expect(answer.status).toBe(200)
+    const [request] = upstream.requests
+    expect(request?.target).toBe('/v1/x?y=1')
+    expect(request?.headers.authorization).toMatch(/^Bearer ey/)
+    expect(request?.headers.accept).toBe('a/b')
+    expect(request?.headers.host).toBe(new URL(upstream.origin).host)
+    for (const name of ['cookie', 'x-forwarded-for', 'x-csrf', 'origin', 'referer']) {
+      expect(request?.headers).not.toHaveProperty(name)
+    }
+  })
+
+  it("hands back what a browser may get, whatever the API's answer says", async () => {
+    upstream.on('/v1/x', (_incoming, outgoing) => {
+      outgoing.setHeader('set-cookie', '__Host-Http-coatcheck=evil')
+      outgoing.setHeader('clear-site-data', '"*"')
+      outgoing.setHeader('www-authenticate', 'Bearer error="invalid_token"')
+      outgoing.setHeader('content-type', 'text/html')
+      outgoing.end('<script>1</script>')
+    })
+    run = (_request, session) => session.fetch(`${upstream.origin}/v1/x`)
+    const answer = await own()
+    expect(answer.headers.getSetCookie().join()).not.toContain('evil')
+    expect(answer.headers.get('clear-site-data')).toBeNull()
+    expect(answer.headers.get('www-authenticate')).toBeNull()
+    expect(answer.headers.get('content-disposition')).toBe('attachment')
+    expect(answer.headers.get('content-security-policy')).toContain('sandbox')
+  })
+
+  it.each([
+    ['another origin', 'https://evil.example/v1/x', 'GET'],
+    ['a path beside the route', '/v10/x', 'GET'],
+    ['a path above the route', '/v1', 'GET'],
+    ['dots that lead out', '/v1/../secret', 'GET'],
+    ['encoded dots that lead out', '/v1/%2e%2e/secret', 'GET'],
+    ['below an exact route', '/exactly/this/x', 'GET'],
+    ['a method that the route does not take', '/exactly/this', 'POST'],
+    ['a route without a session', '/open/x', 'GET'],
+  ])('does not send the token to %s', async (_name, path, method) => {
+    run = async (_request, session) => {
+      await expect(session.fetch(new URL(path, upstream.origin).href, { method })).rejects.toBeInstanceOf(TypeError)
+      return new Response('refused')
+    }
+    expect(await (await own()).text()).toBe('refused')
+    expect(upstream.requests).toEqual([])
+  })
+
+  it.each(['/v1/admin/x', '/v1/%252e%252e/secret', '/v1/a%2Fb'])(
+    'asks for what the gateway asks for: %s',
+    async (path) => {
+      run = async (_request, session) => {
+        await expect(session.fetch(upstream.origin + path)).rejects.toMatchObject({ name: 'CoatcheckError' })
+        return new Response('refused')
+      }
+      expect(await (await own()).text()).toBe('refused')
+      expect(upstream.requests).toEqual([])
+    },
+  )
+
+  it('reaches an exact route', async () => {
+    run = (_request, session) => session.fetch(`${upstream.origin}/exactly/this`)
+    expect((await own()).status).toBe(200)
+  })
+})
+
+describe('bff.session()', () => {
+  it('answers for its own host alone', async () => {
+    run = async () => new Response('here')
+    expect((await own({ headers: { Host: 'evil.example' } })).status).toBe(421)
+    expect((await own()).status).toBe(200)
+  })
+})
+
+describe('hooks.onSessionEnd', () => {
+  const logout = () => browser.fetch(`${origin}/bff/logout`, { method: 'POST', headers: { 'X-CSRF': '1' } })
+
+  it.each<[string, NonNullable<Hooks['onSessionEnd']>]>([
+    [
+      'throws',
+      () => {
+        throw new Error('out of order')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('out of order'))],
+  ])('that %s is reported, and the session ends all the same', async (_name, onSessionEnd) => {
+    hooks = { onSessionEnd }
+    const cookie = browser.cookies.header(origin) ?? ''
+    expect((await logout()).status).toBe(200)
+    expect(events).toContainEqual(expect.objectContaining({ event: 'hook_failed', hook: 'onSessionEnd' }))
+    expect(events).not.toContainEqual(expect.objectContaining({ event: 'revocation_failed' }))
+    const after = await browser.fetch(`${origin}/api/x`, {
+      withCookies: false,
+      headers: { 'X-CSRF': '1', Cookie: cookie },
+    })
+    expect(after.status).toBe(401)
+  })
+
+  it('is not waited for', async () => {
+    hooks = { onSessionEnd: () => new Promise(() => undefined) }
+    expect((await logout()).status).toBe(200)
+  })
+})
