@@ -21,6 +21,7 @@ export const problems = {
   session_changed: [409, 'Another user has signed in on this browser'],
   session_too_large: [500, 'The session does not fit in cookies'],
   store_unavailable: [503, 'The session store cannot be reached at the moment'],
+  upstream_busy: [503, 'Too many calls wait for the API at the moment'],
   upstream_redirect: [502, 'The API redirected to a host that the route does not list'],
   upstream_timeout: [504, 'The API did not answer in time'],
   upstream_unreachable: [502, 'The API could not be reached'],

@@ -32,7 +32,7 @@ export interface UpstreamRequest {
   readonly signal: AbortSignal
   /** How long the answer's head may take. */
   readonly headersTimeoutMs: number
-  /** How long the answer's body may be silent; 0 is for ever (event streams). */
+  /** How long the answer's body may be silent, if it is not an event stream; 0 is for ever. */
   readonly bodyTimeoutMs: number
   /** Workers only: who is asked instead of the network. The configuration refuses one on Node. */
   readonly binding?: FetchBinding | undefined

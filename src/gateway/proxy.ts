@@ -19,7 +19,7 @@ import { clientResponseHeaders } from './response-headers.ts'
 import { requireScopes, sendWithFreshToken } from './session-call.ts'
 import { assertRouteTakes, type Target } from './target.ts'
 
-/** How long an answer's body may be silent. Event streams have no such limit. */
+/** How long an answer's body may be silent. */
 const bodyTimeoutMs = 60_000
 
 /** The session of a call, and the cookies that it came in. */
@@ -103,7 +103,6 @@ function upstreamRequest(
   open: OpenSession | undefined,
 ): UpstreamRequest {
   const { runtime } = services
-  const isStream = headers.accept?.includes('text/event-stream') ?? false
   return {
     origin: route.upstream.origin,
     target,
@@ -112,7 +111,7 @@ function upstreamRequest(
     body,
     signal: runtime.clientSignal(c),
     headersTimeoutMs: route.timeoutMs,
-    bodyTimeoutMs: isStream ? 0 : bodyTimeoutMs,
+    bodyTimeoutMs,
     binding: route.upstream.binding,
   }
 }

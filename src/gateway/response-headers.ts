@@ -113,8 +113,8 @@ function pushContent(headers: Field[], upstream: HeaderList, status: number, rou
   const lengths = lines(upstream, 'content-length')
   const length = lengths[0] ?? ''
   const hasLength = isPlainDecimal(length) && lengths.every((line) => line === length)
-  // RFC 9110 §8.6: none on a 204.
-  if (hasLength && status !== 204 && combined(upstream, 'transfer-encoding') === undefined)
+  // RFC 9110 §8.6: none on a 204. A 205 has no content either, whatever it announces (§15.3.6).
+  if (hasLength && status !== 204 && status !== 205 && combined(upstream, 'transfer-encoding') === undefined)
     headers.push(['content-length', length])
 
   const types = lines(upstream, 'content-type')

@@ -37,25 +37,23 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
   #resolve!: (response: UpstreamResponse) => void
   #reject!: (reason: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
-  #waitTimer: NodeJS.Timeout | undefined
+  readonly #leave: () => void
+  #bodyTimer: NodeJS.Timeout | undefined
   #abortReason: Error | undefined
   #queue: Uint8Array[] = []
   #queuedBytes = 0
   #sink: BodySink | undefined
   #outcome: 'open' | 'ended' | Error = 'open'
 
-  constructor(request: UpstreamRequest, bodyFailure: { error?: unknown }) {
+  /** @param leave gives back the place that the request has; called when it is over */
+  constructor(request: UpstreamRequest, bodyFailure: { error?: unknown }, leave: () => void) {
     this.#request = request
     this.#bodyFailure = bodyFailure
+    this.#leave = leave
     this.head = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // undici counts from the moment that the request has a connection. All places of the pool may be taken.
-    this.#waitTimer = setTimeout(
-      () => this.#abort(new CoatcheckError('upstream_timeout', { cause: 'no free connection' })),
-      request.headersTimeoutMs,
-    )
     if (request.signal.aborted) this.#onClientAbort()
     else request.signal.addEventListener('abort', this.#onClientAbort, { once: true })
   }
@@ -63,7 +61,6 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
   // --- What undici calls ------------------------------------------------------------------------------
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    clearTimeout(this.#waitTimer)
     this.#controller = controller
     if (this.#abortReason !== undefined) controller.abort(this.#abortReason)
   }
@@ -74,11 +71,14 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     // undici fails the request with what is thrown here.
     if (status > 599) throw new Error(`The upstream answered with status ${status}`)
     const hasBody = this.#request.method !== 'HEAD' && mayHaveBody(status)
-    this.#resolve({ status, headers: decode(controller.rawHeaders), body: hasBody ? this : null })
+    const headers = decode(controller.rawHeaders)
+    if (hasBody && !isEventStream(headers)) this.#expectBody(this.#request.bodyTimeoutMs)
+    this.#resolve({ status, headers, body: hasBody ? this : null })
     if (!hasBody) this.#sink = discard
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bodyTimer?.refresh()
     if (this.#sink !== undefined) {
       if (!this.#sink.write(chunk)) controller.pause()
       return
@@ -146,14 +146,24 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     if (this.#outcome !== 'open' || this.#abortReason !== undefined) return
     this.#abortReason = reason
     this.#reject(reason)
-    if (this.#controller !== undefined) this.#controller.abort(reason)
-    // Not begun: it gives its place up as soon as it gets one.
-    else clearTimeout(this.#waitTimer)
+    // Without one it has not begun, and is aborted as soon as it does.
+    this.#controller?.abort(reason)
+  }
+
+  /** A body that is silent for so long while somebody waits for it is broken off. */
+  #expectBody(timeoutMs: number): void {
+    if (timeoutMs === 0) return
+    this.#bodyTimer = setTimeout(() => {
+      // Nobody waits while the client takes nothing.
+      if (this.#controller?.paused) this.#bodyTimer?.refresh()
+      else this.#controller?.abort(new CoatcheckError('upstream_timeout', { cause: 'the body stands still' }))
+    }, timeoutMs)
   }
 
   #close(outcome: 'ended' | Error): void {
     this.#outcome = outcome
-    clearTimeout(this.#waitTimer)
+    clearTimeout(this.#bodyTimer)
+    this.#leave()
     this.#request.signal.removeEventListener('abort', this.#onClientAbort)
   }
 
@@ -167,6 +177,11 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     if (code === 'UND_ERR_INVALID_ARG') return new CoatcheckError('internal_error', { cause: error })
     return new CoatcheckError('upstream_unreachable', { cause: error })
   }
+}
+
+function isEventStream(headers: HeaderList): boolean {
+  const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1]
+  return type?.trimStart().toLowerCase().startsWith('text/event-stream') ?? false
 }
 
 const discard: BodySink = {

@@ -19,17 +19,27 @@ export function bodyOf(incoming: IncomingMessage, stallTimeoutMs: number): Reque
   return chunksOf(incoming, stallTimeoutMs)
 }
 
+/** A phone on a bad line sends more. */
+const minBytesPerMs = 1
+
 /**
  * Stopping half-way leaves the connection alone, so that an early answer still gets to the client. A client that
- * keeps us waiting for the next piece is cut off; time that the upstream takes does not count.
+ * keeps us waiting, for the next piece or, in many small ones, on the whole, is cut off; time that the upstream takes
+ * does not count.
  */
 async function* chunksOf(incoming: IncomingMessage, stallTimeoutMs: number): AsyncGenerator<Uint8Array> {
   const iterator: AsyncIterator<Uint8Array> = incoming.iterator({ destroyOnReturn: false })
+  let waitedMs = 0
+  let bytes = 0
   try {
     while (true) {
-      const timer = setTimeout(() => incoming.destroy(new Error('The client stopped sending')), stallTimeoutMs)
+      const patienceMs = Math.max(0, Math.min(stallTimeoutMs, stallTimeoutMs + bytes / minBytesPerMs - waitedMs))
+      const timer = setTimeout(() => incoming.destroy(new Error('The client stopped sending')), patienceMs)
+      const began = performance.now()
       const { done, value } = await iterator.next().finally(() => clearTimeout(timer))
       if (done) return
+      waitedMs += performance.now() - began
+      bytes += value.byteLength
       yield value
     }
   } finally {

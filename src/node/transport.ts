@@ -2,10 +2,16 @@
 import { type Dispatcher, Pool } from 'undici'
 import type { HeaderList, RequestBody, Transport, UpstreamRequest } from '../runtime.ts'
 import { Exchange } from './exchange.ts'
+import { type Places, places } from './places.ts'
 
 export interface NodeTransportOptions {
-  /** Connections to one origin at a time. Default 128; more requests wait. */
+  /**
+   * Connections to one origin at a time, and as many again for uploads. Default 128; more requests wait, ten times as
+   * many at most.
+   */
   connections?: number
+  /** Event streams of one origin at a time. Default 4096. */
+  eventStreams?: number
   /** How long a connection may take to be made, TLS included. Default 5 s. */
   connectTimeoutMs?: number
   /** Certificates to trust besides those that Node trusts (PEM). */
@@ -22,15 +28,20 @@ export interface NodeTransport extends Transport {
  * An answer's body is a `PipedBody`.
  */
 export function nodeTransport(options: NodeTransportOptions = {}): NodeTransport {
-  const pools = new Map<string, Pool>()
+  const lanes = new Map<string, Lane>()
+  const counts: Readonly<Record<LaneKind, number>> = {
+    plain: options.connections ?? 128,
+    upload: options.connections ?? 128,
+    events: options.eventStreams ?? 4096,
+  }
 
-  // Event streams last for hours: they have places of their own, or a few open tabs would use up the pool.
-  function poolFor(request: UpstreamRequest, isEventStream: boolean): Pool {
-    const key = isEventStream ? `events ${request.origin}` : request.origin
-    const existing = pools.get(key)
+  function laneFor(origin: string, kind: LaneKind): Lane {
+    const key = `${kind} ${origin}`
+    const existing = lanes.get(key)
     if (existing !== undefined) return existing
-    const pool = new Pool(request.origin, {
-      connections: isEventStream ? null : (options.connections ?? 128),
+    const count = counts[kind]
+    const pool = new Pool(origin, {
+      connections: count,
       pipelining: 1,
       allowH2: false,
       connect: {
@@ -38,33 +49,53 @@ export function nodeTransport(options: NodeTransportOptions = {}): NodeTransport
         ...(options.ca === undefined ? {} : { ca: [options.ca].flat() }),
       },
     })
-    pools.set(key, pool)
-    return pool
+    const lane = { pool, places: places(count, count * waitingFactor) }
+    lanes.set(key, lane)
+    return lane
   }
 
   return {
     async send(request) {
-      request.signal.throwIfAborted()
-      const isEventStream = accepts(request.headers, 'text/event-stream')
+      const { pool, places } = laneFor(request.origin, laneKind(request))
+      const leave = await places.take(request.signal, request.headersTimeoutMs)
       const bodyFailure: { error?: unknown } = {}
-      const exchange = new Exchange(request, bodyFailure)
-      poolFor(request, isEventStream).dispatch(
+      const exchange = new Exchange(request, bodyFailure, leave)
+      pool.dispatch(
         {
           path: request.target,
           method: request.method as Dispatcher.HttpMethod,
           headers: toFlatList(request),
           body: bodyFor(request.body, bodyFailure),
           headersTimeout: request.headersTimeoutMs,
-          bodyTimeout: isEventStream ? 0 : request.bodyTimeoutMs,
+          // The exchange looks after the body's: an event stream has none.
+          bodyTimeout: 0,
         },
         exchange,
       )
       return exchange.head
     },
     async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
+      await Promise.all([...lanes.values()].map(({ pool }) => pool.destroy()))
     },
   }
+}
+
+/**
+ * Event streams last for hours, and an upload as long as its client likes: each kind has places of its own, or a few
+ * clients would use up those of everybody's reads.
+ */
+type LaneKind = 'plain' | 'upload' | 'events'
+
+interface Lane {
+  readonly pool: Pool
+  readonly places: Places
+}
+
+const waitingFactor = 10
+
+function laneKind({ headers, body }: UpstreamRequest): LaneKind {
+  if (accepts(headers, 'text/event-stream')) return 'events'
+  return body === null || body instanceof Uint8Array ? 'plain' : 'upload'
 }
 
 /** Fields of the connection are undici's to write (RFC 9110 §7.6.1); `Expect` it cannot keep. */
