@@ -373,3 +373,85 @@ test('a body that nobody reads stops the upstream', async () => {
   expect(written).toBe(before)
   answer.body?.cancel()
 })
+
+describe('places', () => {
+  async function* forever(signal: AbortSignal) {
+    yield Buffer.from('a')
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+  }
+
+  test('of reads are not used up by uploads that never end, nor by event streams', async () => {
+    const { origin } = await upstream((incoming, outgoing) => {
+      if (incoming.method === 'POST') return
+      if (incoming.url === '/events') outgoing.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+      else outgoing.end('read')
+    })
+    const sender = transport({ connections: 1, eventStreams: 1 })
+    const end = new AbortController()
+    const upload = sender.send(get(origin, { method: 'POST', body: forever(end.signal), signal: end.signal }))
+    const events = await sender.send(
+      get(origin, { target: '/events', headers: [['accept', 'text/event-stream']], signal: end.signal }),
+    )
+    expect(events.status).toBe(200)
+    expect(await text((await sender.send(get(origin))).body)).toBe('read')
+    end.abort(new Error('enough'))
+    await expect(upload).rejects.toThrow('enough')
+  })
+
+  test('come back after an answer, an error and an abort', async () => {
+    const { origin } = await upstream((incoming, outgoing) => {
+      if (incoming.url === '/reset') incoming.socket.destroy()
+      else if (incoming.url !== '/silent') outgoing.end('read')
+    })
+    const sender = transport({ connections: 1 })
+    for (let round = 0; round < 3; round++) {
+      await expect(sender.send(get(origin, { target: '/reset' }))).rejects.toMatchObject({
+        code: 'upstream_unreachable',
+      })
+      await expect(sender.send(get(origin, { target: '/silent', headersTimeoutMs: 20 }))).rejects.toBeInstanceOf(
+        CoatcheckError,
+      )
+      expect(await text((await sender.send(get(origin))).body)).toBe('read')
+      expect((await sender.send(get(origin, { method: 'HEAD' }))).body).toBeNull()
+      const unread = await sender.send(get(origin))
+      unread.body?.cancel()
+    }
+  })
+
+  test('are waited for in a line that has an end', async () => {
+    const held: (() => void)[] = []
+    const arrived = deferred<void>()
+    const { origin } = await upstream((_incoming, outgoing) => {
+      held.push(() => outgoing.end('read'))
+      arrived.resolve()
+    })
+    const sender = transport({ connections: 1 })
+    const first = sender.send(get(origin))
+    await arrived.promise
+    const waiting = Array.from({ length: 10 }, () => sender.send(get(origin, { headersTimeoutMs: 50 })))
+    const results = Promise.allSettled(waiting)
+    await expect(sender.send(get(origin))).rejects.toMatchObject({ code: 'upstream_busy' })
+    for (const result of await results) expect(result).toMatchObject({ reason: { code: 'upstream_timeout' } })
+    held[0]?.()
+    expect(await text((await first).body)).toBe('read')
+  })
+})
+
+test('asking for events does not lift the time limit of an answer that is none', async () => {
+  const { origin } = await upstream((incoming, outgoing) => {
+    outgoing.setHeader('content-type', incoming.url === '/events' ? 'text/event-stream' : 'application/json')
+    outgoing.write('a')
+  })
+  const ask = { headers: [['accept', 'text/event-stream']] as const, bodyTimeoutMs: 30 }
+  const sender = transport()
+  await expect(text((await sender.send(get(origin, ask))).body)).rejects.toThrow()
+  const events = await sender.send(get(origin, { ...ask, target: '/events' }))
+  const reader = events.body?.stream().getReader()
+  expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('a')
+  const next = reader?.read()
+  // Longer than the limit, by the other answer's own clock.
+  await expect(text((await sender.send(get(origin, ask))).body)).rejects.toThrow()
+  const race = await Promise.race([next?.then(() => 'ended'), Promise.resolve('open')])
+  expect(race).toBe('open')
+  await reader?.cancel()
+})
