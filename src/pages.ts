@@ -78,9 +78,12 @@ function cacheControl(file: PageFile): string {
  * one. Eight letters may be a word (`logo-original.png`), so a digit or two capitals are asked for: a hash that
  * has neither is cached for a short time only.
  */
+const longestEnding = 96
+
 function isHashed(name: string): boolean {
   if (!name.startsWith('/assets/')) return false
-  const hash = /[-.](?:([\w-]{8})|[0-9a-f]{16,})(?:\.[a-z0-9]+)+$/.exec(name)
+  const file = name.slice(name.lastIndexOf('/') + 1).slice(-longestEnding)
+  const hash = /[-.](?:([\w-]{8})|[0-9a-f]{16,})(?:\.[a-z0-9]+)+$/.exec(file)
   if (hash === null) return false
   return hash[1] === undefined || /\d|[A-Z].*[A-Z]/.test(hash[1])
 }

@@ -30,7 +30,8 @@ function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: 
 }
 
 function cspNotices(csp: CspConfig | undefined): string[] {
-  const isBroad = (source: string) => source === '*' || /^'unsafe-|^[a-z]+:$|^(https?:\/\/)?\*($|[:/])/i.test(source)
+  const isBroad = (source: string) =>
+    source === '*' || /^'unsafe-|^'strict-dynamic'|^[a-z]+:$|^(https?:\/\/)?\*($|[:/])/i.test(source)
   return Object.entries(csp ?? {})
     .flatMap(([directive, sources]) =>
       Array.isArray(sources) ? sources.map((source: string) => ({ directive, source })) : [],

@@ -11,6 +11,7 @@ import { isWildcard } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
 import type { ReadRoute } from './route.ts'
 import type { Route, Upstream } from './types.ts'
+import { isLoopbackHost } from './urls.ts'
 
 export function reportConflicts(routes: readonly ReadRoute[], path: string, issues: Issues): void {
   for (const [index, route] of routes.entries()) {
@@ -79,7 +80,14 @@ function reachDifferently({ partial: one }: ReadRoute, { partial: other }: ReadR
 }
 
 function isSameServer(one: Upstream, other: Upstream): boolean {
-  return one.origin === other.origin && one.binding === other.binding
+  return serverOf(one) === serverOf(other) && one.binding === other.binding
+}
+
+/** All names of this machine are one. */
+function serverOf({ origin }: Upstream): string {
+  const url = new URL(origin)
+  if (isLoopbackHost(url.hostname)) url.hostname = 'localhost'
+  return url.origin
 }
 
 /** What a route reaches: one path, or all below it (then with the slash). */

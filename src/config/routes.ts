@@ -44,7 +44,13 @@ function reportOwnPaths(routes: readonly ReadRoute[], path: string, issues: Issu
         problem: `covers ${context.basePath}, where our endpoints are`,
         cure: 'take a narrower path, or set basePath to one that is not below it',
       })
-    } else if (context.hasSpa && partial.path === '/') {
+    } else if (context.hasSpa && isAtOrBelow(prefix, '/assets')) {
+      issues.push({
+        path: at,
+        problem: "is where the app's scripts are, so what the API answers with could run as one",
+        cure: 'take another path, or leave out spa',
+      })
+    } else if (context.hasSpa && (partial.path === '/' || partial.path === '/*')) {
       issues.push({ path: at, problem: 'is where the app itself is', cure: 'take another path, or leave out spa' })
     }
   }

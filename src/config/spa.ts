@@ -19,7 +19,7 @@ export function readSpa(
 ): SpaConfig | undefined {
   if (input === undefined) return undefined
   const { partial, complete } = readObject(fields, input, path, issues)
-  const csp = partial.csp === undefined ? undefined : readCsp(partial.csp, join(path, 'csp'), issues)
+  const csp = partial.csp === undefined ? undefined : readCsp(partial.csp, join(path, 'csp'), issues, ownOrigin)
   const withCsp = csp ? { csp } : {}
   if (!complete) return undefined
   const { dir, proxy } = complete

@@ -89,12 +89,14 @@ async function signIn(services: Services, query: string, transaction: LoginTrans
   const allowed = Object.fromEntries(
     config.session.claims.filter((name) => name in claims).map((name) => [name, claims[name]]),
   )
+  const shownClaims = config.hooks.claims?.(allowed) ?? allowed
+  if (shownClaims instanceof Promise) throw new TypeError('hooks.claims gave a promise: it may not be async')
   return {
     issuer: config.provider.issuer,
     tokens,
     idToken,
     idTokenClaims: claims,
-    shownClaims: config.hooks.claims?.(allowed) ?? allowed,
+    shownClaims,
   }
 }
 

@@ -131,13 +131,18 @@ function ownFields(
   fields.push(['x-forwarded-host', config.host], ['x-forwarded-proto', config.isSecureOrigin ? 'https' : 'http'])
   const hook = config.hooks.onUpstreamRequest
   const added = hook?.({ route: route.path, method: c.req.method, target, claims: open?.session.claims })
+  if (added instanceof Promise) throw internalError('hooks.onUpstreamRequest gave a promise: it may not be async')
   for (const [name, value] of Object.entries(added ?? {})) fields.push(checkedField(name.toLowerCase(), value))
   return fields
 }
 
 function checkedField(name: string, value: string): [string, string] {
   if (isPlainName(name) && isFieldValue(value) && !isNeverForwarded(name)) return [name, value]
-  throw new CoatcheckError('internal_error', { cause: new Error(`hooks.onUpstreamRequest may not set ${name}`) })
+  throw internalError(`hooks.onUpstreamRequest may not set ${name}`)
+}
+
+function internalError(message: string): CoatcheckError {
+  return new CoatcheckError('internal_error', { cause: new Error(message) })
 }
 
 /** Whatever sets a cookie is private and not stored (SEC-12). A stream is not activity (C5). */

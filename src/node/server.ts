@@ -116,6 +116,9 @@ function requestListener(
 function refusal(incoming: IncomingMessage): number | undefined {
   // RFC 9110 §9.3.8: TRACE would echo the cookies. TRACK is its old double.
   if (incoming.method === 'TRACE' || incoming.method === 'TRACK') return 405
+  // RFC 9112 §6.1: a coding that we do not take off must not reach an upstream as if we had.
+  const coding = incoming.headers['transfer-encoding']
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked') return 501
   // RFC 9112 §3.2: two of them, and who is in front may have read the other one.
   let hosts = 0
   for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
