@@ -40,7 +40,8 @@ export default defineConfig({
         test: {
           name: 'contract:mounted',
           include: ['test/contract/**/*.test.ts'],
-          env: { COATCHECK_RUNTIME: 'node', COATCHECK_MOUNTED: 'true' },
+          // The other way to run each: in an app of one's own, and with the ledger in a file.
+          env: { COATCHECK_RUNTIME: 'node', COATCHECK_MOUNTED: 'true', COATCHECK_COORDINATOR: 'sqlite' },
         },
       },
     ],

@@ -36,7 +36,12 @@ async function main(): Promise<void> {
   if (isDevelopment && isOnWorkers) throw new Error('--dev and --workers: Vite stands behind the app on Node only')
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void stop())
   const startedAt = performance.now()
-  const provider = await startProvider({ appOrigin, port: Number(process.env.PROVIDER_PORT ?? 4000) })
+  const accessTokenSeconds = Number(process.env.ACCESS_TOKEN_SECONDS ?? 60)
+  const provider = await startProvider({
+    appOrigin,
+    port: Number(process.env.PROVIDER_PORT ?? 4000),
+    accessTokenSeconds,
+  })
   running.push({ close: () => provider.stop() })
   const api = await startApi({
     port: Number(process.env.API_PORT ?? 4001),
@@ -60,7 +65,7 @@ async function main(): Promise<void> {
   if (!isDevelopment) await buildPages()
   running.push(await (isOnWorkers ? startOnWorkers(env) : startOnNode(env)))
   if (isStopping) return stop()
-  console.log(banner(provider.issuer, api.url, Math.round(performance.now() - startedAt)))
+  console.log(banner(provider.issuer, api.url, accessTokenSeconds, Math.round(performance.now() - startedAt)))
 }
 
 async function startOnNode(env: Record<string, string>) {
@@ -93,7 +98,7 @@ async function stop(): Promise<void> {
   for (const part of running.splice(0).reverse()) await part.close()
 }
 
-function banner(issuer: string, apiUrl: string, ms: number): string {
+function banner(issuer: string, apiUrl: string, accessTokenSeconds: number, ms: number): string {
   const users = demoAccounts.map(({ username, password }) => `${username} / ${password}`).join('   or   ')
   return `
   Coatcheck demo, ready in ${ms} ms
@@ -104,6 +109,6 @@ function banner(issuer: string, apiUrl: string, ms: number): string {
 
   Sign in as  ${users}
 
-  Access tokens live for a minute. Ctrl-C stops everything.
+  Access tokens live for ${accessTokenSeconds} s. Ctrl-C stops everything.
 `
 }

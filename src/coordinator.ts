@@ -43,8 +43,11 @@ export interface Coordinator {
   /** Waits for the lease, and takes it. It lapses after `ttlMs` unless renewed (R6). */
   acquireLease(sessionId: string, ttlMs: number): Promise<Lease>
 
-  /** Makes durable that a refresh of this version is about to be sent (R3). Rejects if it cannot. */
-  recordAttempt(sessionId: string, version: number): Promise<void>
+  /**
+   * Makes durable that a refresh of this version is about to be sent (R3). Rejects if it cannot. Of a session
+   * that is not known yet, a stub of this version is kept from now on.
+   */
+  recordAttempt(sessionId: string, version: number, keepUntil: number): Promise<void>
 
   /** Takes back the attempt of a request that surely did not reach the authorization server. */
   clearAttempt(sessionId: string): Promise<void>

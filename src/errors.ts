@@ -29,6 +29,10 @@ export const problems = {
 
 export type ErrorCode = keyof typeof problems
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(problems, text)
+}
+
 export interface CoatcheckErrorOptions {
   /** More members of the problem document. Never a token, a claim, or text that came with the request. */
   members?: Readonly<Record<string, string | number | boolean>>

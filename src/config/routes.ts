@@ -50,7 +50,7 @@ function reportOwnPaths(routes: readonly ReadRoute[], path: string, issues: Issu
         problem: "is where the app's scripts are, so what the API answers with could run as one",
         cure: 'take another path, or leave out spa',
       })
-    } else if (context.hasSpa && (partial.path === '/' || partial.path === '/*')) {
+    } else if (context.hasSpa && partial.path === '/') {
       issues.push({ path: at, problem: 'is where the app itself is', cure: 'take another path, or leave out spa' })
     }
   }

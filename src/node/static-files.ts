@@ -27,6 +27,9 @@ const codings = [
   ['gzip', '.gz'],
 ] as const
 
+/** What no built app has, and the folder that it was built from has. */
+const sourceMarks = ['package.json', 'node_modules']
+
 /** Small files stay in memory; larger ones are read from the disk when they are asked for. */
 const memoryLimitBytes = 1024 * 1024
 
@@ -34,12 +37,18 @@ const memoryLimitBytes = 1024 * 1024
  * Every file under `dir` by its path as in a URL (`/assets/app.js`), decoded. Leaves out what begins with a dot,
  * and links: one that points out of the folder would publish what is behind it.
  *
- * Rejects when the folder or its `index.html` is missing.
+ * Rejects when the folder or its `index.html` is missing, and when it is the source of an app.
  */
 export async function readStaticFiles(dir: string): Promise<Map<string, StaticFile>> {
   const root = path.resolve(dir)
   if (!(await isFile(path.join(root, 'index.html')))) {
     throw new Error(`spa.dir: there is no index.html in ${dir}. Build the app first, or name the folder it is built to`)
+  }
+  for (const name of sourceMarks) {
+    if ((await lstat(path.join(root, name)).catch(unlessMissing)) === undefined) continue
+    throw new Error(
+      `spa.dir: ${name} is in ${dir}, so it is the source and all of it would be public. Name the folder that the app is built to`,
+    )
   }
   const contents = new Map<string, StaticContent>()
   await collect(root, '', contents)

@@ -30,10 +30,13 @@ export async function authorizationUrl(
   passedOn: PassedOnParameters,
 ): Promise<URL> {
   const { provider } = server
+  const requiredAcr = provider.authorizationParameters.acr_values
   return client.buildAuthorizationUrl(await server.configuration(), {
     ...provider.authorizationParameters,
     ...(provider.resource && { resource: provider.resource }),
     ...passedOn,
+    // How strongly to authenticate is the operator's to say: the page cannot ask for less.
+    ...(requiredAcr !== undefined && { acr_values: requiredAcr }),
     response_type: 'code',
     redirect_uri: server.redirectUri,
     scope: provider.scope,

@@ -127,7 +127,7 @@ export function ledger({ coordinator, sealer, clock, idleSeconds, absoluteSecond
       await coordinator.end(sessionId, clock.now() + absoluteSeconds * 1000 + skewMs)
     },
     acquireLease: (sessionId, ttlMs) => coordinator.acquireLease(sessionId, ttlMs),
-    recordAttempt: (session) => coordinator.recordAttempt(session.id, session.version),
+    recordAttempt: (session) => coordinator.recordAttempt(session.id, session.version, endOf(session)),
     clearAttempt: (session) => coordinator.clearAttempt(session.id),
   }
 }

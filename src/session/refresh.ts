@@ -73,6 +73,8 @@ export function refresher(options: RefresherOptions): Refresher {
       const known = await ledger.read(session.id)
       if (known?.isEnded) throw loginRequired(session)
       if (known && known.version > session.version) return known.session ?? tokensUnknown(session)
+      // Somebody sent this refresh token before and left no answer: a process that died, or its lease lapsed (R6).
+      if (known?.attemptedAt !== undefined) doubtful.set(session.id, session.version, session.endsAt * 1000)
       await ledger.recordAttempt(session)
       return await settle(session, await sendTwiceIfLost(session))
     } finally {
@@ -123,6 +125,8 @@ export function refresher(options: RefresherOptions): Refresher {
       case 'lost':
         return backOff(session, outcome, undefined)
       case 'unavailable':
+        // An answer, and no new tokens in it: this attempt is over. One before it may still be in doubt.
+        if (doubtful.get(session.id) !== session.version) await ledger.clearAttempt(session)
         return backOff(session, outcome, outcome.retryAfterSeconds)
     }
   }

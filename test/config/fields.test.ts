@@ -269,7 +269,11 @@ refuses(
   'routes[].path of an app',
   'routes[0].path',
   (path) => good({ spa: { dir: 'dist' }, routes: [goodRoute({ path })] }),
-  [['/', 'where the app itself is']],
+  [
+    ['/', 'where the app itself is'],
+    ['/assets/*', "where the app's scripts are"],
+    ['/assets/api', "where the app's scripts are"],
+  ],
 )
 refuses(
   'routes[].upstream',
@@ -485,6 +489,15 @@ refuses('spa.csp', 'spa.csp', csp, [
     'http://cdn.example.com',
   ].map((source): Row => [{ scriptSrc: [source] }, 'injected script']),
   [{ workerSrc: ['data:'] }, 'injected script'],
+  ...[
+    "'self'",
+    "'SELF'",
+    'https://app.example.com',
+    'https://app.example.com/x/',
+    'app.example.com',
+    'app.example.com:*',
+  ].map((source): Row => [{ scriptSrc: [source] }, 'what the API answers with']),
+  [{ workerSrc: ["'self'"] }, 'what the API answers with'],
   [{ reportUri: 'http://a.example/r' }, 'not an address'],
   [{ reportUri: '//a.example/r' }, 'not an address'],
   [{ reportUri: '/r; script-src *' }, 'not an address'],
@@ -507,6 +520,8 @@ refuses('hooks', 'hooks', (hooks) => good({ hooks }), [
   [{ claims: 1 }, 'claims has to be a function'],
   [{ onUpstreamRequest: {} }, 'onUpstreamRequest has to be a function'],
   [{ onSessionEnd: [] }, 'onSessionEnd has to be a function'],
+  [{ claims: async () => ({}) }, 'claims is async'],
+  [{ onUpstreamRequest: async () => undefined }, 'onUpstreamRequest is async'],
   [{ onLogn: () => undefined }, 'onLogn is not a known setting → write onLogin'],
 ])
 refuses('thirdPartyInitiatedLogin', 'thirdPartyInitiatedLogin', (value) => good({ thirdPartyInitiatedLogin: value }), [
@@ -540,6 +555,13 @@ describe('what is close to a mistake and is none', () => {
       { spa: { dir: 'dist', csp: { scriptSrc: ["'sha256-abc='", "'wasm-unsafe-eval'", 'https://cdn.example.com'] } } },
     ],
     ['a worker from a blob', { spa: { dir: 'dist', csp: { workerSrc: ['blob:'] } } }],
+    [
+      'a script of another origin on the same host',
+      { spa: { dir: 'dist', csp: { scriptSrc: ['https://app.example.com:8443'] } } },
+    ],
+    ['async work at sign-in', { hooks: { onLogin: async () => undefined, onSessionEnd: async () => undefined } }],
+    ['a route beside the assets', { spa: { dir: 'dist' }, routes: [goodRoute({ path: '/assets-api/*' })] }],
+    ['assets of an API where there is no app', { routes: [goodRoute({ path: '/assets/*' })] }],
     ['a path that begins as ours does', { routes: [goodRoute({ path: '/bffs/*' })] }],
     [
       'the same path with other methods',

@@ -33,6 +33,11 @@ describe('one resource that two routes reach with different auth', () => {
       open({ path: '/b', upstream: 'https://x.internal/v1' }),
     ],
     [
+      'whatever the name of this machine',
+      session({ path: '/a', upstream: 'http://localhost:4001/v1' }),
+      open({ path: '/b', upstream: 'http://127.0.0.1:4001/v1' }),
+    ],
+    [
       'also where the narrower path takes over',
       session({ path: '/a/*', upstream: 'https://x.internal/v1' }),
       open({ path: '/a/prices', upstream: 'https://x.internal/v1/prices' }),

@@ -343,6 +343,69 @@ describe('files', () => {
   })
 })
 
+describe('what people have uploaded', () => {
+  it.each([
+    [
+      'text/html',
+      '<!doctype html><script>document.title = "ran"; fetch("/api/orders", { headers: { "X-CSRF": "1" } })</script>',
+    ],
+    ['image/svg+xml', '<svg xmlns="http://www.w3.org/2000/svg"><script>top.document.title = "ran"</script></svg>'],
+    ['text/javascript', 'document.title = "ran"'],
+  ])('does not run on the origin of the app: %s', async (type, content) => {
+    const page = await openSignedIn('/files')
+    const url = await page.evaluate(
+      async ([contentType, body]) => {
+        const headers = { 'X-CSRF': '1', 'Content-Type': contentType as string }
+        const answer = await fetch('/api/files?filename=harmless.txt', {
+          method: 'POST',
+          headers,
+          body: body as string,
+        })
+        const { id } = (await answer.json()) as { id: string }
+        return `/api/files/${id}?inline=1`
+      },
+      [type, content],
+    )
+    const title = await page.title()
+    await page.evaluate(
+      (to) =>
+        Promise.all(
+          ['script', 'iframe', 'object', 'embed', 'img'].map(
+            (name) =>
+              new Promise((resolve) => {
+                const made = document.createElement(name)
+                made.onload = made.onerror = resolve
+                made.setAttribute(name === 'object' ? 'data' : 'src', to)
+                document.body.append(made)
+                // What the policy refuses tells some elements and not others.
+                if (name === 'object' || name === 'embed') requestAnimationFrame(resolve)
+              }),
+          ),
+        ),
+      url,
+    )
+    expect(await page.title()).toBe(title)
+
+    const typed = await context.newPage()
+    const answer = await typed.goto(origin + url)
+    expect(answer?.headers()['content-security-policy']).toContain("default-src 'none'")
+    expect(await typed.title()).not.toBe('ran')
+
+    const opened = Promise.race([page.waitForEvent('download'), page.waitForEvent('load')])
+    await page.evaluate((to) => {
+      const link = document.createElement('a')
+      link.href = to
+      document.body.append(link)
+      link.click()
+    }, url)
+    await opened
+    expect(await page.title()).not.toBe('ran')
+    // The policy's refusals are what this is about.
+    await context.close()
+    complaints.length = 0
+  })
+})
+
 describe('when something goes wrong', () => {
   it.each([
     ['Not found', 'the API', '404', 'There is nothing here.'],
@@ -428,6 +491,57 @@ describe('when something goes wrong', () => {
     await page.getByText('You are now signed in as Grace Hopper').waitFor()
     expect(await page.getByLabel('Notes').inputValue()).toBe('')
     expect(await page.evaluate(() => JSON.stringify(sessionStorage))).not.toContain('Ada’s own')
+  })
+})
+
+describe('two tabs of one browser', () => {
+  it('that sign in at the same time as two people end with one of them, in both', async () => {
+    const page = await newPage()
+    const other = await context.newPage()
+    const names = ['ada', 'grace'] as const
+    const tabs = [page, other]
+    await Promise.all(tabs.map((tab) => tab.goto(`${origin}/bff/login?return_to=/&prompt=login`)))
+    // Both forms are open; the second to be sent is the last to come back.
+    for (const [index, tab] of tabs.entries()) {
+      await tab.getByLabel('Username').fill(names[index] as string)
+      await tab.getByLabel('Password').fill(`${names[index]}-demo`)
+      await tab.getByRole('button', { name: /sign in/i }).click()
+      const allow = tab.getByRole('button', { name: /allow/i })
+      const isBack = tab.getByRole('button', { name: 'Sign out' })
+      await allow.or(isBack).first().waitFor()
+      if (await allow.isVisible()) await allow.click()
+      await isBack.waitFor()
+    }
+    for (const tab of tabs) {
+      await tab.reload()
+      await tab.getByText('Grace Hopper').first().waitFor()
+    }
+  })
+})
+
+describe('access tokens that end all the time', () => {
+  it('are renewed unseen, under calls that never pause', async () => {
+    const hasty = await startDemo({ ACCESS_TOKEN_SECONDS: '5' })
+    try {
+      const page = await newPage()
+      await page.goto(`${hasty.origin}/orders`)
+      await signIn(page, 'ada', hasty.origin)
+      const statuses = await page.evaluate(async () => {
+        const seen = new Set<number>()
+        const end = Date.now() + 12_000
+        while (Date.now() < end) {
+          const calls = ['/api/orders', '/api/products', '/api/customers', '/api/files']
+          const answers = await Promise.all(calls.map((call) => fetch(call, { headers: { 'X-CSRF': '1' } })))
+          for (const answer of answers) seen.add(answer.status)
+        }
+        return [...seen]
+      })
+      expect(statuses).toEqual([200])
+      await page.reload()
+      await page.getByText('Ada Lovelace').first().waitFor()
+    } finally {
+      await hasty.stop()
+    }
   })
 })
 

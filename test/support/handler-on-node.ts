@@ -1,7 +1,11 @@
 /** Coatcheck in this process, on Node's own server. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import { nodeRuntime } from '../../src/node/runtime.ts'
 import { serve } from '../../src/node/serve.ts'
+import { sqliteCoordinator } from '../../src/node/sqlite-coordinator.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
 import { tokenHandler } from '../../src/token-handler.ts'
@@ -12,7 +16,12 @@ export async function startHandler(system: SystemConfig, port: number): Promise<
   let offset = 0
   const clock = { now: () => Date.now() + offset }
   const runtime = nodeRuntime({ clock })
-  const store = cookieStore({ coordinator: memoryCoordinator({ clock }) })
+  const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-'))
+  const coordinator =
+    process.env.COATCHECK_COORDINATOR === 'sqlite'
+      ? sqliteCoordinator({ file: path.join(folder, 'ledger.sqlite'), clock })
+      : memoryCoordinator({ clock })
+  const store = cookieStore({ coordinator })
   const config = resolveConfig({ ...system, session: { ...system.session, store } }, {})
   const handler = tokenHandler(config, { runtime, report: () => undefined })
   const app = process.env.COATCHECK_MOUNTED === 'true' ? mounted(handler) : handler.routes
@@ -22,6 +31,10 @@ export async function startHandler(system: SystemConfig, port: number): Promise<
     async setClockOffset(ms) {
       offset = ms
     },
-    stop: () => server.close(),
+    async stop() {
+      await server.close()
+      await coordinator.close()
+      await rm(folder, { recursive: true })
+    },
   }
 }

@@ -20,8 +20,6 @@ interface Result {
 
 /** Stubs and tombstones are small: so many times more of them than of full entries. */
 const stubFactor = 10
-/** Longer than any token request is waited for. */
-const attemptLifetimeMs = 10 * 60 * 1000
 
 export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coordinator {
   const clock = options.clock ?? { now: () => Date.now() }
@@ -31,13 +29,14 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
   const payloads = new ExpiringMap<string>(clock, maxEntries * stubFactor)
   /** Those of `payloads` that may go when room is needed, the first confirmed first. */
   const confirmed = new ExpiringMap<true>(clock, maxEntries * stubFactor)
-  const tombstones = new ExpiringMap<true>(clock, maxEntries * stubFactor)
+  /** The value is the time until which it is kept. */
+  const tombstones = new ExpiringMap<number>(clock, maxEntries * stubFactor)
   const attempts = new ExpiringMap<{ version: number; at: number }>(clock, maxEntries)
   const results = new ExpiringMap<Result>(clock, maxEntries)
   const leases = new Map<string, Promise<void>>()
 
   function view(sessionId: string): LedgerEntry | undefined {
-    const isEnded = tombstones.get(sessionId) === true
+    const isEnded = tombstones.get(sessionId) !== undefined
     const version = versions.get(sessionId)?.version
     if (version === undefined)
       return isEnded ? { version: 0, payload: undefined, attempt: undefined, isEnded } : undefined
@@ -96,8 +95,9 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
       }
     },
 
-    async recordAttempt(sessionId, version) {
-      attempts.set(sessionId, { version, at: clock.now() }, clock.now() + attemptLifetimeMs)
+    async recordAttempt(sessionId, version, keepUntil) {
+      attempts.set(sessionId, { version, at: clock.now() }, keepUntil)
+      if (!versions.get(sessionId)) versions.set(sessionId, { version, keepUntil }, keepUntil)
     },
 
     async clearAttempt(sessionId) {
@@ -106,7 +106,8 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
 
     async end(sessionId, keepUntil) {
       const known = view(sessionId)
-      tombstones.set(sessionId, true, keepUntil)
+      const until = Math.max(keepUntil, tombstones.get(sessionId) ?? 0)
+      tombstones.set(sessionId, until, until)
       versions.delete(sessionId)
       payloads.delete(sessionId)
       confirmed.delete(sessionId)

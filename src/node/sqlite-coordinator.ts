@@ -1,0 +1,265 @@
+/**
+ * The coordinator of one machine: any number of processes, over restarts and crashes, in a file (Node's own
+ * `node:sqlite`). The file holds ciphertext and random ids only (S1).
+ *
+ * A read is a point lookup of some microseconds. A write waits for the disk, on the event loop: there are two for a
+ * refresh and one for a sign-out.
+ */
+import { randomUUID } from 'node:crypto'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Coordinator, LedgerEntry } from '../coordinator.ts'
+import { CoatcheckError, isErrorCode } from '../errors.ts'
+import type { Clock } from '../runtime.ts'
+
+export interface SqliteCoordinatorOptions {
+  /** Where to keep it. Every process of this front end names the same file, on a local disk. */
+  file: string
+  clock?: Clock
+}
+
+/** A different number is a file of another release. */
+const schemaVersion = 1
+const schema = `
+  CREATE TABLE IF NOT EXISTS session (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    payload TEXT,
+    attempt_version INTEGER,
+    attempt_at INTEGER,
+    is_ended INTEGER NOT NULL DEFAULT 0,
+    keep_until INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS session_keep_until ON session (keep_until);
+  CREATE TABLE IF NOT EXISTS lease (
+    id TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS result (
+    key TEXT PRIMARY KEY,
+    value TEXT,
+    error TEXT,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${schemaVersion};
+`
+/** Writers of other processes are done within a few of these. */
+const busyTimeoutMs = 1000
+const pollMs = 25
+const sweepEveryMs = 60_000
+const sweepRows = 1000
+
+interface SessionRow {
+  version: number
+  payload: string | null
+  attempt_version: number | null
+  attempt_at: number | null
+  is_ended: number
+}
+
+/** @throws Error when the file cannot be opened, or is of another release */
+export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: SqliteCoordinatorOptions): Coordinator {
+  const database = open(file)
+  const statement = (sql: string) => database.prepare(sql)
+  const readSession = statement(
+    'SELECT version, payload, attempt_version, attempt_at, is_ended FROM session WHERE id = ? AND keep_until > ?',
+  )
+  const writeSession = statement(
+    `INSERT INTO session (id, version, payload, keep_until) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+      version = excluded.version, payload = excluded.payload, keep_until = excluded.keep_until,
+      attempt_version = NULL, attempt_at = NULL, is_ended = 0`,
+  )
+  const writeAttempt = statement(
+    `INSERT INTO session (id, version, attempt_version, attempt_at, keep_until) VALUES (?1, ?2, ?2, ?3, ?4)
+      ON CONFLICT (id) DO UPDATE SET attempt_version = excluded.attempt_version, attempt_at = excluded.attempt_at`,
+  )
+  const clearAttempt = statement('UPDATE session SET attempt_version = NULL, attempt_at = NULL WHERE id = ?')
+  const writeTombstone = statement(
+    `INSERT INTO session (id, version, is_ended, keep_until) VALUES (?, 0, 1, ?) ON CONFLICT (id) DO UPDATE SET
+      version = 0, payload = NULL, attempt_version = NULL, attempt_at = NULL, is_ended = 1,
+      keep_until = max(keep_until, excluded.keep_until)`,
+  )
+  const takeLease = statement(
+    `INSERT INTO lease (id, holder, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET
+      holder = excluded.holder, expires_at = excluded.expires_at WHERE lease.expires_at <= ?4`,
+  )
+  const renewLease = statement('UPDATE lease SET expires_at = ? WHERE id = ? AND holder = ? AND expires_at > ?')
+  const dropLease = statement('DELETE FROM lease WHERE id = ? AND holder = ?')
+  const claimResult = statement(
+    `INSERT INTO result (key, expires_at) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET
+      value = NULL, error = NULL, expires_at = excluded.expires_at WHERE result.expires_at <= ?3`,
+  )
+  const settleResult = statement('UPDATE result SET value = ?, error = ? WHERE key = ?')
+  const readResult = statement('SELECT value, error FROM result WHERE key = ? AND expires_at > ?')
+  const sweeps = ['session WHERE keep_until', 'lease WHERE expires_at', 'result WHERE expires_at'].map((where) => {
+    const [table] = where.split(' ')
+    const key = table === 'result' ? 'key' : 'id'
+    return statement(`DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${where} <= ? LIMIT ${sweepRows})`)
+  })
+  let sweptAt = clock.now()
+
+  const read = (sessionId: string) => {
+    const row = first<SessionRow>(readSession, sessionId, clock.now())
+    return row && toEntry(row)
+  }
+
+  function sweep(): void {
+    if (clock.now() - sweptAt < sweepEveryMs) return
+    sweptAt = clock.now()
+    for (const one of sweeps) one.run(sweptAt)
+  }
+
+  /** Nobody else writes between what `work` reads and what it writes. */
+  function atomically<Value>(work: () => Value): Value {
+    return guarded(() => {
+      database.exec('BEGIN IMMEDIATE')
+      try {
+        const value = work()
+        database.exec('COMMIT')
+        return value
+      } catch (error) {
+        if (database.isTransaction) database.exec('ROLLBACK')
+        throw error
+      }
+    })
+  }
+
+  async function settled(key: string, ttlMs: number): Promise<string> {
+    const end = clock.now() + ttlMs
+    while (clock.now() < end) {
+      const row = guarded(() => first<{ value: string | null; error: string | null }>(readResult, key, clock.now()))
+      if (row === undefined) break
+      if (row.value !== null) return row.value
+      if (row.error !== null) throw toError(row.error)
+      await delay(pollMs)
+    }
+    // Whoever did it is gone, and it must not be done twice.
+    throw unavailable(new Error('what another process began was never finished'))
+  }
+
+  return {
+    name: 'sqlite',
+    isInProcess: false,
+
+    async read(sessionId) {
+      return guarded(() => read(sessionId))
+    },
+
+    async commit(sessionId, parentVersion, { version, payload, keepUntil }) {
+      return atomically(() => {
+        const known = read(sessionId)
+        if (known?.isEnded) return 'ended'
+        if (known && known.version !== parentVersion) return 'stale'
+        writeSession.run(sessionId, version, payload, keepUntil)
+        sweep()
+        return 'committed'
+      })
+    },
+
+    /** A disk has room: entries stay whole until every older seal has idled out (R9). */
+    confirm() {},
+
+    async acquireLease(sessionId, ttlMs) {
+      const holder = randomUUID()
+      const tryToTake = () =>
+        guarded(() => takeLease.run(sessionId, holder, clock.now() + ttlMs, clock.now()).changes === 1)
+      while (!tryToTake()) await delay(pollMs)
+      return {
+        renew: async (moreMs) =>
+          guarded(() => renewLease.run(clock.now() + moreMs, sessionId, holder, clock.now()).changes === 1),
+        release: async () => guarded(() => void dropLease.run(sessionId, holder)),
+      }
+    },
+
+    async recordAttempt(sessionId, version, keepUntil) {
+      guarded(() => writeAttempt.run(sessionId, version, clock.now(), keepUntil))
+    },
+
+    async clearAttempt(sessionId) {
+      guarded(() => clearAttempt.run(sessionId))
+    },
+
+    async end(sessionId, keepUntil) {
+      return atomically(() => {
+        const known = read(sessionId)
+        writeTombstone.run(sessionId, keepUntil)
+        sweep()
+        return known
+      })
+    },
+
+    async once(key, ttlMs, work) {
+      const isFirst = guarded(() => claimResult.run(key, clock.now() + ttlMs, clock.now()).changes === 1)
+      if (!isFirst) return settled(key, ttlMs)
+      try {
+        const value = await work()
+        guarded(() => settleResult.run(value, null, key))
+        return value
+      } catch (error) {
+        guarded(() => settleResult.run(null, error instanceof CoatcheckError ? error.code : '', key))
+        throw error
+      }
+    },
+
+    async recall(key) {
+      return guarded(() => first<{ value: string | null }>(readResult, key, clock.now())?.value ?? undefined)
+    },
+
+    async close() {
+      if (database.isOpen) database.close()
+    },
+  }
+}
+
+function open(file: string): DatabaseSync {
+  try {
+    // Here, because Node warns whoever loads it that it is new.
+    const sqlite = process.getBuiltinModule('node:sqlite')
+    const database = new sqlite.DatabaseSync(file, { timeout: busyTimeoutMs })
+    // FULL: what is answered as written survives a power cut too (R3).
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+    const version = first<{ user_version: number }>(database.prepare('PRAGMA user_version'))?.user_version
+    if (version !== 0 && version !== schemaVersion) {
+      database.close()
+      throw new Error('it was written by another release: name a new file')
+    }
+    database.exec(`BEGIN IMMEDIATE; ${schema} COMMIT`)
+    return database
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`sqliteCoordinator: cannot use ${file}: ${reason}`, { cause })
+  }
+}
+
+function first<Row>(statement: StatementSync, ...parameters: SQLInputValue[]): Row | undefined {
+  return statement.get(...parameters) as Row | undefined
+}
+
+function toEntry(row: SessionRow): LedgerEntry {
+  const { attempt_version: version, attempt_at: at } = row
+  return {
+    version: row.version,
+    payload: row.payload ?? undefined,
+    attempt: version === null || at === null ? undefined : { version, at },
+    isEnded: row.is_ended === 1,
+  }
+}
+
+function guarded<Value>(work: () => Value): Value {
+  try {
+    return work()
+  } catch (cause) {
+    if (cause instanceof CoatcheckError) throw cause
+    throw unavailable(cause)
+  }
+}
+
+function unavailable(cause: unknown): CoatcheckError {
+  return new CoatcheckError('store_unavailable', { headers: { 'Retry-After': '2' }, cause })
+}
+
+/** What failed in another process, as far as the browser may know it. */
+function toError(code: string): Error {
+  return isErrorCode(code) ? new CoatcheckError(code) : new Error('it failed in another process')
+}

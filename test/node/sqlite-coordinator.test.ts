@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sqliteCoordinator } from '../../src/node/sqlite-coordinator.ts'
+import { describeCoordinator } from '../session/coordinator-suite.ts'
+
+let folder: string
+let count = 0
+const nextFile = () => path.join(folder, `ledger-${++count}.sqlite`)
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-sqlite-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+describeCoordinator('SQLite', async () => {
+  let offset = 0
+  const clock = { now: () => Date.now() + offset }
+  const file = nextFile()
+  const coordinator = sqliteCoordinator({ file, clock })
+  const other = sqliteCoordinator({ file, clock })
+  return {
+    coordinator,
+    other,
+    clock,
+    async advance(ms) {
+      offset += ms
+    },
+    async stop() {
+      await coordinator.close()
+      await other.close()
+    },
+  }
+})
+
+/** A process of its own that does `body` with `coordinator`, then waits to be killed. */
+async function processThat(file: string, body: string): Promise<ChildProcess> {
+  const module = pathToFileURL(path.resolve('src/node/sqlite-coordinator.ts')).href
+  const code = `import { sqliteCoordinator } from '${module}'
+const coordinator = sqliteCoordinator({ file: ${JSON.stringify(file)} })
+${body}
+process.stdout.write('done')
+setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+  for await (const chunk of child.stdout ?? []) if (String(chunk).includes('done')) break
+  return child
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}
+
+describe('a process that is killed', () => {
+  const until = Date.now() + 60_000
+
+  it('has lost nothing of what it said was written', async () => {
+    const file = nextFile()
+    await kill(
+      await processThat(
+        file,
+        `await coordinator.commit('s', 1, { version: 2, payload: 'p', keepUntil: ${until} })
+await coordinator.recordAttempt('s', 2, ${until})
+await coordinator.end('t', ${until})`,
+      ),
+    )
+    const next = sqliteCoordinator({ file })
+    expect(await next.read('s')).toMatchObject({ version: 2, payload: 'p', attempt: { version: 2 } })
+    expect((await next.read('t'))?.isEnded).toBe(true)
+    await next.close()
+  })
+
+  it('keeps nobody waiting for its lease longer than the lease', async () => {
+    const file = nextFile()
+    const child = await processThat(file, "await coordinator.acquireLease('s', 500)")
+    const next = sqliteCoordinator({ file })
+    await kill(child)
+    const lease = await next.acquireLease('s', 500)
+    expect(await lease.renew(500)).toBe(true)
+    await next.close()
+  })
+
+  it('lets nobody do again what it began and may have done', async () => {
+    const file = nextFile()
+    await kill(
+      await processThat(
+        file,
+        "await new Promise((began) => void coordinator.once('k', 1000, () => new Promise(() => began())))",
+      ),
+    )
+    const next = sqliteCoordinator({ file })
+    await expect(next.once('k', 1000, async () => 'again')).rejects.toMatchObject({ code: 'store_unavailable' })
+    await next.close()
+  })
+})
+
+describe('a file that cannot be used', () => {
+  it('is named with the reason', async () => {
+    expect(() => sqliteCoordinator({ file: path.join(folder, 'no/such/folder.sqlite') })).toThrow(
+      /sqliteCoordinator: cannot use .*no\/such\/folder\.sqlite: unable to open/,
+    )
+    const text = path.join(folder, 'text.sqlite')
+    await writeFile(text, 'this is no database, and long enough to be looked at as one '.repeat(20))
+    expect(() => sqliteCoordinator({ file: text })).toThrow(/cannot use .*not a database/)
+  })
+
+  it('of another release is left as it is', () => {
+    const file = nextFile()
+    const database = new DatabaseSync(file)
+    database.exec('PRAGMA user_version = 9')
+    database.close()
+    expect(() => sqliteCoordinator({ file })).toThrow('written by another release: name a new file')
+  })
+
+  it('that others have locked is a store that cannot be asked, and works when they are done', async () => {
+    const file = nextFile()
+    const coordinator = sqliteCoordinator({ file })
+    const holder = new DatabaseSync(file)
+    holder.exec('BEGIN IMMEDIATE')
+    const entry = { version: 2, payload: 'p', keepUntil: Date.now() + 60_000 }
+    await expect(coordinator.commit('s', 1, entry)).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(await coordinator.read('s')).toBeUndefined()
+    holder.exec('ROLLBACK')
+    holder.close()
+    expect(await coordinator.commit('s', 1, entry)).toBe('committed')
+    await coordinator.close()
+    await expect(coordinator.read('s')).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+})
