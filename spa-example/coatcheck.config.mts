@@ -1,5 +1,6 @@
 /** The demo's configuration, as an operator would write one. `start.ts` gives the environment. */
 import { defineConfig } from '../src/config/resolve.ts'
+import { cookieStore } from '../src/session/stores/cookie-store.ts'
 
 export default defineConfig((env) => ({
   baseUrl: env.BASE_URL,
@@ -9,7 +10,13 @@ export default defineConfig((env) => ({
     clientSecret: env.CLIENT_SECRET,
     scope: 'openid offline_access profile email orders:read orders:write files:read files:write',
   },
-  session: { secrets: [env.SESSION_SECRET], idleTimeout: env.IDLE_TIMEOUT ?? '10m', absoluteTimeout: '12h' },
+  session: {
+    secrets: [env.SESSION_SECRET],
+    idleTimeout: env.IDLE_TIMEOUT ?? '10m',
+    absoluteTimeout: '12h',
+    // The demo's secret is new at each start, so there is nothing to keep: the ledger stays in memory.
+    store: cookieStore(),
+  },
   spa: env.VITE_URL ? { proxy: env.VITE_URL } : { dir: env.SPA_DIR ?? 'dist' },
   routes: [
     {

@@ -1,12 +1,15 @@
 /** The two ways to listen: a user's own Hono app, or everything that a configuration says. */
 import type { HttpBindings } from '@hono/node-server'
 import type { Config } from '../config/types.ts'
+import type { SessionStore } from '../coordinator.ts'
 import { type Report, reportToConsole } from '../observability/events.ts'
 import { pageHeaders } from '../protection/security-headers.ts'
+import { cookieStore } from '../session/stores/cookie-store.ts'
 import { type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
 import { devProxy } from './dev-proxy.ts'
 import { type NodeRuntime, type NodeRuntimeOptions, nodeRuntime } from './runtime.ts'
 import { createServer, type RunningServer, type ServerOptions } from './server.ts'
+import { sqliteCoordinator } from './sqlite-coordinator.ts'
 import { staticApp } from './static.ts'
 
 /** A Hono app, whatever its types. */
@@ -51,8 +54,12 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   const onError = (cause: unknown) => report({ event: 'request_failed', code: 'internal_error', cause })
   const runtime = nodeRuntime({ onError, ...runtimeOptions })
   const { pages, onWebSocket } = await pagesOf(config, runtime)
-  const handler = tokenHandler(config, { runtime, report, ...(pages === undefined ? {} : { pages }) })
-  return serve(handler.routes, {
+  const { store, ownStore } = storeOf(config)
+  const handler = tokenHandler(
+    { ...config, session: { ...config.session, store } },
+    { runtime, report, ...(pages === undefined ? {} : { pages }) },
+  )
+  const server = await serve(handler.routes, {
     host: config.listeners.public.host,
     port: config.listeners.public.port,
     onError,
@@ -60,6 +67,17 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     onWebSocket,
     runtime,
   })
+  return { ...server, close: () => server.close().finally(() => ownStore?.coordinator.close()) }
+}
+
+/** On one machine nothing has to be set up: what processes share is in a file beside them (sessions.md, "What there is"). */
+const defaultLedgerFile = 'coatcheck.sqlite'
+
+/** `ownStore`: the one that was made here, and is closed here. */
+function storeOf({ session }: Config): { store: SessionStore; ownStore?: SessionStore } {
+  if (session.store !== undefined) return { store: session.store }
+  const ownStore = cookieStore({ coordinator: sqliteCoordinator({ file: defaultLedgerFile }) })
+  return { store: ownStore, ownStore }
 }
 
 interface Pages {

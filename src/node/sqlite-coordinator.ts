@@ -222,13 +222,16 @@ function open(file: string): DatabaseSync {
     const version = first<{ user_version: number }>(database.prepare('PRAGMA user_version'))?.user_version
     if (version !== 0 && version !== schemaVersion) {
       database.close()
-      throw new Error('it was written by another release: name a new file')
+      throw new Error('it was written by another release')
     }
     database.exec(`BEGIN IMMEDIATE; ${schema} COMMIT`)
     return database
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(`sqliteCoordinator: cannot use ${file}: ${reason}`, { cause })
+    throw new Error(
+      `sqliteCoordinator: cannot use ${file}: ${reason}. Name a file in a folder that can be written: session.store: cookieStore({ coordinator: sqliteCoordinator({ file }) })`,
+      { cause },
+    )
   }
 }
 

@@ -7,6 +7,7 @@ import { resolveConfig } from '../../src/config/resolve.ts'
 import type { UserConfig } from '../../src/config/types.ts'
 import { type RunningServer, startServer } from '../../src/node/index.ts'
 import type { CoatcheckEvent } from '../../src/observability/events.ts'
+import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { closedPort, closeEverything, deferred, onCleanup, rawClient, upstream } from './loopback.ts'
 
 let dir: string
@@ -29,7 +30,7 @@ async function started(api: string, more: Partial<UserConfig> = {}): Promise<Run
     {
       baseUrl: `http://localhost:${port}`,
       provider: { issuer: 'http://127.0.0.1:1', clientId: 'app', clientSecret: 'not-used' },
-      session: { secrets: [randomBytes(32).toString('base64url')] },
+      session: { secrets: [randomBytes(32).toString('base64url')], store: cookieStore() },
       spa: { dir },
       listeners: { public: `127.0.0.1:${port}` },
       routes: [{ path: '/public/*', upstream: `${api}/v1`, auth: 'none', reason: 'test' }],

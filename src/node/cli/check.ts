@@ -42,7 +42,9 @@ function summary({ origin, basePath, provider, session, spa, listeners }: Config
     ['Secrets', `${count}${count > 1 ? ' (the first one seals)' : ''}`],
     [
       'Store',
-      session.store ? `${session.store.name}, coordinator ${session.store.coordinator.name}` : 'cookie (default)',
+      session.store
+        ? `${session.store.name}, coordinator ${session.store.coordinator.name}`
+        : 'cookie, coordinator sqlite in coatcheck.sqlite (default)',
     ],
     ['Pages', pages],
     ['Listens on', `${host === undefined ? 'every address' : host}, port ${port}`],

@@ -1,0 +1,188 @@
+/**
+ * The coordinator of many machines: Redis 6 or newer, or Valkey. It holds ciphertext and random ids only (S1).
+ *
+ * Every operation is one script on one key, so it is one step there and runs on a cluster too. What Redis forgets,
+ * such as a write that a failover lost, is learnt again from the browsers' own seals (R9); a sign-out that a failover
+ * lost is not: set `min-replicas-to-write` where that matters.
+ */
+import type { Coordinator, LedgerEntry } from '../../coordinator.ts'
+import { CoatcheckError, isErrorCode } from '../../errors.ts'
+import type { Clock } from '../../runtime.ts'
+import { randomId } from '../session.ts'
+
+/** What we need of a client: those of the package `redis` (single, cluster, sentinel) have it. */
+export interface RedisClient {
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+  close?(): Promise<unknown> | undefined
+}
+
+export interface RedisCoordinatorOptions {
+  /** Connected by whoever made it, with TLS, users and sentinels as they are needed there. Closed by us. */
+  client: RedisClient
+  /** Before every key. Default `coatcheck:`. */
+  prefix?: string
+  /** How long one command may take before the store counts as out of reach. Milliseconds. Default 1000. */
+  commandTimeoutMs?: number
+  clock?: Clock
+}
+
+/** A hash a session: v version, p payload, av and at the attempt, e the tombstone. */
+const scripts = {
+  read: `return redis.call('HMGET', KEYS[1], 'v', 'p', 'av', 'at', 'e')`,
+  commit: `
+    if redis.call('HEXISTS', KEYS[1], 'e') == 1 then return 'ended' end
+    local version = redis.call('HGET', KEYS[1], 'v')
+    if version and version ~= ARGV[1] then return 'stale' end
+    redis.call('HSET', KEYS[1], 'v', ARGV[2], 'p', ARGV[3])
+    redis.call('HDEL', KEYS[1], 'av', 'at')
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+    return 'committed'`,
+  recordAttempt: `
+    if redis.call('HEXISTS', KEYS[1], 'e') == 1 then return end
+    local time = redis.call('TIME')
+    local isNew = redis.call('HSETNX', KEYS[1], 'v', ARGV[1]) == 1
+    redis.call('HSET', KEYS[1], 'av', ARGV[1], 'at', time[1] * 1000 + math.floor(time[2] / 1000))
+    if isNew then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end`,
+  clearAttempt: `redis.call('HDEL', KEYS[1], 'av', 'at')`,
+  end: `
+    local known = redis.call('HMGET', KEYS[1], 'v', 'p', 'av', 'at', 'e')
+    local ttl = tonumber(ARGV[1])
+    if known[5] then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'e', '1')
+    redis.call('PEXPIRE', KEYS[1], ttl)
+    return known`,
+  take: `return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`,
+  renew: `
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+    return redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
+  release: `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`,
+  settle: `redis.call('SET', KEYS[1], ARGV[1], 'XX', 'KEEPTTL')`,
+  recall: `return redis.call('GET', KEYS[1])`,
+} as const
+
+/** Results begin with a letter that says what they are: being done, done, failed. */
+const pending = 'p'
+const pollMs = 25
+
+export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator {
+  const { client, prefix = 'coatcheck:', commandTimeoutMs = 1000, clock = { now: () => Date.now() } } = options
+  const sessionKey = (id: string) => `${prefix}session:${id}`
+  const leaseKey = (id: string) => `${prefix}lease:${id}`
+  const resultKey = (key: string) => `${prefix}result:${key}`
+  /** Keys live by Redis's own clock: what goes there is how long. */
+  const ttl = (until: number) => String(Math.max(1, Math.ceil(until - clock.now())))
+
+  async function run(name: keyof typeof scripts, key: string, ...parameters: string[]): Promise<unknown> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const limit = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('Redis does not answer')), commandTimeoutMs)
+    })
+    try {
+      return await Promise.race([client.eval(scripts[name], { keys: [key], arguments: parameters }), limit])
+    } catch (cause) {
+      throw unavailable(cause)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async function settled(key: string, ttlMs: number): Promise<string> {
+    const end = clock.now() + ttlMs
+    while (clock.now() < end) {
+      const value = await run('recall', resultKey(key))
+      if (typeof value !== 'string') break
+      if (value !== pending) return resultOf(value)
+      await pause()
+    }
+    // Whoever did it is gone, and it must not be done twice.
+    throw unavailable(new Error('what another process began was never finished'))
+  }
+
+  return {
+    name: 'redis',
+    isInProcess: false,
+
+    async read(sessionId) {
+      return toEntry(await run('read', sessionKey(sessionId)))
+    },
+
+    async commit(sessionId, parentVersion, { version, payload, keepUntil }) {
+      const parameters = [String(parentVersion), String(version), payload, ttl(keepUntil)]
+      return (await run('commit', sessionKey(sessionId), ...parameters)) as 'committed' | 'stale' | 'ended'
+    },
+
+    /** Entries leave by Redis's own expiry, when every older seal has idled out (R9). */
+    confirm() {},
+
+    async acquireLease(sessionId, ttlMs) {
+      const key = leaseKey(sessionId)
+      const holder = randomId(12)
+      while ((await run('take', key, holder, String(ttlMs))) !== 1) await pause()
+      return {
+        renew: async (moreMs) => (await run('renew', key, holder, String(moreMs))) === 1,
+        release: async () => void (await run('release', key, holder)),
+      }
+    },
+
+    async recordAttempt(sessionId, version, keepUntil) {
+      await run('recordAttempt', sessionKey(sessionId), String(version), ttl(keepUntil))
+    },
+
+    async clearAttempt(sessionId) {
+      await run('clearAttempt', sessionKey(sessionId))
+    },
+
+    async end(sessionId, keepUntil) {
+      return toEntry(await run('end', sessionKey(sessionId), ttl(keepUntil)))
+    },
+
+    async once(key, ttlMs, work) {
+      if ((await run('take', resultKey(key), pending, String(ttlMs))) !== 1) return settled(key, ttlMs)
+      try {
+        const value = await work()
+        await run('settle', resultKey(key), `v${value}`)
+        return value
+      } catch (error) {
+        await run('settle', resultKey(key), `e${error instanceof CoatcheckError ? error.code : ''}`)
+        throw error
+      }
+    },
+
+    async recall(key) {
+      const value = await run('recall', resultKey(key))
+      return typeof value === 'string' && value.startsWith('v') ? value.slice(1) : undefined
+    },
+
+    async close() {
+      await client.close?.()
+    },
+  }
+}
+
+function toEntry(reply: unknown): LedgerEntry | undefined {
+  const [version, payload, attemptVersion, attemptAt, end] = reply as (string | null)[]
+  if (!version && !end) return undefined
+  return {
+    version: Number(version ?? 0),
+    payload: payload ?? undefined,
+    attempt: attemptVersion && attemptAt ? { version: Number(attemptVersion), at: Number(attemptAt) } : undefined,
+    isEnded: end === '1',
+  }
+}
+
+/** @throws what failed in another process, as far as the browser may know it */
+function resultOf(value: string): string {
+  if (value.startsWith('v')) return value.slice(1)
+  const code = value.slice(1)
+  throw isErrorCode(code) ? new CoatcheckError(code) : new Error('it failed in another process')
+}
+
+/** Not all at the same moment. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, pollMs * (0.5 + Math.random())))
+}
+
+function unavailable(cause: unknown): CoatcheckError {
+  return new CoatcheckError('store_unavailable', { headers: { 'Retry-After': '2' }, cause })
+}

@@ -1,0 +1,69 @@
+/** A real Redis on a port of its own, that a test may stop, freeze and start again. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { createClient } from 'redis'
+import { freePort } from './free-port.ts'
+
+export interface TestRedis {
+  readonly url: string
+  /** Forgets everything. */
+  kill(): Promise<void>
+  startAgain(): Promise<void>
+  freeze(): void
+  thaw(): void
+  stop(): Promise<void>
+}
+
+export async function startRedis(): Promise<TestRedis> {
+  const port = await freePort()
+  let server = await spawnRedis(port)
+  const end = async (signal: NodeJS.Signals) => {
+    if (server.exitCode !== null || server.signalCode !== null) return
+    const exited = once(server, 'exit')
+    server.kill('SIGCONT')
+    server.kill(signal)
+    await exited
+  }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    kill: () => end('SIGKILL'),
+    async startAgain() {
+      server = await spawnRedis(port)
+    },
+    freeze: () => void server.kill('SIGSTOP'),
+    thaw: () => void server.kill('SIGCONT'),
+    stop: () => end('SIGTERM'),
+  }
+}
+
+/** A client as an operator would make one: it fails at once while it is not connected, and goes on trying. */
+export async function redisClient(url: string) {
+  const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy: 50 } })
+  // What it could not do is told to whoever asked for it.
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+async function spawnRedis(port: number): Promise<ChildProcess> {
+  const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
+  const server = spawn('redis-server', options, { stdio: 'ignore' })
+  const failed = once(server, 'error').then(([error]) => {
+    throw new Error('There is no redis-server. Install it: apt-get install -y redis-server', { cause: error })
+  })
+  await Promise.race([failed, answers(port)])
+  return server
+}
+
+async function answers(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1')
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    })
+    socket.destroy()
+    if (isOpen) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
