@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
-          exclude: ['test/contract/**', 'test/e2e/**', 'test/package/**', 'test/workers/**'],
+          exclude: ['test/contract/**', 'test/e2e/**', 'test/package/**', 'test/workers/**', 'test/chaos/**'],
         },
       },
       {
@@ -34,6 +34,16 @@ export default defineConfig({
       {
         extends: true,
         test: { name: 'package', include: ['test/package/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 300_000 },
+      },
+      // Alone, after all others: it looks at how long people wait.
+      {
+        extends: true,
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          testTimeout: 180_000,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         extends: true,
