@@ -20,9 +20,12 @@ export function isAlive(tokens: TokenSet, nowMs: number): boolean {
 export function isDueForRefresh(session: Session, nowMs: number): boolean {
   const { issuedAt, expiresAt } = session.tokens
   if (expiresAt === undefined) return false
-  const longest = Math.min(longestMarginMs, (expiresAt - issuedAt) * 1000 * marginShare)
-  const margin = longest * (0.5 + 0.5 * fraction(`${session.id}.${session.version}`))
-  return nowMs >= expiresAt * 1000 - margin
+  return nowMs >= expiresAt * 1000 - refreshMarginMs((expiresAt - issuedAt) * 1000, session)
+}
+
+/** How long before its end a token of this lifetime is refreshed. */
+export function refreshMarginMs(lifetimeMs: number, { id, version }: Pick<Session, 'id' | 'version'>): number {
+  return Math.min(longestMarginMs, lifetimeMs * marginShare) * (0.5 + 0.5 * fraction(`${id}.${version}`))
 }
 
 /** FNV-1a, as a number from 0 to 1. Spread is all that is asked of it. */
