@@ -1,5 +1,11 @@
 /** Workers' side: a Worker made of a configuration, and the parts of it for an app of one's own. No logic. */
 export { assetPages } from './assets.ts'
+export {
+  type DurableObjectCoordinatorOptions,
+  durableObjectCoordinator,
+  type SessionNamespace,
+} from './durable-object-coordinator.ts'
 export { type WorkersRuntimeOptions, workersRuntime } from './runtime.ts'
+export { CoatcheckSession } from './session-object.ts'
 export type { WorkerContext, WorkerHandler } from './types.ts'
 export { type WorkerOptions, worker } from './worker.ts'

@@ -4,7 +4,10 @@ import { startWorkerd } from './workerd.ts'
 
 export async function startHandler(system: SystemConfig, port: number): Promise<RunningHandler> {
   const entry = new URL('../workers/contract-worker.ts', import.meta.url)
-  const running = await startWorkerd([{ name: 'coatcheck', entry, vars: { SYSTEM: JSON.stringify(system) } }], port)
+  const running = await startWorkerd(
+    [{ name: 'coatcheck', entry, vars: { SYSTEM: JSON.stringify(system) }, objects: { SESSIONS: 'CoatcheckSession' } }],
+    port,
+  )
   return {
     // workerd's server watches for a reset, not for an end (FIN): it notices when a write to the client fails.
     noticesSilentLeaving: false,

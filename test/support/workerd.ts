@@ -30,6 +30,8 @@ export interface TestWorker {
   readonly constants?: Readonly<Record<string, string>>
   /** Service bindings: names of other workers by the name of the binding. */
   readonly services?: Readonly<Record<string, string>>
+  /** Durable Objects: names of exported classes by the name of the binding. */
+  readonly objects?: Readonly<Record<string, string>>
 }
 
 export interface RunningWorkerd {
@@ -77,7 +79,7 @@ async function listening(control: Readable): Promise<boolean> {
 }
 
 async function writeWorker(folder: string, worker: TestWorker): Promise<string> {
-  const { name, vars = {}, constants = {}, services = {} } = worker
+  const { name, vars = {}, constants = {}, services = {}, objects = {} } = worker
   await build({
     entryPoints: [fileURLToPath(worker.entry)],
     outfile: path.join(folder, `${name}.js`),
@@ -92,6 +94,12 @@ async function writeWorker(folder: string, worker: TestWorker): Promise<string> 
   const bindings = Object.entries(services).map(
     ([binding, service]) => `(name = ${quote(binding)}, service = ${quote(service)})`,
   )
+  for (const [binding, className] of Object.entries(objects)) {
+    bindings.push(`(name = ${quote(binding)}, durableObjectNamespace = ${quote(className)})`)
+  }
+  const namespaces = Object.values(objects).map(
+    (className) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
+  )
   for (const [binding, text] of Object.entries(vars)) {
     await writeFile(path.join(folder, `${name}.${binding}`), text)
     bindings.push(`(name = ${quote(binding)}, text = embed ${quote(`${name}.${binding}`)})`)
@@ -101,6 +109,8 @@ async function writeWorker(folder: string, worker: TestWorker): Promise<string> 
     compatibilityDate = ${quote(compatibility.date)},
     compatibilityFlags = [${compatibility.flags.map(quote).join(', ')}],
     bindings = [${bindings.join(', ')}],
+    durableObjectNamespaces = [${namespaces.join(', ')}],
+    durableObjectStorage = (inMemory = void),
   ))`
 }
 

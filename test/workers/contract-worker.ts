@@ -3,12 +3,14 @@
  * tests' own that sets the clock.
  */
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
-import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
-import { type WorkerHandler, worker } from '../../src/workers/index.ts'
+import { durableObjectCoordinator, type SessionNamespace, type WorkerHandler, worker } from '../../src/workers/index.ts'
 import type { SystemConfig } from '../support/system.ts'
+
+export { CoatcheckSession } from '../../src/workers/index.ts'
 
 interface Env {
   SYSTEM: string
+  SESSIONS: SessionNamespace
 }
 
 let offsetMs = 0
@@ -17,7 +19,7 @@ const clock = { now: () => Date.now() + offsetMs }
 const coatcheck = worker<Env>(
   (env) => {
     const system: SystemConfig = JSON.parse(env.SYSTEM)
-    const store = cookieStore({ coordinator: memoryCoordinator({ clock }) })
+    const store = cookieStore({ coordinator: durableObjectCoordinator(env.SESSIONS, { clock }) })
     return { ...system, session: { ...system.session, store } }
   },
   { clock, report: () => undefined },

@@ -1,0 +1,139 @@
+/** The coordinator on Workers: one Durable Object for each session (sessions.md S3). It holds ciphertext and ids only. */
+import type { Coordinator, LedgerEntry } from '../coordinator.ts'
+import { CoatcheckError, isErrorCode } from '../errors.ts'
+import type { Clock } from '../runtime.ts'
+import type { SessionRequest } from './session-object.ts'
+
+/** What we need of a `DurableObjectNamespace`. */
+export interface SessionNamespace<Id = unknown> {
+  idFromName(name: string): Id
+  get(id: Id): { fetch(url: string, init: RequestInit): Promise<Response> }
+}
+
+export interface DurableObjectCoordinatorOptions {
+  clock?: Clock
+}
+
+const pollMs = 25
+
+/**
+ * @param namespace the binding of the class `CoatcheckSession`, which the Worker has to export
+ *
+ * @example
+ * ```ts
+ * export { CoatcheckSession } from 'coatcheck/workers'
+ * export default worker<Env>((env) => ({
+ *   session: { secrets: [env.SESSION_SECRET], store: cookieStore({ coordinator: durableObjectCoordinator(env.SESSIONS) }) },
+ *   …
+ * }))
+ * ```
+ */
+export function durableObjectCoordinator<Id>(
+  namespace: SessionNamespace<Id>,
+  options: DurableObjectCoordinatorOptions = {},
+): Coordinator {
+  const clock = options.clock ?? { now: () => Date.now() }
+  /** Objects go by their own clock: what is sent there is how long. */
+  const ttl = (until: number) => Math.max(1, Math.ceil(until - clock.now()))
+
+  async function ask<Answer>(name: string, request: SessionRequest): Promise<Answer | undefined> {
+    try {
+      const object = namespace.get(namespace.idFromName(name))
+      const answer = await object.fetch('https://session.internal/', { method: 'POST', body: JSON.stringify(request) })
+      if (!answer.ok) throw new Error(`the session's object answered ${answer.status}`)
+      return ((await answer.json()) as Answer | null) ?? undefined
+    } catch (cause) {
+      throw unavailable(cause)
+    }
+  }
+  const ofSession = <Answer>(id: string, request: SessionRequest) => ask<Answer>(`session:${id}`, request)
+  const ofResult = <Answer>(key: string, request: SessionRequest) => ask<Answer>(`result:${key}`, request)
+
+  async function settled(key: string, ttlMs: number): Promise<string> {
+    const end = clock.now() + ttlMs
+    while (clock.now() < end) {
+      const result = await ofResult<{ value?: string; error?: string }>(key, { do: 'recall' })
+      if (result === undefined) break
+      if (result.value !== undefined) return result.value
+      if (result.error !== undefined) throw toError(result.error)
+      await pause()
+    }
+    // Whoever did it is gone, and it must not be done twice.
+    throw unavailable(new Error('what another isolate began was never finished'))
+  }
+
+  return {
+    name: 'durable object',
+    isInProcess: false,
+
+    async read(sessionId) {
+      return toEntry(await ofSession<LedgerEntry>(sessionId, { do: 'read' }))
+    },
+
+    async commit(sessionId, parentVersion, { version, payload, keepUntil }) {
+      const request = { do: 'commit', parentVersion, version, payload, ttlMs: ttl(keepUntil) } as const
+      return (await ofSession<'committed' | 'stale' | 'ended'>(sessionId, request)) ?? 'stale'
+    },
+
+    /** Objects forget by themselves, when every older seal has idled out (R9). */
+    confirm() {},
+
+    async acquireLease(sessionId, ttlMs) {
+      const holder = crypto.randomUUID()
+      while (!(await ofSession<boolean>(sessionId, { do: 'take', holder, ttlMs }))) await pause()
+      return {
+        renew: async (moreMs) => (await ofSession<boolean>(sessionId, { do: 'renew', holder, ttlMs: moreMs })) === true,
+        release: async () => void (await ofSession(sessionId, { do: 'release', holder })),
+      }
+    },
+
+    async recordAttempt(sessionId, version, keepUntil) {
+      await ofSession(sessionId, { do: 'recordAttempt', version, ttlMs: ttl(keepUntil) })
+    },
+
+    async clearAttempt(sessionId) {
+      await ofSession(sessionId, { do: 'clearAttempt' })
+    },
+
+    async end(sessionId, keepUntil) {
+      return toEntry(await ofSession<LedgerEntry>(sessionId, { do: 'end', ttlMs: ttl(keepUntil) }))
+    },
+
+    async once(key, ttlMs, work) {
+      if (!(await ofResult<boolean>(key, { do: 'claim', ttlMs }))) return settled(key, ttlMs)
+      try {
+        const value = await work()
+        await ofResult(key, { do: 'settle', value })
+        return value
+      } catch (error) {
+        await ofResult(key, { do: 'settle', error: error instanceof CoatcheckError ? error.code : '' })
+        throw error
+      }
+    },
+
+    async recall(key) {
+      return (await ofResult<{ value?: string }>(key, { do: 'recall' }))?.value
+    },
+
+    async close() {},
+  }
+}
+
+/** JSON leaves out what is undefined. */
+function toEntry(entry: LedgerEntry | undefined): LedgerEntry | undefined {
+  return entry && { version: entry.version, payload: entry.payload, attempt: entry.attempt, isEnded: entry.isEnded }
+}
+
+/** What failed in another isolate, as far as the browser may know it. */
+function toError(code: string): Error {
+  return isErrorCode(code) ? new CoatcheckError(code) : new Error('it failed in another isolate')
+}
+
+/** Not all at the same moment. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, pollMs * (0.5 + Math.random())))
+}
+
+function unavailable(cause: unknown): CoatcheckError {
+  return new CoatcheckError('store_unavailable', { headers: { 'Retry-After': '2' }, cause })
+}

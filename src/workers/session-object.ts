@@ -1,0 +1,184 @@
+/**
+ * A Durable Object: what is known of one session, or of one thing that is done once. Its storage opens to one event at
+ * a time, and an answer leaves only when what was written is durable (input and output gates), so each request below
+ * is one step.
+ *
+ * It is asked by `durableObjectCoordinator` and nobody else: it has no address of its own.
+ */
+
+/** What an object keeps its book in: part of `DurableObjectStorage`. */
+interface Storage {
+  get<Value>(key: string): Promise<Value | undefined>
+  put(entries: Record<string, unknown>): Promise<void>
+  delete(keys: string[]): Promise<number>
+  deleteAll(): Promise<void>
+  getAlarm(): Promise<number | null>
+  setAlarm(time: number): Promise<void>
+}
+
+interface Book {
+  version: number
+  payload?: string
+  attempt?: { version: number; at: number }
+  isEnded: boolean
+  keepUntil: number
+}
+
+interface Lease {
+  holder: string
+  expiresAt: number
+}
+
+interface Result {
+  value?: string
+  error?: string
+  expiresAt: number
+}
+
+/** What the coordinator asks; times are how long from now, in milliseconds, by this object's clock. */
+export type SessionRequest =
+  | { readonly do: 'read' }
+  | {
+      readonly do: 'commit'
+      readonly parentVersion: number
+      readonly version: number
+      readonly payload: string
+      readonly ttlMs: number
+    }
+  | { readonly do: 'recordAttempt'; readonly version: number; readonly ttlMs: number }
+  | { readonly do: 'clearAttempt' }
+  | { readonly do: 'end'; readonly ttlMs: number }
+  | { readonly do: 'take' | 'renew'; readonly holder: string; readonly ttlMs: number }
+  | { readonly do: 'release'; readonly holder: string }
+  | { readonly do: 'claim'; readonly ttlMs: number }
+  | { readonly do: 'settle'; readonly value?: string; readonly error?: string }
+  | { readonly do: 'recall' }
+
+export class CoatcheckSession {
+  readonly #storage: Storage
+
+  constructor(state: { readonly storage: Storage }) {
+    this.#storage = state.storage
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const answer = await this.#answer((await request.json()) as SessionRequest)
+    return Response.json(answer ?? null)
+  }
+
+  /** What has expired goes by itself: an object without storage costs nothing. */
+  async alarm(): Promise<void> {
+    const ends = [await this.#book(), await this.#lease(), await this.#result()].map(
+      (kept) => (kept && ('keepUntil' in kept ? kept.keepUntil : kept.expiresAt)) ?? 0,
+    )
+    const last = Math.max(...ends)
+    if (last > 0) await this.#storage.setAlarm(last)
+    else await this.#storage.deleteAll()
+  }
+
+  async #answer(asked: SessionRequest): Promise<unknown> {
+    switch (asked.do) {
+      case 'read':
+        return toEntry(await this.#book())
+      case 'commit':
+        return this.#commit(asked)
+      case 'recordAttempt':
+        return this.#recordAttempt(asked)
+      case 'clearAttempt':
+        return this.#clearAttempt()
+      case 'end':
+        return this.#end(asked.ttlMs)
+      case 'take':
+      case 'renew':
+        return this.#hold(asked)
+      case 'release': {
+        const lease = await this.#lease()
+        if (lease?.holder === asked.holder) await this.#storage.delete(['lease'])
+        return undefined
+      }
+      case 'claim':
+        if (await this.#result()) return false
+        await this.#keep({ result: { expiresAt: Date.now() + asked.ttlMs } satisfies Result }, asked.ttlMs)
+        return true
+      case 'settle': {
+        const result = await this.#result()
+        const { value, error } = asked
+        if (result) await this.#storage.put({ result: { ...result, value, error } })
+        return undefined
+      }
+      case 'recall':
+        return this.#result()
+    }
+  }
+
+  async #commit(asked: Extract<SessionRequest, { do: 'commit' }>): Promise<'committed' | 'stale' | 'ended'> {
+    const known = await this.#book()
+    if (known?.isEnded) return 'ended'
+    if (known && known.version !== asked.parentVersion) return 'stale'
+    const { version, payload, ttlMs } = asked
+    await this.#keep(
+      { book: { version, payload, isEnded: false, keepUntil: Date.now() + ttlMs } satisfies Book },
+      ttlMs,
+    )
+    return 'committed'
+  }
+
+  async #recordAttempt({ version, ttlMs }: { version: number; ttlMs: number }): Promise<void> {
+    const known = await this.#book()
+    if (known?.isEnded) return
+    const attempt = { version, at: Date.now() }
+    const book: Book = known
+      ? { ...known, attempt }
+      : { version, attempt, isEnded: false, keepUntil: Date.now() + ttlMs }
+    await this.#keep({ book }, book.keepUntil - Date.now())
+  }
+
+  async #clearAttempt(): Promise<void> {
+    const { attempt: _over, ...book } = (await this.#book()) ?? {}
+    if ('version' in book) await this.#storage.put({ book })
+  }
+
+  async #end(ttlMs: number): Promise<unknown> {
+    const known = await this.#book()
+    const keepUntil = Math.max(Date.now() + ttlMs, known?.isEnded ? known.keepUntil : 0)
+    await this.#keep({ book: { version: 0, isEnded: true, keepUntil } satisfies Book }, keepUntil - Date.now())
+    return toEntry(known)
+  }
+
+  async #hold(asked: { do: 'take' | 'renew'; holder: string; ttlMs: number }): Promise<boolean> {
+    const lease = await this.#lease()
+    const mayHold = asked.do === 'take' ? lease === undefined : lease?.holder === asked.holder
+    if (!mayHold) return false
+    const { holder, ttlMs } = asked
+    await this.#keep({ lease: { holder, expiresAt: Date.now() + ttlMs } satisfies Lease }, ttlMs)
+    return true
+  }
+
+  async #keep(entries: Record<string, unknown>, ttlMs: number): Promise<void> {
+    await this.#storage.put(entries)
+    if ((await this.#storage.getAlarm()) === null) await this.#storage.setAlarm(Date.now() + ttlMs)
+  }
+
+  async #book(): Promise<Book | undefined> {
+    const book = await this.#storage.get<Book>('book')
+    return book && book.keepUntil > Date.now() ? book : undefined
+  }
+
+  async #lease(): Promise<Lease | undefined> {
+    return unexpired(await this.#storage.get<Lease>('lease'))
+  }
+
+  async #result(): Promise<Result | undefined> {
+    return unexpired(await this.#storage.get<Result>('result'))
+  }
+}
+
+function unexpired<Kept extends { expiresAt: number }>(kept: Kept | undefined): Kept | undefined {
+  return kept && kept.expiresAt > Date.now() ? kept : undefined
+}
+
+function toEntry(book: Book | undefined) {
+  if (book === undefined) return undefined
+  const { version, payload, attempt, isEnded } = book
+  return { version, payload, attempt, isEnded }
+}
