@@ -1,5 +1,19 @@
-/** The demo on Workers: the same configuration as on Node, with the Worker's variables as its environment. */
-import { worker } from '../../src/workers/index.ts'
+/** The demo on Workers: the same configuration as on Node, and sessions in Durable Objects. */
+import type { UserConfig } from '../../src/config/types.ts'
+import { cookieStore } from '../../src/session/stores/cookie-store.ts'
+import { durableObjectCoordinator, type SessionNamespace, worker } from '../../src/workers/index.ts'
 import config from '../coatcheck.config.mts'
 
-export default worker(config)
+export { CoatcheckSession } from '../../src/workers/index.ts'
+
+type Variables = Record<string, string | undefined>
+
+interface Env {
+  readonly SESSIONS: SessionNamespace
+}
+
+export default worker<Env>((env) => {
+  const said: UserConfig = typeof config === 'function' ? config(env as unknown as Variables) : config
+  const store = cookieStore({ coordinator: durableObjectCoordinator(env.SESSIONS) })
+  return { ...said, session: { ...said.session, store } }
+})

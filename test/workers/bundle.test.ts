@@ -72,7 +72,7 @@ describe('the Worker that is deployed', () => {
     const entry = path.join(folder, 'with-node.js')
     await writeFile(
       entry,
-      `import { readFile } from 'node:fs'\nexport default { fetch: () => new Response(readFile.name) }`,
+      `import { readFile } from 'node:fs'\nexport class CoatcheckSession {}\nexport default { fetch: () => new Response(readFile.name) }`,
     )
     const { code } = await deploy(path.join(folder, 'out-with-node'), entry, '--assets', assets)
     expect(nodeImports(code)).not.toEqual([])
