@@ -4,8 +4,10 @@ import type { Reply } from './endpoints/reply.ts'
 import type { RouteTable } from './gateway/match.ts'
 import type { Target } from './gateway/target.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
+import type { VerifyLogoutToken } from './oauth/logout-token.ts'
 import type { Report } from './observability/events.ts'
 import type { Runtime } from './runtime.ts'
+import type { LogoutMarks } from './session/logout-marks.ts'
 import type { Sealer } from './session/seal.ts'
 import type { Sessions } from './session/sessions.ts'
 
@@ -14,6 +16,8 @@ export interface Services {
   readonly runtime: Runtime
   readonly server: AuthorizationServer
   readonly sessions: Sessions
+  readonly logoutMarks: LogoutMarks
+  readonly verifyLogoutToken: VerifyLogoutToken
   readonly routes: RouteTable
   readonly loginSealer: Sealer
   readonly logoutSealer: Sealer

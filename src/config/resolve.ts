@@ -27,6 +27,7 @@ const fields = {
   requestHeaders: withDefault(list(requestHeaderName(), 'write a list of header fields'), []),
   hooks: anything(),
   thirdPartyInitiatedLogin: withDefault(flag(), false),
+  backChannelLogout: withDefault(flag(), false),
 }
 
 /** Gives a configuration its type, and nothing else: it is checked when the server starts. */
@@ -75,6 +76,7 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
     listeners,
     hooks,
     thirdPartyInitiatedLogin: complete.thirdPartyInitiatedLogin,
+    backChannelLogout: complete.backChannelLogout,
     notices: notices(routes, provider, spa),
   }
 }

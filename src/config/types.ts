@@ -148,6 +148,11 @@ export interface UserConfig {
   hooks?: Hooks
   /** Lets `/bff/login` be started by other sites (OpenID Connect Core §4); parameters are ignored then. */
   thirdPartyInitiatedLogin?: boolean
+  /**
+   * Lets the authorization server end sessions, at `/bff/backchannel-logout` (OpenID Connect Back-Channel Logout 1.0).
+   * Needs a coordinator that processes share. Default false.
+   */
+  backChannelLogout?: boolean
 }
 
 export interface Hooks {
@@ -166,7 +171,7 @@ export interface Hooks {
   onSessionEnd?(event: { reason: SessionEndReason; sub: string | undefined }): void | Promise<void>
 }
 
-export type SessionEndReason = 'logout' | 'superseded' | 'refresh_refused'
+export type SessionEndReason = 'logout' | 'superseded' | 'refresh_refused' | 'backchannel_logout'
 
 /** A configuration, or a function of the environment that gives one. */
 export type ConfigSource<Env = Record<string, string | undefined>> = UserConfig | ((env: Env) => UserConfig)
@@ -239,6 +244,7 @@ export interface Config {
   readonly listeners: { readonly public: { readonly host: string | undefined; readonly port: number } }
   readonly hooks: Hooks
   readonly thirdPartyInitiatedLogin: boolean
+  readonly backChannelLogout: boolean
   /** What an auditor should look at: open routes, insecure upstreams, documents, shared resources. */
   readonly notices: readonly string[]
 }

@@ -7,6 +7,7 @@ export type CoatcheckEvent =
   | { readonly event: 'login_succeeded'; readonly session: string }
   | { readonly event: 'login_failed'; readonly code: string; readonly cause?: unknown }
   | { readonly event: 'session_ended'; readonly session: string; readonly reason: string }
+  | { readonly event: 'logout_token_accepted'; readonly by: 'sid' | 'sub' }
   | { readonly event: 'session_refreshed'; readonly session: string; readonly version: number }
   | { readonly event: 'refresh_failed'; readonly session: string; readonly kind: string; readonly cause?: unknown }
   | { readonly event: 'refresh_answer_lost'; readonly session: string }

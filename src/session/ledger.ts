@@ -44,10 +44,20 @@ export interface LedgerOptions {
   clock: Clock
   idleSeconds: number
   absoluteSeconds: number
+  /** What the authorization server has ended by itself. */
+  isMarked: (session: Session) => Promise<boolean>
   report: Report
 }
 
-export function ledger({ coordinator, sealer, clock, idleSeconds, absoluteSeconds, report }: LedgerOptions): Ledger {
+export function ledger({
+  coordinator,
+  sealer,
+  clock,
+  idleSeconds,
+  absoluteSeconds,
+  isMarked,
+  report,
+}: LedgerOptions): Ledger {
   const toPayload = async (session: Session) => {
     const text = encodeSession(session)
     return coordinator.isInProcess ? text : sealer.seal(text)
@@ -106,6 +116,7 @@ export function ledger({ coordinator, sealer, clock, idleSeconds, absoluteSecond
         session,
       }
       try {
+        if (await isMarked(session)) return 'ended'
         const result = await write(next.parentVersion, session)
         if (held && unwritten.get(session.id) === held) unwritten.delete(session.id)
         return result

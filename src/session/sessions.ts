@@ -2,6 +2,7 @@
  * Sessions as the rest of the house sees them: opened from a request's cookies, begun, kept fresh, ended, and
  * turned into the cookies that go out.
  */
+import type { SessionEndReason } from '../config/types.ts'
 import type { Coordinator } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
@@ -11,6 +12,7 @@ import { type CookieChange, markerCookieName, type RequestCookies, sessionCookie
 import { clearCookies, fromCookies, toCookies } from './cookie-parts.ts'
 import type { KeyContext } from './keys.ts'
 import { ledger } from './ledger.ts'
+import type { LogoutMarks } from './logout-marks.ts'
 import { markedSessionId, markerCookie } from './marker.ts'
 import { type Grant, refresher } from './refresh.ts'
 import { type Sealer, sealer } from './seal.ts'
@@ -72,13 +74,14 @@ export interface SessionsOptions {
   secrets: readonly string[]
   context: KeyContext
   coordinator: Coordinator
+  logoutMarks: LogoutMarks
   clock: Clock
   report: Report
   grant: Grant
   idleSeconds: number
   absoluteSeconds: number
   callerLimitMs: number
-  onEnd: (session: Session, reason: 'logout' | 'superseded' | 'refresh_refused') => void
+  onEnd: (session: Session, reason: SessionEndReason) => void
 }
 
 /** A callback that arrives twice within this time gets one result (R12). */
@@ -89,11 +92,13 @@ const madeSealLifetimeMs = 60_000
 const longestSlideStepSeconds = 60
 
 export function sessions(options: SessionsOptions): Sessions {
-  const { secrets, context, coordinator, clock, report, idleSeconds, absoluteSeconds, onEnd, grant } = options
+  const { secrets, context, coordinator, logoutMarks, clock, report, idleSeconds, absoluteSeconds, onEnd, grant } =
+    options
   const sessionSealer = sealer(secrets, 'session', context)
   const markerSealer = sealer(secrets, 'marker', context)
   const ledgerSealer = sealer(secrets, 'ledger', context)
-  const book = ledger({ coordinator, sealer: ledgerSealer, clock, idleSeconds, absoluteSeconds, report })
+  const { isMarked } = logoutMarks
+  const book = ledger({ coordinator, sealer: ledgerSealer, clock, idleSeconds, absoluteSeconds, isMarked, report })
   const refreshing = refresher({
     ledger: book,
     grant,
@@ -147,6 +152,13 @@ export function sessions(options: SessionsOptions): Sessions {
     if (presented) onEnd(presented.session, 'superseded')
   }
 
+  /** The authorization server has ended it: from now on that is known without asking. */
+  async function endMarked(session: Session): Promise<undefined> {
+    await book.end(session)
+    report({ event: 'session_ended', session: shortId(session), reason: 'backchannel_logout' })
+    onEnd(session, 'backchannel_logout')
+  }
+
   const toResult = async (session: Session) =>
     coordinator.isInProcess ? encodeSession(session) : ledgerSealer.seal(encodeSession(session))
   async function fromResult(result: string): Promise<Session> {
@@ -172,6 +184,7 @@ export function sessions(options: SessionsOptions): Sessions {
       try {
         const known = await book.read(session.id, session.version)
         if (known?.isEnded) return undefined
+        if (!isForLogout && (await isMarked(session))) return await endMarked(session)
         if (!known) return open
         if (known.version === session.version) book.confirm(session.id, session.version)
         // Authentic and newer than the ledger: the ledger lost something, and learns it again (R9).
@@ -199,6 +212,8 @@ export function sessions(options: SessionsOptions): Sessions {
         if (!toCookies(sessionCookieName, await sealOnce(session, session.createdAt), 'unknown')) {
           throw new CoatcheckError('session_too_large')
         }
+        // A logout token that came while the code was on its way.
+        if (await isMarked(session)) throw new CoatcheckError('login_required')
         await supersede(cookies, rivals)
         return toResult(session)
       })
@@ -235,6 +250,7 @@ export function sessions(options: SessionsOptions): Sessions {
       try {
         const known = await book.read(open.session.id, open.session.version)
         if (known?.isEnded) return []
+        if (await isMarked(open.session)) return []
         const newest = known?.session ?? open.session
         const seenAt = nextSeenAt(open, slides)
         if (newest.version === open.presented.version && seenAt === open.presented.seenAt) return []

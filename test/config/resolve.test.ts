@@ -28,6 +28,7 @@ describe('a configuration that is right', () => {
       spa: undefined,
       hooks: {},
       thirdPartyInitiatedLogin: false,
+      backChannelLogout: false,
       notices: [],
     })
     const [route] = config.routes

@@ -24,6 +24,7 @@ beforeAll(async () => {
       session: { secrets: [testSecret] },
       routes: [{ path: '/api/*', upstream: `${upstream.origin}/base`, auth: 'none', reason: 'a test' }],
       thirdPartyInitiatedLogin: false,
+      backChannelLogout: false,
     },
     port,
   )

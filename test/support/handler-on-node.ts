@@ -18,7 +18,7 @@ export async function startHandler(system: SystemConfig, port: number): Promise<
   const runtime = nodeRuntime({ clock })
   const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-'))
   const coordinator =
-    process.env.COATCHECK_COORDINATOR === 'sqlite'
+    process.env.COATCHECK_COORDINATOR === 'sqlite' || system.backChannelLogout
       ? sqliteCoordinator({ file: path.join(folder, 'ledger.sqlite'), clock })
       : memoryCoordinator({ clock })
   const store = cookieStore({ coordinator })

@@ -18,6 +18,7 @@ export interface SystemOptions {
   /** A function where it takes what is known only once the provider runs: its addresses. */
   readonly provider?: ProviderChanges | ((provider: RunningProvider) => ProviderChanges)
   readonly thirdPartyInitiatedLogin?: boolean
+  readonly backChannelLogout?: boolean
   /** Host name of the app. Default `localhost`. */
   readonly host?: string
   readonly accessTokenSeconds?: number
@@ -33,6 +34,7 @@ export interface SystemConfig {
   readonly session: UserConfig['session']
   readonly routes: readonly RouteConfig[]
   readonly thirdPartyInitiatedLogin: boolean
+  readonly backChannelLogout: boolean
 }
 
 export interface RunningHandler {
@@ -74,6 +76,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     appOrigin: origin,
     accessTokenSeconds: options.accessTokenSeconds ?? 600,
     gracePeriodSeconds: options.gracePeriodSeconds ?? 0,
+    ...(options.backChannelLogout && { backchannelLogoutUri: `${origin}/bff/backchannel-logout` }),
   })
   const routes = options.routes ?? defaultRoutes
   const config: SystemConfig = {
@@ -89,6 +92,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     session: { secrets: [...(options.secrets ?? [testSecret])], ...options.session },
     routes: routes.map((route) => ({ ...route, upstream: upstream.origin + String(route.upstream) })),
     thirdPartyInitiatedLogin: options.thirdPartyInitiatedLogin ?? false,
+    backChannelLogout: options.backChannelLogout ?? false,
   }
   const { startHandler } = await import(runtime === 'workers' ? './handler-on-workers.ts' : './handler-on-node.ts')
   const handler: RunningHandler = await startHandler(config, port)

@@ -1,0 +1,40 @@
+/** `POST /bff/backchannel-logout`: the authorization server ends sessions (OpenID Connect Back-Channel Logout 1.0 §2.5). */
+import type { Handler } from 'hono'
+import { CoatcheckError } from '../errors.ts'
+import type { RequestBody } from '../runtime.ts'
+import type { BffEnv, Services } from '../services.ts'
+
+const longestBody = 16 * 1024
+
+export function backchannelLogout(services: Services): Handler<BffEnv> {
+  const { config, runtime, reply, logoutMarks, verifyLogoutToken, report } = services
+  return async (c) => {
+    const type = runtime.requestHeaders(c)['content-type'] ?? ''
+    if (!/^application\/x-www-form-urlencoded(\s*;|\s*$)/i.test(type)) throw malformed('Content-Type')
+    const form = new URLSearchParams(await readText(runtime.requestBody(c)))
+    const [token, ...more] = form.getAll('logout_token')
+    if (token === undefined || more.length > 0) throw malformed('logout_token')
+    const { jti, sid, sub, issuedAt, expiresAt } = await verifyLogoutToken(token)
+    await logoutMarks.add({ issuer: config.provider.issuer, sid, sub, issuedAt, jti, expiresAt })
+    report({ event: 'logout_token_accepted', by: sid === undefined ? 'sub' : 'sid' })
+    return reply({ status: 200 })
+  }
+}
+
+async function readText(body: RequestBody | null): Promise<string> {
+  if (body === null) return ''
+  const chunks: AsyncIterable<Uint8Array> | Uint8Array[] = body instanceof Uint8Array ? [body] : body
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  for await (const chunk of chunks) {
+    size += chunk.byteLength
+    if (size > longestBody) throw new CoatcheckError('payload_too_large')
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+function malformed(parameter: string): CoatcheckError {
+  return new CoatcheckError('invalid_request', { members: { parameter } })
+}
