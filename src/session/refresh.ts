@@ -2,6 +2,7 @@
  * Keeps a session's tokens fresh: one refresh at a time for a session, early, and never lost to a call that
  * went away (sessions.md R1 to R7).
  */
+import type { Lease } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
@@ -50,6 +51,7 @@ const rememberedBackoffs = 100_000
 
 export function refresher(options: RefresherOptions): Refresher {
   const { ledger, grant, clock, report, callerLimitMs, onEnd } = options
+  const leaseMs = grant.requestLimitMs + leaseMarginMs
   const running = new Map<string, Promise<Session>>()
   const backoffs = new ExpiringMap<{ until: number; delayMs: number }>(clock, rememberedBackoffs)
   /** Versions whose refresh token may be spent, because an answer was lost. */
@@ -67,8 +69,7 @@ export function refresher(options: RefresherOptions): Refresher {
   }
 
   async function underLease(session: Session): Promise<Session> {
-    // Twice the request's limit: one request, and its one retry.
-    const lease = await ledger.acquireLease(session.id, 2 * grant.requestLimitMs + leaseMarginMs)
+    const lease = await ledger.acquireLease(session.id, leaseMs)
     try {
       const known = await ledger.read(session.id)
       if (known?.isEnded) throw loginRequired(session)
@@ -76,7 +77,7 @@ export function refresher(options: RefresherOptions): Refresher {
       // Somebody sent this refresh token before and left no answer: a process that died, or its lease lapsed (R6).
       if (known?.attemptedAt !== undefined) doubtful.set(session.id, session.version, session.endsAt * 1000)
       await ledger.recordAttempt(session)
-      return await settle(session, await sendTwiceIfLost(session))
+      return await settle(session, await sendTwiceIfLost(session, lease))
     } finally {
       // A lease that cannot be given back lapses; the answer in hand is worth more (R5).
       await lease.release().catch((cause) => report({ event: 'store_unavailable', during: 'release', cause }))
@@ -91,13 +92,15 @@ export function refresher(options: RefresherOptions): Refresher {
   }
 
   /** An answer that may have been lost is asked for once more, at once: servers' grace periods are for that (R7). */
-  async function sendTwiceIfLost(session: Session): Promise<RefreshOutcome | AnswerLost> {
+  async function sendTwiceIfLost(session: Session, lease: Lease): Promise<RefreshOutcome | AnswerLost> {
     const { refreshToken, scope } = session.tokens
     if (refreshToken === undefined) throw loginRequired(session)
     const held = { refreshToken, scope, sub: session.sub }
     let outcome = await grant.refresh(held)
     if (outcome.kind === 'lost') {
       doubtful.set(session.id, session.version, session.endsAt * 1000)
+      // It was for one request. Where it cannot be renewed the store is out, so nobody else can take it either.
+      await lease.renew(leaseMs).catch((cause) => report({ event: 'store_unavailable', during: 'renew', cause }))
       outcome = await grant.refresh(held)
     }
     if (doubtful.get(session.id) !== session.version) return outcome
