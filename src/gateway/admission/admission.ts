@@ -1,0 +1,29 @@
+/** What lets a call in, and what it is given on its way: one file for each `auth` of a route. */
+import type { Context } from 'hono'
+import type { Route } from '../../config/types.ts'
+import type { HeaderList, IncomingHeaders, UpstreamResponse } from '../../runtime.ts'
+import type { Services } from '../../services.ts'
+import type { KeepAlive } from '../../session/sessions.ts'
+
+/** A call that a route was found for. */
+export interface Call {
+  readonly c: Context
+  readonly route: Route
+  readonly headers: IncomingHeaders
+  readonly keepAlive: KeepAlive
+}
+
+export interface Admission {
+  /** What the upstream gets as `Authorization`; asked for each time it is sent, since a replay takes a newer token. */
+  authorization(): string | undefined
+  /** What the operator's hooks may know of the caller. */
+  readonly claims: Readonly<Record<string, unknown>> | undefined
+  /** Whether a refused call may be sent again, so that its body is worth keeping. */
+  readonly mayReplay: boolean
+  send(once: () => Promise<UpstreamResponse>, isReplayable: boolean): Promise<UpstreamResponse>
+  /** The fields that are added when the head of the answer is written, such as our cookies. */
+  finish(answer: UpstreamResponse): HeaderList | Promise<HeaderList>
+}
+
+/** Gives an answer instead of an admission where a problem document would not do. @throws CoatcheckError for who is refused */
+export type Admit = (services: Services, call: Call) => Promise<Admission | Response>

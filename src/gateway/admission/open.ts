@@ -1,0 +1,14 @@
+/** `auth: 'none'`: anyone may call, for a reason that the configuration gives. */
+import type { Admission } from './admission.ts'
+
+const anyone: Admission = {
+  authorization: () => undefined,
+  claims: undefined,
+  mayReplay: false,
+  send: (once) => once(),
+  finish: () => [],
+}
+
+export async function admitAnyone(): Promise<Admission> {
+  return anyone
+}
