@@ -5,6 +5,7 @@
 
 /** Every code, with the HTTP status and the title that it is answered with. */
 export const problems = {
+  browser_refused: [403, 'Browsers are not answered on this address'],
   csrf: [403, 'The request does not show that it came from this application'],
   internal_error: [500, 'Something went wrong on this server'],
   insufficient_scope: [403, 'The session does not have the scope that this route asks for'],
@@ -31,6 +32,11 @@ export type ErrorCode = keyof typeof problems
 
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(problems, text)
+}
+
+/** RFC 9110 §15.5.6: with what the path does take. */
+export function methodNotAllowed(allow: readonly string[]): CoatcheckError {
+  return new CoatcheckError('method_not_allowed', { headers: { Allow: allow.join(', ') } })
 }
 
 export interface CoatcheckErrorOptions {

@@ -18,11 +18,15 @@ export interface Services {
   readonly sessions: Sessions
   readonly logoutMarks: LogoutMarks
   readonly verifyLogoutToken: VerifyLogoutToken
+  /** Those of the public listener. */
   readonly routes: RouteTable
+  readonly internalRoutes: RouteTable
   readonly loginSealer: Sealer
   readonly logoutSealer: Sealer
   readonly report: Report
   readonly reply: Reply
+  /** Rejects where the store cannot be asked. */
+  readonly askStore: () => Promise<unknown>
 }
 
 /** What the first middleware leaves for the others. */

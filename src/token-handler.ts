@@ -1,5 +1,5 @@
 /** The table of contents: what answers which path, in order. */
-import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { type Context, type ErrorHandler, Hono, type MiddlewareHandler } from 'hono'
 import { ConfigError } from './config/config-error.ts'
 import type { Config, Hooks } from './config/types.ts'
 import type { Coordinator } from './coordinator.ts'
@@ -10,11 +10,13 @@ import { logout } from './endpoints/logout.ts'
 import { logoutContinue } from './endpoints/logout-continue.ts'
 import { replyWith } from './endpoints/reply.ts'
 import { session } from './endpoints/session.ts'
-import { CoatcheckError } from './errors.ts'
+import { CoatcheckError, methodNotAllowed } from './errors.ts'
+import { dispatch } from './gateway/dispatch.ts'
 import { buildRouteTable } from './gateway/match.ts'
-import { proxy } from './gateway/proxy.ts'
 import { type SessionEnv, sessionMiddleware } from './gateway/session-middleware.ts'
 import { checkTarget } from './gateway/target.ts'
+import { internalApp } from './internal.ts'
+import { managementApp } from './management.ts'
 import { authorizationServer } from './oauth/authorization-server.ts'
 import { logoutTokenVerifier } from './oauth/logout-token.ts'
 import { refreshGrant } from './oauth/refresh-grant.ts'
@@ -45,6 +47,10 @@ export interface TokenHandlerOptions {
 export interface TokenHandler {
   /** Every endpoint and route. Mount it last: `app.route('/', bff.routes)`. */
   readonly routes: Hono<BffEnv>
+  /** What is for the network inside, on a listener of its own: never mount it where browsers come. */
+  readonly internal: Hono<BffEnv>
+  /** `/healthz` and `/readyz`, on a listener of their own. */
+  readonly management: Hono<BffEnv>
   /** Requires a session, by the gateway's own checks, and gives `c.var.session`. */
   session<Claims = Record<string, unknown>>(): MiddlewareHandler<SessionEnv<Claims>>
 }
@@ -56,7 +62,7 @@ const refreshTimeoutFactor = 3
 
 export function tokenHandler(config: Config, options: TokenHandlerOptions = {}): TokenHandler {
   const services = makeServices(config, options)
-  const { runtime, routes, report } = services
+  const { runtime, report } = services
   const { basePath } = config
   const common = endpointHeaders(config)
   const problem = (error: CoatcheckError) => {
@@ -66,11 +72,11 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
 
   const app = new Hono<BffEnv>()
   // A client that went away gets nothing, and is nothing to report.
-  app.onError((error, c) =>
+  const onError: ErrorHandler<BffEnv> = (error, c) =>
     runtime.clientSignal(c).aborted
       ? new Response(null, { status: clientClosedRequest })
-      : problem(toCoatcheckError(error)),
-  )
+      : problem(toCoatcheckError(error))
+  app.onError(onError)
 
   app.use(async (c, next) => {
     checkHost(runtime.requestHeaders(c), config)
@@ -99,29 +105,20 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
   app.all(`${basePath}/logout/continue`, () => refuse(methodNotAllowed(['GET', 'HEAD'])))
   app.all(`${basePath}/*`, () => refuse(new CoatcheckError('no_route')))
 
-  app.all('*', async (c, next) => {
-    const { method } = c.req
-    const target = c.get('target')
-    const match = routes.match(target.path, method)
-    switch (match.kind) {
-      case 'route':
-        return proxy(services, c, match.route, match.rest, target)
-      case 'method_not_allowed':
-        // There is no CORS: a preflight gets no leave.
-        if (match.isSessionPath && method === 'OPTIONS')
-          throw new CoatcheckError('csrf', { members: { check: 'method' } })
-        throw methodNotAllowed(match.allow)
-      case 'none': {
-        const page = method === 'GET' || method === 'HEAD' ? await options.pages?.(c) : undefined
-        if (page) return page
-        if (!options.fallthrough) throw new CoatcheckError('no_route')
-        return next()
-      }
-    }
-  })
+  app.all(
+    '*',
+    dispatch(services, services.routes, async (c, next) => {
+      const page = c.req.method === 'GET' || c.req.method === 'HEAD' ? await options.pages?.(c) : undefined
+      if (page) return page
+      if (!options.fallthrough) throw new CoatcheckError('no_route')
+      return next()
+    }),
+  )
 
   return {
     routes: app,
+    internal: internalApp(services, onError),
+    management: managementApp(services, onError),
     session: <Claims>() => sessionMiddleware<Claims>(services, problem),
   }
 }
@@ -143,7 +140,9 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     server,
     report,
     reply: replyWith(endpointHeaders(config)),
-    routes: buildRouteTable(config.routes),
+    askStore: () => coordinator.read('readiness'),
+    routes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'public')),
+    internalRoutes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'internal')),
     loginSealer: sealer(secrets, 'login', context),
     logoutSealer: sealer(secrets, 'logout', context),
     logoutMarks: marks,
@@ -191,10 +190,6 @@ async function tellOfEnd(
   } catch (cause) {
     report({ event: 'hook_failed', hook: 'onSessionEnd', cause })
   }
-}
-
-function methodNotAllowed(allow: readonly string[]): CoatcheckError {
-  return new CoatcheckError('method_not_allowed', { headers: { Allow: allow.join(', ') } })
 }
 
 function refuse(error: CoatcheckError): never {

@@ -1,14 +1,9 @@
 /** What this server listens on. */
 import * as v from 'valibot'
-import { withDefault } from './fields.ts'
-import { type Field, type Issues, mistake, readObject, wanted } from './read-object.ts'
-import type { Config } from './types.ts'
+import { optional, withDefault } from './fields.ts'
+import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
+import type { Address, Config } from './types.ts'
 import { isLoopbackHost } from './urls.ts'
-
-export interface Address {
-  readonly host: string | undefined
-  readonly port: number
-}
 
 export function readListeners(
   input: unknown,
@@ -16,8 +11,32 @@ export function readListeners(
   issues: Issues,
   baseUrl: URL | undefined,
 ): Config['listeners'] | undefined {
-  const fields = { public: withDefault(address(), defaultAddress(baseUrl)) }
-  return readObject(fields, input ?? {}, path, issues).complete
+  const fields = {
+    public: withDefault(address(), defaultAddress(baseUrl)),
+    internal: optional(inside()),
+    management: optional(inside()),
+  }
+  const { complete } = readObject(fields, input ?? {}, path, issues)
+  if (!complete) return undefined
+  const before = issues.length
+  const { public: open, internal, management } = complete
+  const taken = new Map([[open.port, 'public']])
+  for (const [name, listener] of Object.entries({ internal, management })) {
+    if (listener === undefined || listener.port === 0) continue
+    const other = taken.get(listener.port)
+    taken.set(listener.port, name)
+    // On another address too: a port that is reached by two names is easily opened by mistake.
+    if (other) issues.push({ path: join(path, name), problem: `has the port of ${other}`, cure: 'take another port' })
+  }
+  return issues.length === before ? { public: open, internal, management } : undefined
+}
+
+/** What must not be reached from outside is on this machine only, unless a host says otherwise. */
+function inside(): Field<Address> {
+  return v.pipe(
+    address(),
+    v.transform(({ host, port }) => ({ host: host ?? '127.0.0.1', port })),
+  )
 }
 
 /** On a development machine the address that browsers use, so that nobody else on the network reaches it. */

@@ -1,17 +1,32 @@
 /** What an auditor should look at: exceptions that the configuration makes, all of them by name. */
 import { leftOut, unequalReaches } from './resource-conflicts.ts'
 import type { ReadRoute } from './route.ts'
-import type { CspConfig, Provider, SpaConfig } from './types.ts'
-import { isInsecure } from './upstream.ts'
+import type { Config, CspConfig, Provider, SpaConfig } from './types.ts'
 
-export function notices(routes: readonly ReadRoute[], provider: Provider, spa: SpaConfig | undefined): string[] {
+import { isInsecure } from './upstream.ts'
+import { isLoopbackHost } from './urls.ts'
+
+export function notices(
+  routes: readonly ReadRoute[],
+  provider: Provider,
+  spa: SpaConfig | undefined,
+  listeners: Config['listeners'],
+): string[] {
   const complete = routes.flatMap((route) => route.complete ?? [])
   return [
     ...routes.flatMap((route) => routeNotices(route, provider)),
     ...leftOut(complete),
     ...unequalReaches(complete),
     ...cspNotices(spa?.csp),
+    ...listenerNotices(listeners),
   ]
+}
+
+/** Inside is a promise of the network's, once it is not this machine alone. */
+function listenerNotices({ internal, management }: Config['listeners']): string[] {
+  return Object.entries({ internal, management })
+    .filter(([, listener]) => listener?.host !== undefined && listener.host !== '::1' && !isLoopbackHost(listener.host))
+    .map(([name, listener]) => `listeners.${name} is on ${listener?.host}: the network has to keep others away from it`)
 }
 
 function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: Provider): string[] {

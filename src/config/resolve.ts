@@ -77,7 +77,7 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
     hooks,
     thirdPartyInitiatedLogin: complete.thirdPartyInitiatedLogin,
     backChannelLogout: complete.backChannelLogout,
-    notices: notices(routes, provider, spa),
+    notices: notices(routes, provider, spa, listeners),
   }
 }
 

@@ -1,44 +1,9 @@
 /** One route: its fields, and what has to hold between them. */
-import * as v from 'valibot'
-import { anything, duration, flag, list, oneOf, optional, text, withDefault } from './fields.ts'
-import { requestHeaderName } from './header-names.ts'
-import { isWildcard, routePath, withoutWildcard } from './paths.ts'
-import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
+import { isWildcard, withoutWildcard } from './paths.ts'
+import { type Field, type Issues, join, readObject } from './read-object.ts'
+import { routeFields, routeHints } from './route-auth.ts'
 import type { Method, RequestKind, Route } from './types.ts'
 import { readUpstream } from './upstream.ts'
-
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-const kinds = ['fetch', 'eventsource', 'download', 'media', 'websocket'] as const
-const gibibyte = 2 ** 30
-
-const baseFields = {
-  path: routePath(),
-  upstream: anything(),
-  upstreamPath: optional(text('write a path such as /v1')),
-  methods: optional(list(oneOf(methods), "write ['GET', 'HEAD', 'POST'] or the like", 1)),
-  requestHeaders: withDefault(list(requestHeaderName(), 'write a list of header fields'), []),
-  redirectHosts: withDefault(list(redirectHost(), 'write a list of hosts'), []),
-  allow: withDefault(list(oneOf(['encoded-slash', 'semicolon']), 'write a list'), []),
-  content: withDefault(oneOf(['data', 'page']), 'data'),
-  bodyLimitBytes: withDefault(bodyLimit(), 10 * 2 ** 20),
-  timeout: withDefault(duration(1, 3600), 30),
-  shared: optional(text('say why two routes with different auth reach the same resource')),
-  allowInsecureUpstream: withDefault(flag(), false),
-}
-
-const sessionFields = {
-  ...baseFields,
-  auth: oneOf(['session']),
-  kinds: withDefault(list(oneOf(kinds), "write ['fetch'] or the like", 1), ['fetch']),
-  scopes: withDefault(list(scope(), 'write a list of scopes'), []),
-  cache: withDefault(oneOf(['no-store', 'private']), 'no-store'),
-}
-
-const openFields = {
-  ...baseFields,
-  auth: oneOf(['none']),
-  reason: text('say why anyone may call this, for who reads the audit'),
-}
 
 export interface ReadRoute {
   /** What is right of it, for the checks between routes. */
@@ -54,48 +19,52 @@ export interface RouteContext {
   readonly requestHeaders: readonly string[]
 }
 
+type FieldsOf<Auth extends Route['auth']> = (typeof routeFields)[Auth]
+type Outputs<Fields> = { [Name in keyof Fields]?: Fields[Name] extends Field<infer Output> ? Output : never }
+/** Whatever a route of any kind may have. */
+type PartialRoute = Omit<Outputs<FieldsOf<'session'> & FieldsOf<'none'>>, 'auth'>
+
 export function readRoute(input: unknown, path: string, issues: Issues, context: RouteContext): ReadRoute {
   const before = issues.length
   const auth = authOf(input, path, issues)
-  const isOpen = auth === 'none'
-  // Each kind of route has fields of its own; what is missing is said in its own words.
-  const session = isOpen
-    ? undefined
-    : readObject(sessionFields, asSessionRoute(input, auth), path, issues, sessionHints)
-  const open = isOpen ? readObject(openFields, input, path, issues, openHints) : undefined
-  const read = session?.partial ?? open?.partial ?? {}
-  const upstream = isObject(input) ? readUpstream(read, path, issues, context.ownOrigin) : undefined
-  const kindSet = new Set<RequestKind>(session?.partial.kinds ?? ['fetch'])
-  const methodSet = new Set<string>(read.methods ?? defaultMethods(kindSet))
-  checkKinds(kindSet, methodSet, path, issues)
+  // Each kind of route has fields of its own; what is missing is said in its own words. An unknown `auth` is reported
+  // by itself, and what else such a route says is read as a session route's.
+  const kind = auth ?? 'session'
+  const read = readObject(routeFields[kind], auth ? input : asSessionRoute(input), path, issues, routeHints[kind])
+  const { complete } = read
+  const partial: PartialRoute = read.partial
+  const upstream = isObject(input) ? readUpstream(partial, path, issues, context.ownOrigin) : undefined
+  const kinds = new Set<RequestKind>(partial.kinds ?? ['fetch'])
+  const methods = new Set<string>(partial.methods ?? defaultMethods(kinds))
+  checkKinds(kinds, methods, path, issues)
 
-  const complete = session?.complete ?? open?.complete
   const isRight = complete && upstream && auth && issues.length === before
   return {
     partial: {
-      ...(read.path !== undefined && { path: read.path }),
+      ...(partial.path !== undefined && { path: partial.path }),
       ...(upstream && { upstream }),
-      ...(isObject(input) && (input.methods === undefined || read.methods) && { methods: methodSet }),
+      ...(isObject(input) && (input.methods === undefined || partial.methods) && { methods }),
       ...(auth && { auth }),
     },
-    shared: read.shared,
-    reason: open?.partial.reason,
+    shared: partial.shared,
+    reason: partial.reason,
     complete: isRight
       ? {
           path: complete.path,
           prefix: withoutWildcard(complete.path),
           isExact: !isWildcard(complete.path),
           upstream,
-          methods: methodSet,
+          methods,
           auth,
-          kinds: kindSet,
-          scopes: session?.partial.scopes ?? [],
+          listener: 'public',
+          kinds,
+          scopes: partial.scopes ?? [],
           requestHeaders: new Set([...context.requestHeaders, ...complete.requestHeaders]),
           redirectHosts: new Set(complete.redirectHosts),
           allowEncodedSlash: complete.allow.includes('encoded-slash'),
           allowSemicolon: complete.allow.includes('semicolon'),
           content: complete.content,
-          cache: session?.partial.cache ?? 'no-store',
+          cache: partial.cache ?? 'no-store',
           bodyLimitBytes: complete.bodyLimitBytes,
           timeoutMs: complete.timeout * 1000,
         }
@@ -103,28 +72,23 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   }
 }
 
-const openHints = Object.fromEntries(
-  ['kinds', 'scopes', 'cache'].map((name) => [name, "leave it out: it is for routes with auth: 'session'"]),
-)
-const sessionHints = { reason: "leave it out: it is for routes with auth: 'none'" }
-
-/** Undefined, and a mistake, for anything but the two that there are. */
+/** Undefined, and a mistake, for anything but the ways that there are. */
 function authOf(input: unknown, path: string, issues: Issues): Route['auth'] | undefined {
   const auth = isObject(input) ? input.auth : undefined
-  if (auth === 'session' || auth === 'none') return auth
+  if (typeof auth === 'string' && Object.hasOwn(routeFields, auth)) return auth as Route['auth']
   if (isObject(input)) {
+    const all = Object.keys(routeFields).map((name) => `'${name}'`)
     issues.push({
       path: join(path, 'auth'),
-      problem: auth === undefined ? 'is not set' : "is neither 'session' nor 'none'",
+      problem: auth === undefined ? 'is not set' : `is none of ${all.join(', ')}`,
       cure: "write 'session', or 'none' with a reason",
     })
   }
   return undefined
 }
 
-/** An unknown `auth` is reported by itself; what else the route says is then read as a session route's. */
-function asSessionRoute(input: unknown, auth: Route['auth'] | undefined): unknown {
-  if (auth !== undefined || !isObject(input)) return input
+function asSessionRoute(input: unknown): unknown {
+  if (!isObject(input)) return input
   const { reason: _, ...rest } = input
   return { ...rest, auth: 'session' }
 }
@@ -153,38 +117,6 @@ function checkKinds(kinds: ReadonlySet<RequestKind>, methods: ReadonlySet<string
       cure: "add 'GET', or leave the kinds out",
     })
   }
-}
-
-/** RFC 6749 §3.3 scope-token. */
-function scope(): Field<string> {
-  const cure = 'write one scope, such as orders:read'
-  return v.pipe(
-    v.string(wanted('a string', cure)),
-    v.regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, mistake('is not one scope', cure)),
-  )
-}
-
-function redirectHost(): Field<string> {
-  const cure = 'write a host, with a port if it has one, such as files.example.com'
-  return v.pipe(
-    v.string(wanted('a string', cure)),
-    v.toLowerCase(),
-    v.check((host) => URL.canParse(`https://${host}`) && isPlainHost(host), mistake('is not a host', cure)),
-  )
-}
-
-function isPlainHost(host: string): boolean {
-  const url = new URL(`https://${host}`)
-  return url.host === host && !host.includes('*')
-}
-
-function bodyLimit(): Field<number> {
-  const cure = 'write a whole number of bytes, such as 10 * 1024 * 1024'
-  return v.pipe(
-    v.number(wanted('a number', cure)),
-    v.check((bytes) => Number.isSafeInteger(bytes) && bytes >= 0, mistake('is not a whole number of bytes', cure)),
-    v.maxValue(100 * gibibyte, mistake('is more than 100 GiB', cure)),
-  )
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -142,6 +142,10 @@ export interface UserConfig {
      * on every address.
      */
     public?: number | string
+    /** For what is inside the network: routes that take bearer JWTs, forward auth. A port alone is on loopback. Default: none. */
+    internal?: number | string
+    /** `/healthz` and `/readyz`. A port alone is on loopback. Default: none. */
+    management?: number | string
   }
   /** Request header fields that pass on every route besides the usual ones. */
   requestHeaders?: readonly string[]
@@ -178,6 +182,12 @@ export type ConfigSource<Env = Record<string, string | undefined>> = UserConfig 
 
 // --- What comes out of validation -------------------------------------------------------------------
 
+export interface Address {
+  /** Undefined is every address of the machine. */
+  readonly host: string | undefined
+  readonly port: number
+}
+
 export interface Upstream {
   /** `https://orders.internal`; for a binding `https://binding.internal`. */
   readonly origin: string
@@ -195,6 +205,8 @@ export interface Route {
   readonly upstream: Upstream
   readonly methods: ReadonlySet<string>
   readonly auth: 'session' | 'none'
+  /** Where it is reached. */
+  readonly listener: 'public' | 'internal'
   readonly kinds: ReadonlySet<RequestKind>
   readonly scopes: readonly string[]
   /** Lower-case names that pass besides the usual ones: the route's and those for all routes. */
@@ -241,7 +253,11 @@ export interface Config {
   }
   readonly routes: readonly Route[]
   readonly spa: SpaConfig | undefined
-  readonly listeners: { readonly public: { readonly host: string | undefined; readonly port: number } }
+  readonly listeners: {
+    readonly public: Address
+    readonly internal: Address | undefined
+    readonly management: Address | undefined
+  }
   readonly hooks: Hooks
   readonly thirdPartyInitiatedLogin: boolean
   readonly backChannelLogout: boolean

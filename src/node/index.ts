@@ -1,7 +1,7 @@
 /** Node's side: a server for a Hono app with a token handler, and the runtime to hand in. No logic. */
 export type { NodeRuntime, NodeRuntimeOptions } from './runtime.ts'
 export { nodeRuntime } from './runtime.ts'
-export type { ServeOptions, StartOptions } from './serve.ts'
+export type { ServeOptions, StartedServer, StartOptions } from './serve.ts'
 export { serve, startServer } from './serve.ts'
 export type { RunningServer, ServerLimits, ServerOptions } from './server.ts'
 export { createServer } from './server.ts'

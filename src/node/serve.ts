@@ -1,6 +1,6 @@
 /** The two ways to listen: a user's own Hono app, or everything that a configuration says. */
 import type { HttpBindings } from '@hono/node-server'
-import type { Config } from '../config/types.ts'
+import type { Address, Config } from '../config/types.ts'
 import type { SessionStore } from '../coordinator.ts'
 import { type Report, reportToConsole } from '../observability/events.ts'
 import { pageHeaders } from '../protection/security-headers.ts'
@@ -48,8 +48,14 @@ export interface StartOptions extends Omit<ServerOptions, 'fetch' | 'onWebSocket
   report?: Report
 }
 
-/** Runs what the configuration says: the endpoints, the routes, and the app's pages. */
-export async function startServer(config: Config, options: StartOptions = {}): Promise<RunningServer> {
+export interface StartedServer extends RunningServer {
+  /** Those that the configuration names. */
+  readonly internal: RunningServer | undefined
+  readonly management: RunningServer | undefined
+}
+
+/** Runs what the configuration says: the endpoints, the routes, and the app's pages, on every listener. */
+export async function startServer(config: Config, options: StartOptions = {}): Promise<StartedServer> {
   const { runtime: runtimeOptions, report = reportToConsole, ...serverOptions } = options
   const onError = (cause: unknown) => report({ event: 'request_failed', code: 'internal_error', cause })
   const runtime = nodeRuntime({ onError, ...runtimeOptions })
@@ -59,15 +65,31 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     { ...config, session: { ...config.session, store } },
     { runtime, report, ...(pages === undefined ? {} : { pages }) },
   )
-  const server = await serve(handler.routes, {
-    host: config.listeners.public.host,
-    port: config.listeners.public.port,
-    onError,
-    ...serverOptions,
-    onWebSocket,
-    runtime,
-  })
-  return { ...server, close: () => server.close().finally(() => ownStore?.coordinator.close()) }
+  // Plain HTTP: a certificate is for names outside.
+  const listenInside = (app: FetchApp, address: Address) =>
+    serve(app, { onError, ...serverOptions, ...address, tls: undefined })
+  const { listeners } = config
+  let internal: RunningServer | undefined
+  let management: RunningServer | undefined
+  const close = async () => {
+    await Promise.all([internal?.close(), management?.close()])
+    await ownStore?.coordinator.close()
+  }
+  try {
+    if (listeners.internal) internal = await listenInside(handler.internal, listeners.internal)
+    if (listeners.management) management = await listenInside(handler.management, listeners.management)
+    const server = await serve(handler.routes, {
+      ...listeners.public,
+      onError,
+      ...serverOptions,
+      onWebSocket,
+      runtime,
+    })
+    return { ...server, internal, management, close: () => server.close().finally(close) }
+  } catch (error) {
+    await close()
+    throw error
+  }
 }
 
 /** On one machine nothing has to be set up: what processes share is in a file beside them (sessions.md, "What there is"). */

@@ -7,5 +7,5 @@ export {
 } from './durable-object-coordinator.ts'
 export { type WorkersRuntimeOptions, workersRuntime } from './runtime.ts'
 export { CoatcheckSession } from './session-object.ts'
-export type { WorkerContext, WorkerHandler } from './types.ts'
+export type { WorkerContext, WorkerHandler, WorkerHandlers } from './types.ts'
 export { type WorkerOptions, worker } from './worker.ts'

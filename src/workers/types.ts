@@ -13,3 +13,10 @@ export interface WorkerContext {
 export interface WorkerHandler<Env> {
   fetch(request: Request, env: Env, context: WorkerContext): Promise<Response>
 }
+
+/** The handlers of one configuration. The first is the public one; the others are reached by who binds them alone. */
+export interface WorkerHandlers<Env> extends WorkerHandler<Env> {
+  /** Export it by a name (`export const internal = coatcheck.internal`), and bind other Workers to that entrypoint. */
+  readonly internal: WorkerHandler<Env>
+  readonly management: WorkerHandler<Env>
+}

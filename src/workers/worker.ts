@@ -1,4 +1,4 @@
-/** A Worker made of a configuration: the public handler. */
+/** A Worker made of a configuration: a handler for each listener. */
 import { ConfigError } from '../config/config-error.ts'
 import { resolveConfig } from '../config/resolve.ts'
 import type { Config, ConfigSource, FetchBinding } from '../config/types.ts'
@@ -7,10 +7,10 @@ import { type Report, reportToConsole } from '../observability/events.ts'
 import { problemResponse } from '../problem.ts'
 import { endpointHeaders, pageHeaders } from '../protection/security-headers.ts'
 import type { Clock } from '../runtime.ts'
-import { type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
+import { type TokenHandler, type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
 import { assetPages } from './assets.ts'
 import { workersRuntime } from './runtime.ts'
-import type { WorkerContext, WorkerHandler } from './types.ts'
+import type { WorkerContext, WorkerHandler, WorkerHandlers } from './types.ts'
 
 export interface WorkerOptions {
   /** Name of the static assets binding that holds the app's pages. Default `ASSETS`. */
@@ -22,6 +22,7 @@ export interface WorkerOptions {
 }
 
 type Fetch = (request: Request, env: object, context: WorkerContext) => Response | Promise<Response>
+type Handlers = Readonly<Record<'public' | 'internal' | 'management', Fetch>>
 
 /**
  * Serves what the configuration says: the endpoints, the routes, and the app's pages.
@@ -45,41 +46,50 @@ type Fetch = (request: Request, env: object, context: WorkerContext) => Response
 export function worker<Env extends object = Record<string, string | undefined>>(
   source: ConfigSource<Env>,
   options: WorkerOptions = {},
-): WorkerHandler<Env> {
+): WorkerHandlers<Env> {
   const checked = typeof source === 'function' ? undefined : resolveConfig<object>(source, {})
   // One environment for each isolate. What is made of it keeps its ledger and caches as long as the isolate lives.
-  const handlers = new WeakMap<Env, Fetch>()
-  return {
+  const made = new WeakMap<Env, Handlers>()
+  const handlerFor = (listener: keyof Handlers): WorkerHandler<Env> => ({
     async fetch(request, env, context) {
-      let handle = handlers.get(env)
-      if (handle === undefined) {
-        handle = makeHandler(() => checked ?? resolveConfig(source, env), env, options)
-        handlers.set(env, handle)
+      let handlers = made.get(env)
+      if (handlers === undefined) {
+        handlers = makeHandlers(() => checked ?? resolveConfig(source, env), env, options)
+        made.set(env, handlers)
       }
-      const answer = Promise.resolve(handle(request, env, context))
+      const answer = Promise.resolve(handlers[listener](request, env, context))
       // Requests share promises (discovery, keys, a refresh), and Workers let a promise die with the request that owns
       // it: a client that leaves at the wrong moment would leave the others waiting for ever.
       context.waitUntil(answer.catch(() => undefined))
       return answer
     },
-  }
+  })
+  return { ...handlerFor('public'), internal: handlerFor('internal'), management: handlerFor('management') }
 }
 
-function makeHandler(resolve: () => Config, env: object, options: WorkerOptions): Fetch {
+function makeHandlers(resolve: () => Config, env: object, options: WorkerOptions): Handlers {
   const report = options.report ?? reportToConsole
   try {
     const config = resolve()
     const pages = pagesOf(config, env, options.assets ?? 'ASSETS')
     const runtime = workersRuntime(options.clock === undefined ? {} : { clock: options.clock })
-    const { routes } = tokenHandler(config, { runtime, report, ...(pages === undefined ? {} : { pages }) })
+    const handler = tokenHandler(config, { runtime, report, ...(pages === undefined ? {} : { pages }) })
     warnOfMemory(config)
-    return (request, env, context) =>
-      routes.fetch(request, env, context as unknown as NonNullable<Parameters<typeof routes.fetch>[2]>)
+    const fetchOf = (app: TokenHandler['routes']): Fetch => {
+      return (request, env, context) =>
+        app.fetch(request, env, context as unknown as NonNullable<Parameters<typeof app.fetch>[2]>)
+    }
+    return {
+      public: fetchOf(handler.routes),
+      internal: fetchOf(handler.internal),
+      management: fetchOf(handler.management),
+    }
   } catch (error) {
     if (error instanceof ConfigError) console.error(error.message)
     else report({ event: 'request_failed', code: 'internal_error', cause: error })
     const headers = endpointHeaders({ origin: '', isSecureOrigin: false })
-    return () => problemResponse(new CoatcheckError('internal_error'), headers)
+    const fail = () => problemResponse(new CoatcheckError('internal_error'), headers)
+    return { public: fail, internal: fail, management: fail }
   }
 }
 

@@ -317,8 +317,8 @@ refuses(
 )
 refuses('routes[].auth', 'routes[0].auth', route('auth'), [
   [undefined, 'is not set'],
-  ['cookie', "neither 'session' nor 'none'"],
-  [false, "neither 'session' nor 'none'"],
+  ['cookie', "none of 'session', 'none'"],
+  [false, "none of 'session', 'none'"],
 ])
 refuses('routes[].reason', 'routes[0].reason', (reason) => good({ routes: [goodRoute({ auth: 'none', reason })] }), [
   [undefined, 'is not set'],

@@ -24,7 +24,7 @@ describe('a configuration that is right', () => {
         absoluteSeconds: 43_200,
         claims: ['sub', 'name', 'preferred_username', 'email', 'picture'],
       },
-      listeners: { public: { host: undefined, port: 3000 } },
+      listeners: { public: { host: undefined, port: 3000 }, internal: undefined, management: undefined },
       spa: undefined,
       hooks: {},
       thirdPartyInitiatedLogin: false,
@@ -34,6 +34,7 @@ describe('a configuration that is right', () => {
     const [route] = config.routes
     expect(route).toEqual({
       path: '/api/orders/*',
+      listener: 'public',
       prefix: '/api/orders',
       isExact: false,
       upstream: { origin: 'https://orders.internal', basePath: '/v1', binding: undefined },
@@ -96,7 +97,7 @@ describe('a configuration that is right', () => {
       session: { idleSeconds: 900, absoluteSeconds: 604_800, claims: ['sub'], secrets: [secret, otherSecret] },
       hooks: { onLogin },
       spa: { dir: 'dist', csp: { imgSrc: ['https://images.example.com', 'data:'] } },
-      listeners: { public: { host: '::1', port: 8080 } },
+      listeners: { public: { host: '::1', port: 8080 }, internal: undefined, management: undefined },
     })
     expect(config.session.store).toBe(store)
     expect(config.routes[0]).toMatchObject({

@@ -11,6 +11,7 @@ export function route(path: string, changes: Partial<Route> = {}): Route {
     upstream: { origin: 'https://orders.internal', basePath: '/v1', binding: undefined },
     methods: new Set(['GET', 'HEAD']),
     auth: 'session',
+    listener: 'public',
     kinds: new Set(['fetch']),
     scopes: [],
     requestHeaders: new Set(),

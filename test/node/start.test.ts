@@ -104,3 +104,31 @@ test('a folder that is not built stops the start', async () => {
   await rm(path.join(dir, 'index.html'))
   await expect(started('http://127.0.0.1:1')).rejects.toThrow(/Build the app first/)
 })
+
+test('what is inside has listeners of its own, and the public one has nothing of theirs', async () => {
+  const port = await closedPort()
+  const config = resolveConfig(
+    {
+      baseUrl: `http://localhost:${port}`,
+      provider: { issuer: 'http://127.0.0.1:1', clientId: 'app', clientSecret: 'not-used' },
+      session: { secrets: [randomBytes(32).toString('base64url')], store: cookieStore() },
+      listeners: { public: `127.0.0.1:${port}`, internal: 0, management: 0 },
+      routes: [],
+    },
+    {},
+  )
+  const server = await startServer(config, { report: () => undefined })
+  onCleanup(() => server.close())
+  const { internal, management } = server
+  const status = async (url: string | undefined) => (await fetch(`${url}/readyz`)).status
+  expect([internal?.url, management?.url].map((url) => new URL(url ?? '').hostname)).toEqual(['127.0.0.1', '127.0.0.1'])
+  expect([await status(management?.url), await status(config.origin)]).toEqual([200, 404])
+  // Node's fetch says `Sec-Fetch-Mode`, as a page's does.
+  expect(await status(internal?.url)).toBe(403)
+})
+
+test('a listener whose port is taken starts nothing', async () => {
+  const { origin } = await upstream((_incoming, outgoing) => outgoing.end())
+  const taken = new URL(origin).port
+  await expect(started(origin, { listeners: { management: Number(taken) } })).rejects.toThrow('EADDRINUSE')
+})

@@ -1,6 +1,6 @@
 /** Checks the configuration, and lists what it opens. Asks nobody on the network. */
 import { spokenDuration } from '../../config/durations.ts'
-import type { Config, Route } from '../../config/types.ts'
+import type { Address, Config, Route } from '../../config/types.ts'
 import { loadConfig } from '../load-config.ts'
 import type { Values } from './commands.ts'
 import { environment } from './environment.ts'
@@ -30,7 +30,6 @@ export function report(config: Config): string {
 
 function summary({ origin, basePath, provider, session, spa, listeners }: Config): string[][] {
   const count = session.secrets.length
-  const { host, port } = listeners.public
   const pages = spa ? ('dir' in spa ? `the folder ${spa.dir}` : `the development server ${spa.proxy}`) : 'none'
   return [
     ['Origin', origin],
@@ -47,8 +46,14 @@ function summary({ origin, basePath, provider, session, spa, listeners }: Config
         : 'cookie, coordinator sqlite in coatcheck.sqlite (default)',
     ],
     ['Pages', pages],
-    ['Listens on', `${host === undefined ? 'every address' : host}, port ${port}`],
+    ['Listens on', spoken(listeners.public)],
+    ['Internal', listeners.internal ? spoken(listeners.internal) : 'none'],
+    ['Management', listeners.management ? spoken(listeners.management) : 'none'],
   ]
+}
+
+function spoken({ host, port }: Address): string {
+  return `${host === undefined ? 'every address' : host}, port ${port}`
 }
 
 function row(route: Route): string[] {

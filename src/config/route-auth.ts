@@ -1,0 +1,83 @@
+/** What a route may say, by its `auth`: the fields of every route, and those of one kind only. */
+import * as v from 'valibot'
+import { anything, duration, flag, list, oneOf, optional, text, withDefault } from './fields.ts'
+import { requestHeaderName } from './header-names.ts'
+import { routePath } from './paths.ts'
+import { type Field, mistake, wanted } from './read-object.ts'
+
+export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+const kinds = ['fetch', 'eventsource', 'download', 'media', 'websocket'] as const
+const gibibyte = 2 ** 30
+
+const everyRoute = {
+  path: routePath(),
+  upstream: anything(),
+  upstreamPath: optional(text('write a path such as /v1')),
+  methods: optional(list(oneOf(methods), "write ['GET', 'HEAD', 'POST'] or the like", 1)),
+  requestHeaders: withDefault(list(requestHeaderName(), 'write a list of header fields'), []),
+  redirectHosts: withDefault(list(redirectHost(), 'write a list of hosts'), []),
+  allow: withDefault(list(oneOf(['encoded-slash', 'semicolon']), 'write a list'), []),
+  content: withDefault(oneOf(['data', 'page']), 'data'),
+  bodyLimitBytes: withDefault(bodyLimit(), 10 * 2 ** 20),
+  timeout: withDefault(duration(1, 3600), 30),
+  shared: optional(text('say why two routes with different auth reach the same resource')),
+  allowInsecureUpstream: withDefault(flag(), false),
+}
+
+const scopes = withDefault(list(scope(), 'write a list of scopes'), [])
+const cache = withDefault(oneOf(['no-store', 'private']), 'no-store')
+
+export const routeFields = {
+  session: {
+    ...everyRoute,
+    auth: oneOf(['session']),
+    kinds: withDefault(list(oneOf(kinds), "write ['fetch'] or the like", 1), ['fetch']),
+    scopes,
+    cache,
+  },
+  none: {
+    ...everyRoute,
+    auth: oneOf(['none']),
+    reason: text('say why anyone may call this, for who reads the audit'),
+  },
+} as const
+
+/** Cures for fields that are another kind's. */
+export const routeHints: Readonly<Record<keyof typeof routeFields, Readonly<Record<string, string>>>> = {
+  session: { reason: "leave it out: it is for routes with auth: 'none'" },
+  none: Object.fromEntries(
+    ['kinds', 'scopes', 'cache'].map((name) => [name, "leave it out: it is for routes with auth: 'session'"]),
+  ),
+}
+
+/** RFC 6749 §3.3 scope-token. */
+function scope(): Field<string> {
+  const cure = 'write one scope, such as orders:read'
+  return v.pipe(
+    v.string(wanted('a string', cure)),
+    v.regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, mistake('is not one scope', cure)),
+  )
+}
+
+function redirectHost(): Field<string> {
+  const cure = 'write a host, with a port if it has one, such as files.example.com'
+  return v.pipe(
+    v.string(wanted('a string', cure)),
+    v.toLowerCase(),
+    v.check((host) => URL.canParse(`https://${host}`) && isPlainHost(host), mistake('is not a host', cure)),
+  )
+}
+
+function isPlainHost(host: string): boolean {
+  const url = new URL(`https://${host}`)
+  return url.host === host && !host.includes('*')
+}
+
+function bodyLimit(): Field<number> {
+  const cure = 'write a whole number of bytes, such as 10 * 1024 * 1024'
+  return v.pipe(
+    v.number(wanted('a number', cure)),
+    v.check((bytes) => Number.isSafeInteger(bytes) && bytes >= 0, mistake('is not a whole number of bytes', cure)),
+    v.maxValue(100 * gibibyte, mistake('is more than 100 GiB', cure)),
+  )
+}

@@ -1,0 +1,26 @@
+/** From a checked target to the route that takes it, for whichever listener has these routes. */
+import type { Handler } from 'hono'
+import { CoatcheckError, methodNotAllowed } from '../errors.ts'
+import type { BffEnv, Services } from '../services.ts'
+import type { RouteTable } from './match.ts'
+import { proxy } from './proxy.ts'
+
+/** @param otherwise what answers a path that no route has */
+export function dispatch(services: Services, routes: RouteTable, otherwise: Handler<BffEnv>): Handler<BffEnv> {
+  return async (c, next) => {
+    const { method } = c.req
+    const target = c.get('target')
+    const match = routes.match(target.path, method)
+    switch (match.kind) {
+      case 'route':
+        return proxy(services, c, match.route, match.rest, target)
+      case 'method_not_allowed':
+        // There is no CORS: a preflight gets no leave.
+        if (match.isSessionPath && method === 'OPTIONS')
+          throw new CoatcheckError('csrf', { members: { check: 'method' } })
+        throw methodNotAllowed(match.allow)
+      case 'none':
+        return otherwise(c, next)
+    }
+  }
+}
