@@ -5,6 +5,7 @@
 
 /** Every code, with the HTTP status and the title that it is answered with. */
 export const problems = {
+  address_refused: [403, 'Calls from this address are not taken'],
   browser_refused: [403, 'Browsers are not answered on this address'],
   csrf: [403, 'The request does not show that it came from this application'],
   internal_error: [500, 'Something went wrong on this server'],

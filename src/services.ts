@@ -1,4 +1,5 @@
 /** What the endpoints and the gateway are given: made once, in `token-handler.ts`. */
+import type { Context } from 'hono'
 import type { Config } from './config/types.ts'
 import type { Reply } from './endpoints/reply.ts'
 import type { RouteTable } from './gateway/match.ts'
@@ -25,6 +26,8 @@ export interface Services {
   readonly logoutSealer: Sealer
   readonly report: Report
   readonly reply: Reply
+  /** Whose address the call comes from, as far as the proxies in front are trusted. */
+  readonly clientAddress: (c: Context) => string | undefined
   /** Rejects where the store cannot be asked. */
   readonly askStore: () => Promise<unknown>
 }

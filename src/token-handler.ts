@@ -23,6 +23,8 @@ import { refreshGrant } from './oauth/refresh-grant.ts'
 import { revokeTokens } from './oauth/revocation.ts'
 import { type Report, reportToConsole } from './observability/events.ts'
 import { problemResponse, toCoatcheckError } from './problem.ts'
+import { checkAddress } from './protection/address-policy.ts'
+import { clientAddresses } from './protection/client-address.ts'
 import { checkHost } from './protection/host.ts'
 import { endpointHeaders } from './protection/security-headers.ts'
 import type { Runtime } from './runtime.ts'
@@ -80,6 +82,7 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
 
   app.use(async (c, next) => {
     checkHost(runtime.requestHeaders(c), config)
+    checkAddress(services.clientAddress(c), config.addresses)
     c.set('target', checkTarget(runtime.requestTarget(c)))
     await next()
   })
@@ -134,12 +137,14 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   requireSharedCoordinator(config, coordinator)
   const marks = config.backChannelLogout ? logoutMarks(coordinator, clock, absoluteSeconds) : noLogoutMarks
   const server = authorizationServer(config.provider, `${config.origin}${config.basePath}/callback`, clock)
+  const addresses = clientAddresses(config.trustedProxies)
   return {
     config,
     runtime,
     server,
     report,
     reply: replyWith(endpointHeaders(config)),
+    clientAddress: (c) => addresses.of(runtime.peerAddress(c), runtime.requestHeaders(c)['x-forwarded-for']),
     askStore: () => coordinator.read('readiness'),
     routes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'public')),
     internalRoutes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'internal')),

@@ -1,4 +1,5 @@
 /** From what an operator said to what the server runs with: checked, with every default filled in. */
+import { addressRanges, readAddressPolicy } from './addresses.ts'
 import { ConfigError, type ConfigIssue } from './config-error.ts'
 import { callSource } from './environment.ts'
 import { anything, flag, list, withDefault } from './fields.ts'
@@ -26,6 +27,8 @@ const fields = {
   listeners: anything(),
   requestHeaders: withDefault(list(requestHeaderName(), 'write a list of header fields'), []),
   hooks: anything(),
+  trustedProxies: withDefault(addressRanges(), []),
+  addresses: anything(),
   thirdPartyInitiatedLogin: withDefault(flag(), false),
   backChannelLogout: withDefault(flag(), false),
 }
@@ -62,6 +65,7 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
   })
   const spa = readSpa(partial.spa, 'spa', issues, origin)
   const listeners = readListeners(partial.listeners, 'listeners', issues, partial.baseUrl)
+  const addresses = readAddressPolicy(partial.addresses, 'addresses', issues)
   const hooks = readHooks(partial.hooks, 'hooks', issues)
   if (!complete || !provider || !session || !listeners) return undefined
   return {
@@ -74,6 +78,8 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
     routes: completeRoutes(routes),
     spa,
     listeners,
+    trustedProxies: complete.trustedProxies,
+    addresses,
     hooks,
     thirdPartyInitiatedLogin: complete.thirdPartyInitiatedLogin,
     backChannelLogout: complete.backChannelLogout,

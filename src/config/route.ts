@@ -1,4 +1,5 @@
 /** One route: its fields, and what has to hold between them. */
+import { readAddressPolicy } from './addresses.ts'
 import { isWildcard, withoutWildcard } from './paths.ts'
 import { type Field, type Issues, join, readObject } from './read-object.ts'
 import { routeFields, routeHints } from './route-auth.ts'
@@ -34,6 +35,7 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const { complete } = read
   const partial: PartialRoute = read.partial
   const upstream = isObject(input) ? readUpstream(partial, path, issues, context.ownOrigin) : undefined
+  const addresses = readAddressPolicy(partial.addresses, join(path, 'addresses'), issues)
   const kinds = new Set<RequestKind>(partial.kinds ?? ['fetch'])
   const methods = new Set<string>(partial.methods ?? defaultMethods(kinds))
   checkKinds(kinds, methods, path, issues)
@@ -67,6 +69,7 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
           cache: partial.cache ?? 'no-store',
           bodyLimitBytes: complete.bodyLimitBytes,
           timeoutMs: complete.timeout * 1000,
+          addresses,
         }
       : undefined,
   }

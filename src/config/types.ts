@@ -1,4 +1,5 @@
 /** What an operator may say (`UserConfig`), and what it becomes once it is checked (`Config`). */
+import type { IPv4, IPv6 } from 'ipaddr.js'
 import type { SessionStore } from '../coordinator.ts'
 
 /** How a call may prove that the page made it; `fetch` carries `X-CSRF`, the others cannot. */
@@ -82,6 +83,12 @@ export interface CspConfig {
   reportUri?: string
 }
 
+/** Such as `{ allow: ['10.0.0.0/8'] }` or `{ deny: ['192.0.2.7'] }`. */
+export interface AddressPolicyConfig {
+  allow?: readonly string[]
+  deny?: readonly string[]
+}
+
 interface RouteBase {
   /** `/api/orders` (exactly this) or `/api/orders/*` (everything below it, but not `/api/orders` itself). */
   path: string
@@ -103,6 +110,8 @@ interface RouteBase {
   bodyLimitBytes?: number
   /** How long the answer's head may take. Default `30s`. */
   timeout?: Duration
+  /** Addresses and ranges that may call this route (`allow`), and that may not (`deny`, which wins). */
+  addresses?: AddressPolicyConfig
   /** Why two routes with different `auth` may reach the same resource. Both have to say it. */
   shared?: string
   /** The upstream speaks plain HTTP and is not on this machine: said on purpose, and reported. */
@@ -147,6 +156,13 @@ export interface UserConfig {
     /** `/healthz` and `/readyz`. A port alone is on loopback. Default: none. */
     management?: number | string
   }
+  /**
+   * Addresses and ranges of the proxies in front. Their `X-Forwarded-For` says who the client is; everybody else's is
+   * ignored. Default: none.
+   */
+  trustedProxies?: readonly string[]
+  /** Who may call anything here at all, by address. */
+  addresses?: AddressPolicyConfig
   /** Request header fields that pass on every route besides the usual ones. */
   requestHeaders?: readonly string[]
   hooks?: Hooks
@@ -181,6 +197,16 @@ export type SessionEndReason = 'logout' | 'superseded' | 'refresh_refused' | 'ba
 export type ConfigSource<Env = Record<string, string | undefined>> = UserConfig | ((env: Env) => UserConfig)
 
 // --- What comes out of validation -------------------------------------------------------------------
+
+/** A base address, and how many of its bits count. */
+export type AddressRange = readonly [IPv4 | IPv6, number]
+
+/** Who may call, by address. */
+export interface AddressPolicy {
+  /** Undefined is everybody. */
+  readonly allow: readonly AddressRange[] | undefined
+  readonly deny: readonly AddressRange[]
+}
 
 export interface Address {
   /** Undefined is every address of the machine. */
@@ -218,6 +244,7 @@ export interface Route {
   readonly cache: 'no-store' | 'private'
   readonly bodyLimitBytes: number
   readonly timeoutMs: number
+  readonly addresses: AddressPolicy | undefined
 }
 
 export interface Provider {
@@ -258,6 +285,8 @@ export interface Config {
     readonly internal: Address | undefined
     readonly management: Address | undefined
   }
+  readonly trustedProxies: readonly AddressRange[]
+  readonly addresses: AddressPolicy | undefined
   readonly hooks: Hooks
   readonly thirdPartyInitiatedLogin: boolean
   readonly backChannelLogout: boolean

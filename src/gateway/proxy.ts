@@ -5,6 +5,7 @@
 import type { Context } from 'hono'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
+import { checkAddress } from '../protection/address-policy.ts'
 import { checkDestination } from '../protection/csrf.ts'
 import type { HeaderList, IncomingHeaders, UpstreamRequest } from '../runtime.ts'
 import type { Services } from '../services.ts'
@@ -38,6 +39,7 @@ export async function proxy(
   const { runtime } = services
   assertRouteTakes(target, route)
   const headers = runtime.requestHeaders(c)
+  checkAddress(services.clientAddress(c), route.addresses)
   checkDestination(headers, route.content)
   const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
 
@@ -87,7 +89,7 @@ function upstreamRequest(
 
 /** What we say to the upstream ourselves. Who the user is stands in the token and nowhere else (API-13). */
 function ownFields(
-  { config, runtime }: Services,
+  { config, clientAddress }: Services,
   c: Context,
   route: Route,
   target: string,
@@ -96,8 +98,8 @@ function ownFields(
   const fields: [string, string][] = []
   const authorization = admission.authorization()
   if (authorization !== undefined) fields.push(['authorization', authorization])
-  const peer = runtime.peerAddress(c)
-  if (peer !== undefined) fields.push(['x-forwarded-for', peer])
+  const address = clientAddress(c)
+  if (address !== undefined) fields.push(['x-forwarded-for', address])
   fields.push(['x-forwarded-host', config.host], ['x-forwarded-proto', config.isSecureOrigin ? 'https' : 'http'])
   const hook = config.hooks.onUpstreamRequest
   const added = hook?.({ route: route.path, method: c.req.method, target, claims: admission.claims })

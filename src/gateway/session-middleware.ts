@@ -7,6 +7,7 @@ import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import { cookieFields, ownCookies } from '../own-cookies.ts'
 import { toCoatcheckError } from '../problem.ts'
+import { checkAddress } from '../protection/address-policy.ts'
 import { checkDestination, checkSessionRef, checkSessionRequest } from '../protection/csrf.ts'
 import { checkHost } from '../protection/host.ts'
 import type { RequestBody } from '../runtime.ts'
@@ -53,6 +54,7 @@ export function sessionMiddleware<Claims>(
     let open: OpenSession | undefined
     try {
       checkHost(headers, config)
+      checkAddress(services.clientAddress(c), config.addresses)
       checkDestination(headers)
       checkSessionRequest(headers, { method: c.req.method, kinds: fetchOnly, origin: config.origin })
       open = await sessions.open(cookies)

@@ -503,6 +503,25 @@ refuses('spa.csp', 'spa.csp', csp, [
   [{ reportUri: '/r; script-src *' }, 'not an address'],
   [{ reportUri: 7 }, 'has to be a string'],
 ])
+refuses('trustedProxies', 'trustedProxies', (trustedProxies) => good({ trustedProxies }), [
+  ['10.0.0.0/8', 'has to be a list'],
+  [['localhost'], 'no address or range'],
+  [['10.0.0.0/99'], 'no address or range'],
+  [[7], 'has to be a string'],
+  [['10.0.0.1', '10.0.0.1'], 'names something twice'],
+])
+
+refuses('addresses', 'addresses', (addresses) => good({ addresses }), [
+  [['10.0.0.0/8'], 'has to be an object'],
+  [{ allow: [] }, 'is empty'],
+  [{ allow: ['everyone'] }, 'no address or range'],
+  [{ denied: ['10.0.0.1'] }, 'not a known setting'],
+])
+
+refuses('routes[].addresses', 'routes[0].addresses', (addresses) => good({ routes: [goodRoute({ addresses })] }), [
+  [{ deny: ['10.0.0.0/8/8'] }, 'no address or range'],
+])
+
 refuses('listeners', 'listeners', (listeners) => good({ listeners }), [
   [3000, 'has to be an object'],
   [{ publc: 3000 }, 'publc is not a known setting → write public'],

@@ -50,6 +50,7 @@ describe('a configuration that is right', () => {
       cache: 'no-store',
       bodyLimitBytes: 10 * 1024 * 1024,
       timeoutMs: 30_000,
+      addresses: undefined,
     })
   })
 

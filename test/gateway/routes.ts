@@ -22,6 +22,7 @@ export function route(path: string, changes: Partial<Route> = {}): Route {
     cache: 'no-store',
     bodyLimitBytes: 1024,
     timeoutMs: 1000,
+    addresses: undefined,
     ...changes,
   }
 }
