@@ -64,7 +64,20 @@ export interface Coordinator {
   /** The value that `once` gave for this key within its time; undefined where there is none yet. */
   recall(key: string): Promise<string | undefined>
 
+  /**
+   * Counts one more under this key, exactly for all processes. What was counted is forgotten when `windowMs` have passed
+   * since the first of it; it need not outlive a crash.
+   */
+  count(key: string, windowMs: number): Promise<Count>
+
   close(): Promise<void>
+}
+
+/** What was counted in a window that has begun, the newest included. */
+export interface Count {
+  readonly count: number
+  /** Until the window ends. */
+  readonly remainingMs: number
 }
 
 export interface Lease {

@@ -20,6 +20,7 @@ export const problems = {
   path_not_canonical: [400, 'The request target is not in canonical form'],
   payload_too_large: [413, 'The request body is larger than this route takes'],
   provider_unavailable: [503, 'The authorization server cannot be reached at the moment'],
+  rate_limited: [429, 'Too many calls'],
   session_changed: [409, 'Another user has signed in on this browser'],
   session_too_large: [500, 'The session does not fit in cookies'],
   store_unavailable: [503, 'The session store cannot be reached at the moment'],

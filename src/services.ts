@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import type { Config } from './config/types.ts'
 import type { Reply } from './endpoints/reply.ts'
 import type { RouteTable } from './gateway/match.ts'
+import type { RateLimiter } from './gateway/rate-limits.ts'
 import type { Target } from './gateway/target.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
 import type { VerifyLogoutToken } from './oauth/logout-token.ts'
@@ -26,6 +27,7 @@ export interface Services {
   readonly logoutSealer: Sealer
   readonly report: Report
   readonly reply: Reply
+  readonly rateLimiter: RateLimiter
   /** Whose address the call comes from, as far as the proxies in front are trusted. */
   readonly clientAddress: (c: Context) => string | undefined
   /** Rejects where the store cannot be asked. */

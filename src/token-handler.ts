@@ -1,6 +1,7 @@
 /** The table of contents: what answers which path, in order. */
 import { type Context, type ErrorHandler, Hono, type MiddlewareHandler } from 'hono'
 import { ConfigError } from './config/config-error.ts'
+import { byStage } from './config/rate-limits.ts'
 import type { Config, Hooks } from './config/types.ts'
 import type { Coordinator } from './coordinator.ts'
 import { backchannelLogout } from './endpoints/backchannel-logout.ts'
@@ -13,6 +14,7 @@ import { session } from './endpoints/session.ts'
 import { CoatcheckError, methodNotAllowed } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
 import { buildRouteTable } from './gateway/match.ts'
+import { addressCaller, rateLimiter } from './gateway/rate-limits.ts'
 import { type SessionEnv, sessionMiddleware } from './gateway/session-middleware.ts'
 import { checkTarget } from './gateway/target.ts'
 import { internalApp } from './internal.ts'
@@ -87,6 +89,12 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
     await next()
   })
 
+  // Whoever tries out cookies, codes or logout tokens is counted with the calls of their address.
+  const { byAddress } = byStage(config.rateLimits)
+  app.use(`${basePath}/*`, async (c, next) => {
+    await services.rateLimiter.take(byAddress, addressCaller(services.clientAddress(c)))
+    await next()
+  })
   // Hono answers HEAD by GET; these two begin or finish something, and HEAD must not.
   for (const path of ['/login', '/callback'] as const) {
     app.use(basePath + path, async (c, next) => {
@@ -145,6 +153,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     report,
     reply: replyWith(endpointHeaders(config)),
     clientAddress: (c) => addresses.of(runtime.peerAddress(c), runtime.requestHeaders(c)['x-forwarded-for']),
+    rateLimiter: rateLimiter(coordinator, clock, report),
     askStore: () => coordinator.read('readiness'),
     routes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'public')),
     internalRoutes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'internal')),

@@ -9,6 +9,7 @@ import { readListeners } from './listeners.ts'
 import { notices } from './notices.ts'
 import { basePath } from './paths.ts'
 import { readProvider } from './provider.ts'
+import { readRateLimits } from './rate-limits.ts'
 import { type Issues, readObject } from './read-object.ts'
 import { redact, secretsOf, stringsOf } from './redact.ts'
 import { completeRoutes, readRoutes } from './routes.ts'
@@ -29,6 +30,7 @@ const fields = {
   hooks: anything(),
   trustedProxies: withDefault(addressRanges(), []),
   addresses: anything(),
+  rateLimits: anything(),
   thirdPartyInitiatedLogin: withDefault(flag(), false),
   backChannelLogout: withDefault(flag(), false),
 }
@@ -57,11 +59,13 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
   const origin = partial.baseUrl?.origin
   const provider = readProvider(partial.provider, 'provider', issues)
   const session = readSession(partial.session, 'session', issues)
+  const rateLimits = readRateLimits(partial.rateLimits, 'rateLimits', issues, '*', ['session', 'subject', 'address'])
   const routes = readRoutes(partial.routes, 'routes', issues, {
     ownOrigin: origin,
     basePath: partial.basePath,
     hasSpa: partial.spa !== undefined,
     requestHeaders: partial.requestHeaders ?? [],
+    rateLimits,
   })
   const spa = readSpa(partial.spa, 'spa', issues, origin)
   const listeners = readListeners(partial.listeners, 'listeners', issues, partial.baseUrl)
@@ -80,6 +84,7 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
     listeners,
     trustedProxies: complete.trustedProxies,
     addresses,
+    rateLimits,
     hooks,
     thirdPartyInitiatedLogin: complete.thirdPartyInitiatedLogin,
     backChannelLogout: complete.backChannelLogout,

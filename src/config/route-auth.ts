@@ -21,6 +21,7 @@ const everyRoute = {
   bodyLimitBytes: withDefault(bodyLimit(), 10 * 2 ** 20),
   timeout: withDefault(duration(1, 3600), 30),
   addresses: anything(),
+  rateLimits: anything(),
   shared: optional(text('say why two routes with different auth reach the same resource')),
   allowInsecureUpstream: withDefault(flag(), false),
 }

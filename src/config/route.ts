@@ -1,9 +1,10 @@
 /** One route: its fields, and what has to hold between them. */
 import { readAddressPolicy } from './addresses.ts'
 import { isWildcard, withoutWildcard } from './paths.ts'
+import { byStage, readRateLimits } from './rate-limits.ts'
 import { type Field, type Issues, join, readObject } from './read-object.ts'
 import { routeFields, routeHints } from './route-auth.ts'
-import type { Method, RequestKind, Route } from './types.ts'
+import type { Method, RateLimit, RequestKind, Route } from './types.ts'
 import { readUpstream } from './upstream.ts'
 
 export interface ReadRoute {
@@ -18,6 +19,8 @@ export interface RouteContext {
   readonly ownOrigin: string | undefined
   /** Lower-case names that pass on every route. */
   readonly requestHeaders: readonly string[]
+  /** Of all routes together. */
+  readonly rateLimits: readonly RateLimit[]
 }
 
 type FieldsOf<Auth extends Route['auth']> = (typeof routeFields)[Auth]
@@ -36,6 +39,12 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const partial: PartialRoute = read.partial
   const upstream = isObject(input) ? readUpstream(partial, path, issues, context.ownOrigin) : undefined
   const addresses = readAddressPolicy(partial.addresses, join(path, 'addresses'), issues)
+  const callers =
+    kind === 'none' ? (['address', 'route'] as const) : (['session', 'subject', 'address', 'route'] as const)
+  const limitsPath = join(path, 'rateLimits')
+  const rateLimits = readRateLimits(partial.rateLimits, limitsPath, issues, partial.path ?? '', callers)
+  // Of those for all routes the ones by which a caller of this route is known.
+  const forAll = context.rateLimits.filter(({ per }) => (callers as readonly string[]).includes(per))
   const kinds = new Set<RequestKind>(partial.kinds ?? ['fetch'])
   const methods = new Set<string>(partial.methods ?? defaultMethods(kinds))
   checkKinds(kinds, methods, path, issues)
@@ -70,6 +79,7 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
           bodyLimitBytes: complete.bodyLimitBytes,
           timeoutMs: complete.timeout * 1000,
           addresses,
+          rateLimits: byStage([...forAll, ...rateLimits]),
         }
       : undefined,
   }

@@ -89,6 +89,17 @@ export interface AddressPolicyConfig {
   deny?: readonly string[]
 }
 
+/** At most so many calls in a window of time, of one caller. */
+export interface RateLimitConfig {
+  /**
+   * Whose calls are counted together: a session's, a person's (the session's, where the provider names nobody), a
+   * client address's (of IPv6 its /64), or everybody's who was let in.
+   */
+  per: 'session' | 'subject' | 'address' | 'route'
+  requests: number
+  window: Duration
+}
+
 interface RouteBase {
   /** `/api/orders` (exactly this) or `/api/orders/*` (everything below it, but not `/api/orders` itself). */
   path: string
@@ -112,6 +123,8 @@ interface RouteBase {
   timeout?: Duration
   /** Addresses and ranges that may call this route (`allow`), and that may not (`deny`, which wins). */
   addresses?: AddressPolicyConfig
+  /** At most so many calls of this route; more are 429 with `Retry-After`. */
+  rateLimits?: readonly RateLimitConfig[]
   /** Why two routes with different `auth` may reach the same resource. Both have to say it. */
   shared?: string
   /** The upstream speaks plain HTTP and is not on this machine: said on purpose, and reported. */
@@ -163,6 +176,8 @@ export interface UserConfig {
   trustedProxies?: readonly string[]
   /** Who may call anything here at all, by address. */
   addresses?: AddressPolicyConfig
+  /** At most so many calls of all routes together; those per address count calls of our endpoints too. */
+  rateLimits?: readonly RateLimitConfig[]
   /** Request header fields that pass on every route besides the usual ones. */
   requestHeaders?: readonly string[]
   hooks?: Hooks
@@ -208,6 +223,14 @@ export interface AddressPolicy {
   readonly deny: readonly AddressRange[]
 }
 
+export interface RateLimit {
+  /** As the `RateLimit` fields have it, and the store: one name, one book of counts. */
+  readonly name: string
+  readonly per: RateLimitConfig['per']
+  readonly requests: number
+  readonly windowSeconds: number
+}
+
 export interface Address {
   /** Undefined is every address of the machine. */
   readonly host: string | undefined
@@ -245,6 +268,8 @@ export interface Route {
   readonly bodyLimitBytes: number
   readonly timeoutMs: number
   readonly addresses: AddressPolicy | undefined
+  /** The route's own and those of all routes: by address, counted before anything else is asked, and by caller. */
+  readonly rateLimits: { readonly byAddress: readonly RateLimit[]; readonly byCaller: readonly RateLimit[] }
 }
 
 export interface Provider {
@@ -287,6 +312,7 @@ export interface Config {
   }
   readonly trustedProxies: readonly AddressRange[]
   readonly addresses: AddressPolicy | undefined
+  readonly rateLimits: readonly RateLimit[]
   readonly hooks: Hooks
   readonly thirdPartyInitiatedLogin: boolean
   readonly backChannelLogout: boolean

@@ -16,6 +16,7 @@ import { admitSession } from './admission/session.ts'
 import { type OutgoingBody, outgoingBody } from './body.ts'
 import { isFieldValue, isPlainName } from './fields.ts'
 import { upstreamTarget } from './match.ts'
+import { addressCaller } from './rate-limits.ts'
 import { isNeverForwarded, upstreamRequestHeaders } from './request-headers.ts'
 import { clientResponseHeaders } from './response-headers.ts'
 import { assertRouteTakes, type Target } from './target.ts'
@@ -36,15 +37,19 @@ export async function proxy(
   rest: string,
   target: Target,
 ): Promise<Response> {
-  const { runtime } = services
+  const { runtime, rateLimiter } = services
   assertRouteTakes(target, route)
   const headers = runtime.requestHeaders(c)
-  checkAddress(services.clientAddress(c), route.addresses)
+  const address = services.clientAddress(c)
+  checkAddress(address, route.addresses)
+  const { byAddress, byCaller } = route.rateLimits
+  const left = byAddress.length === 0 ? [] : await rateLimiter.take(byAddress, addressCaller(address))
   checkDestination(headers, route.content)
   const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
 
   const admission = await admissions[route.auth](services, { c, route, headers, keepAlive })
   if (admission instanceof Response) return admission
+  if (byCaller.length > 0) left.push(...(await rateLimiter.take(byCaller, admission.caller)))
 
   const outgoing = await outgoingBody(runtime.requestBody(c), headers, route.bodyLimitBytes, admission.mayReplay)
   const sent = upstreamTarget(route, rest, target.query)
@@ -55,7 +60,7 @@ export async function proxy(
     const context = { upstream: route.upstream, route, requestTarget: sent, publicOrigin: services.config.origin }
     const head = {
       status: answer.status,
-      headers: clientResponseHeaders(answer.headers, answer.status, route, context),
+      headers: [...clientResponseHeaders(answer.headers, answer.status, route, context), ...left],
     }
     return await runtime.respond(c, head, answer.body, () => admission.finish(answer))
   } catch (error) {

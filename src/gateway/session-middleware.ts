@@ -3,6 +3,7 @@
  * Its `fetch` calls configured upstreams with the session's token, which it never shows.
  */
 import type { MiddlewareHandler } from 'hono'
+import { byStage } from '../config/rate-limits.ts'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import { cookieFields, ownCookies } from '../own-cookies.ts'
@@ -13,6 +14,7 @@ import { checkHost } from '../protection/host.ts'
 import type { RequestBody } from '../runtime.ts'
 import type { Services } from '../services.ts'
 import type { KeepAlive, OpenSession } from '../session/sessions.ts'
+import { addressCaller, sessionCallers } from './rate-limits.ts'
 import { isNeverForwarded } from './request-headers.ts'
 import { clientResponseHeaders } from './response-headers.ts'
 import { requireScopes, sendWithFreshToken } from './session-call.ts'
@@ -46,20 +48,24 @@ export function sessionMiddleware<Claims>(
   services: Services,
   problem: (error: CoatcheckError) => Response,
 ): MiddlewareHandler<SessionEnv<Claims>> {
-  const { config, runtime, sessions } = services
+  const { config, runtime, sessions, rateLimiter } = services
   return async (c, next) => {
     const headers = runtime.requestHeaders(c)
     const cookies = ownCookies(headers.cookie)
     const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
     let open: OpenSession | undefined
+    const left: [string, string][] = []
     try {
       checkHost(headers, config)
       checkAddress(services.clientAddress(c), config.addresses)
+      const { byAddress, byCaller } = byStage(config.rateLimits)
+      left.push(...(await rateLimiter.take(byAddress, addressCaller(services.clientAddress(c)))))
       checkDestination(headers)
       checkSessionRequest(headers, { method: c.req.method, kinds: fetchOnly, origin: config.origin })
       open = await sessions.open(cookies)
       if (!open) throw new CoatcheckError('login_required', { members: { login_url: `${config.basePath}/login` } })
       checkSessionRef(headers, open.session.ref)
+      left.push(...(await rateLimiter.take(byCaller, sessionCallers(open.session))))
       c.set(
         'session',
         sessionVariable(services, open, keepAlive, () => runtime.clientSignal(c)),
@@ -68,7 +74,7 @@ export function sessionMiddleware<Claims>(
       return problem(toCoatcheckError(error))
     }
     await next()
-    const fields = cookieFields(await sessions.cookies(open, cookies, true))
+    const fields = [...left, ...cookieFields(await sessions.cookies(open, cookies, true))]
     for (const [name, value] of fields) c.header(name, value, { append: true })
     c.header('cache-control', 'private, no-store')
     return undefined

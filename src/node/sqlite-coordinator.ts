@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Coordinator, LedgerEntry } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
+import { sqliteCounter } from './sqlite-counter.ts'
 
 export interface SqliteCoordinatorOptions {
   /** Where to keep it. Every process of this front end names the same file, on a local disk. */
@@ -97,6 +98,8 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     const key = table === 'result' ? 'key' : 'id'
     return statement(`DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${where} <= ? LIMIT ${sweepRows})`)
   })
+  const counting = open(file)
+  const count = sqliteCounter(counting, clock)
   let sweptAt = clock.now()
 
   const read = (sessionId: string) => {
@@ -206,7 +209,10 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
       return guarded(() => first<{ value: string | null }>(readResult, key, clock.now())?.value ?? undefined)
     },
 
+    count: async (key, windowMs) => guarded(() => count(key, windowMs)),
+
     async close() {
+      if (counting.isOpen) counting.close()
       if (database.isOpen) database.close()
     },
   }

@@ -1,5 +1,5 @@
 /** The coordinator on Workers: one Durable Object for each session (sessions.md S3). It holds ciphertext and ids only. */
-import type { Coordinator, LedgerEntry } from '../coordinator.ts'
+import type { Coordinator, Count, LedgerEntry } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import type { SessionRequest } from './session-object.ts'
@@ -113,6 +113,10 @@ export function durableObjectCoordinator<Id>(
 
     async recall(key) {
       return (await ofResult<{ value?: string }>(key, { do: 'recall' }))?.value
+    },
+
+    async count(key, windowMs) {
+      return (await ask<Count>(`count:${key}`, { do: 'count', windowMs })) ?? { count: 1, remainingMs: windowMs }
     },
 
     async close() {},

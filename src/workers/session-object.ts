@@ -6,10 +6,12 @@
  * It is asked by `durableObjectCoordinator` and nobody else: it has no address of its own.
  */
 
+import type { Count } from '../coordinator.ts'
+
 /** What an object keeps its book in: part of `DurableObjectStorage`. */
 interface Storage {
   get<Value>(key: string): Promise<Value | undefined>
-  put(entries: Record<string, unknown>): Promise<void>
+  put(entries: Record<string, unknown>, options?: { allowUnconfirmed?: boolean }): Promise<void>
   delete(keys: string[]): Promise<number>
   deleteAll(): Promise<void>
   getAlarm(): Promise<number | null>
@@ -27,6 +29,11 @@ interface Book {
 interface Lease {
   holder: string
   expiresAt: number
+}
+
+interface Window {
+  count: number
+  endsAt: number
 }
 
 interface Result {
@@ -53,6 +60,7 @@ export type SessionRequest =
   | { readonly do: 'claim'; readonly ttlMs: number }
   | { readonly do: 'settle'; readonly value?: string; readonly error?: string }
   | { readonly do: 'recall' }
+  | { readonly do: 'count'; readonly windowMs: number }
 
 export class CoatcheckSession {
   readonly #storage: Storage
@@ -108,7 +116,20 @@ export class CoatcheckSession {
       }
       case 'recall':
         return this.#result()
+      case 'count':
+        return this.#count(asked.windowMs)
     }
+  }
+
+  /** A count is part of an object of its own, and a write that is not waited for. */
+  async #count(windowMs: number): Promise<Count> {
+    const now = Date.now()
+    const known = await this.#storage.get<Window>('window')
+    const window = known && known.endsAt > now ? known : { count: 0, endsAt: now + windowMs }
+    window.count += 1
+    await this.#storage.put({ window }, { allowUnconfirmed: true })
+    if (window.count === 1) await this.#storage.setAlarm(window.endsAt)
+    return { count: window.count, remainingMs: window.endsAt - now }
   }
 
   async #commit(asked: Extract<SessionRequest, { do: 'commit' }>): Promise<'committed' | 'stale' | 'ended'> {

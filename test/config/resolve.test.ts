@@ -51,6 +51,7 @@ describe('a configuration that is right', () => {
       bodyLimitBytes: 10 * 1024 * 1024,
       timeoutMs: 30_000,
       addresses: undefined,
+      rateLimits: { byAddress: [], byCaller: [] },
     })
   })
 

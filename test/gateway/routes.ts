@@ -23,6 +23,7 @@ export function route(path: string, changes: Partial<Route> = {}): Route {
     bodyLimitBytes: 1024,
     timeoutMs: 1000,
     addresses: undefined,
+    rateLimits: { byAddress: [], byCaller: [] },
     ...changes,
   }
 }

@@ -25,6 +25,7 @@ beforeAll(async () => {
       routes: [{ path: '/api/*', upstream: `${upstream.origin}/base`, auth: 'none', reason: 'a test' }],
       thirdPartyInitiatedLogin: false,
       backChannelLogout: false,
+      rateLimits: [],
     },
     port,
   )

@@ -215,5 +215,31 @@ export function describeCoordinator(name: string, start: () => Promise<Coordinat
         expect(await two.recall('k')).toBe('result')
       })
     })
+
+    describe('a count', () => {
+      it('goes up by one for whoever counts, each key by itself', async () => {
+        const counts = await Promise.all([one.count('k', hour), two.count('k', hour), one.count('k', hour)])
+        expect(counts.map(({ count }) => count).sort()).toEqual([1, 2, 3])
+        expect((await two.count('other', hour)).count).toBe(1)
+        expect((await two.count('k', hour)).count).toBe(4)
+      })
+
+      it('is exact when many count at once', async () => {
+        const all = await Promise.all(Array.from({ length: 50 }, (_, turn) => (turn % 2 ? one : two).count('k', hour)))
+        expect(new Set(all.map(({ count }) => count)).size).toBe(50)
+      })
+
+      it('begins anew when its window has passed, and not before', async () => {
+        const first = await one.count('k', 1500)
+        expect(first.remainingMs).toBeGreaterThan(1000)
+        expect(first.remainingMs).toBeLessThanOrEqual(1500)
+        await under.advance(1000)
+        const second = await two.count('k', 1500)
+        expect(second.count).toBe(2)
+        expect(second.remainingMs).toBeLessThanOrEqual(600)
+        await under.advance(1000)
+        expect((await one.count('k', 1500)).count).toBe(1)
+      })
+    })
   })
 }

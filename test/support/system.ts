@@ -19,6 +19,7 @@ export interface SystemOptions {
   readonly provider?: ProviderChanges | ((provider: RunningProvider) => ProviderChanges)
   readonly thirdPartyInitiatedLogin?: boolean
   readonly backChannelLogout?: boolean
+  readonly rateLimits?: UserConfig['rateLimits']
   /** Host name of the app. Default `localhost`. */
   readonly host?: string
   readonly accessTokenSeconds?: number
@@ -35,6 +36,7 @@ export interface SystemConfig {
   readonly routes: readonly RouteConfig[]
   readonly thirdPartyInitiatedLogin: boolean
   readonly backChannelLogout: boolean
+  readonly rateLimits: NonNullable<UserConfig['rateLimits']>
 }
 
 export interface RunningHandler {
@@ -93,6 +95,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     routes: routes.map((route) => ({ ...route, upstream: upstream.origin + String(route.upstream) })),
     thirdPartyInitiatedLogin: options.thirdPartyInitiatedLogin ?? false,
     backChannelLogout: options.backChannelLogout ?? false,
+    rateLimits: options.rateLimits ?? [],
   }
   const { startHandler } = await import(runtime === 'workers' ? './handler-on-workers.ts' : './handler-on-node.ts')
   const handler: RunningHandler = await startHandler(config, port)

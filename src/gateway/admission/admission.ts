@@ -4,6 +4,7 @@ import type { Route } from '../../config/types.ts'
 import type { HeaderList, IncomingHeaders, UpstreamResponse } from '../../runtime.ts'
 import type { Services } from '../../services.ts'
 import type { KeepAlive } from '../../session/sessions.ts'
+import type { Callers } from '../rate-limits.ts'
 
 /** A call that a route was found for. */
 export interface Call {
@@ -16,6 +17,8 @@ export interface Call {
 export interface Admission {
   /** What the upstream gets as `Authorization`; asked for each time it is sent, since a replay takes a newer token. */
   authorization(): string | undefined
+  /** Who it is, for limits per caller. */
+  readonly caller: Callers
   /** What the operator's hooks may know of the caller. */
   readonly claims: Readonly<Record<string, unknown>> | undefined
   /** Whether a refused call may be sent again, so that its body is worth keeping. */

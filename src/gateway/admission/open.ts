@@ -3,6 +3,7 @@ import type { Admission } from './admission.ts'
 
 const anyone: Admission = {
   authorization: () => undefined,
+  caller: {},
   claims: undefined,
   mayReplay: false,
   send: (once) => once(),

@@ -6,6 +6,7 @@ import type { HeaderList, UpstreamResponse } from '../../runtime.ts'
 import type { Services } from '../../services.ts'
 import type { RequestCookies } from '../../session/cookie-names.ts'
 import type { OpenSession, Sessions } from '../../session/sessions.ts'
+import { sessionCallers } from '../rate-limits.ts'
 import { requireScopes, sendWithFreshToken } from '../session-call.ts'
 import type { Admission, Call } from './admission.ts'
 
@@ -32,6 +33,7 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
   requireScopes(route.scopes, open.session.tokens.scope)
   return {
     authorization: () => `Bearer ${open.session.tokens.accessToken}`,
+    caller: sessionCallers(open.session),
     claims: open.session.claims,
     mayReplay: true,
     send: (once, isReplayable) => sendWithFreshToken(sessions, open, once, { isReplayable, keepAlive }),

@@ -5,6 +5,7 @@
 import type { Coordinator, LedgerEntry } from '../../coordinator.ts'
 import { ExpiringMap } from '../../expiring-map.ts'
 import type { Clock } from '../../runtime.ts'
+import { memoryCounter } from './memory-counter.ts'
 
 export interface MemoryCoordinatorOptions {
   /** Ledger entries to keep in full; above that, confirmed ones shrink to a stub (R9). Default 100,000. */
@@ -33,6 +34,7 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
   const tombstones = new ExpiringMap<number>(clock, maxEntries * stubFactor)
   const attempts = new ExpiringMap<{ version: number; at: number }>(clock, maxEntries)
   const results = new ExpiringMap<Result>(clock, maxEntries)
+  const count = memoryCounter(clock)
   const leases = new Map<string, Promise<void>>()
 
   function view(sessionId: string): LedgerEntry | undefined {
@@ -129,6 +131,8 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
     async recall(key) {
       return results.get(key)?.value
     },
+
+    count: async (key, windowMs) => count(key, windowMs),
 
     async close() {},
   }

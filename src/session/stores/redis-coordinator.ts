@@ -58,6 +58,10 @@ const scripts = {
     return redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
   release: `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`,
   settle: `redis.call('SET', KEYS[1], ARGV[1], 'XX', 'KEEPTTL')`,
+  count: `
+    local count = redis.call('INCR', KEYS[1])
+    if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+    return {count, redis.call('PTTL', KEYS[1])}`,
   recall: `return redis.call('GET', KEYS[1])`,
 } as const
 
@@ -152,6 +156,11 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     async recall(key) {
       const value = await run('recall', resultKey(key))
       return typeof value === 'string' && value.startsWith('v') ? value.slice(1) : undefined
+    },
+
+    async count(key, windowMs) {
+      const [count, remainingMs] = (await run('count', `${prefix}count:${key}`, String(windowMs))) as [number, number]
+      return { count: Number(count), remainingMs: Number(remainingMs) }
     },
 
     async close() {
