@@ -13,6 +13,7 @@ import { replyWith } from './endpoints/reply.ts'
 import { session } from './endpoints/session.ts'
 import { CoatcheckError, methodNotAllowed } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
+import { checkResponseRules } from './gateway/field-rules.ts'
 import { buildRouteTable } from './gateway/match.ts'
 import { addressCaller, rateLimiter } from './gateway/rate-limits.ts'
 import { type SessionEnv, sessionMiddleware } from './gateway/session-middleware.ts'
@@ -143,6 +144,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   const context = { origin: config.origin, issuer, clientId }
   const { coordinator } = config.session.store ?? cookieStore()
   requireSharedCoordinator(config, coordinator)
+  checkResponseRules(config.routes)
   const marks = config.backChannelLogout ? logoutMarks(coordinator, clock, absoluteSeconds) : noLogoutMarks
   const server = authorizationServer(config.provider, `${config.origin}${config.basePath}/callback`, clock)
   const addresses = clientAddresses(config.trustedProxies)

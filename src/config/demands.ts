@@ -10,5 +10,9 @@ export function demandsOf(route: Route): string {
     sorted(route.kinds),
     sorted(route.scopes),
     sorted(route.requestHeaders),
+    route.contentTypes && sorted(route.contentTypes),
+    route.query && [route.query.allow && sorted(route.query.allow), sorted(route.query.remove), route.query.set],
+    route.headers.request.set,
+    sorted(route.headers.request.remove),
   ])
 }

@@ -20,6 +20,9 @@ const everyRoute = {
   content: withDefault(oneOf(['data', 'page']), 'data'),
   bodyLimitBytes: withDefault(bodyLimit(), 10 * 2 ** 20),
   timeout: withDefault(duration(1, 3600), 30),
+  headers: anything(),
+  query: anything(),
+  contentTypes: optional(list(mediaType(), "write ['application/json'] or the like", 1)),
   addresses: anything(),
   rateLimits: anything(),
   shared: optional(text('say why two routes with different auth reach the same resource')),
@@ -58,6 +61,16 @@ function scope(): Field<string> {
   return v.pipe(
     v.string(wanted('a string', cure)),
     v.regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, mistake('is not one scope', cure)),
+  )
+}
+
+/** RFC 9110 §8.3.1 type "/" subtype, without parameters. */
+function mediaType(): Field<string> {
+  const cure = "write a media type such as 'application/json', or 'image/*'"
+  return v.pipe(
+    v.string(wanted('a string', cure)),
+    v.toLowerCase(),
+    v.regex(/^[a-z0-9!#$&^_.+-]+\/([a-z0-9!#$&^_.+-]+|\*)$/, mistake('is no media type', cure)),
   )
 }
 

@@ -1,5 +1,6 @@
 /** One route: its fields, and what has to hold between them. */
 import { readAddressPolicy } from './addresses.ts'
+import { readHeaderRules, readQueryRules } from './message-rules.ts'
 import { isWildcard, withoutWildcard } from './paths.ts'
 import { byStage, readRateLimits } from './rate-limits.ts'
 import { type Field, type Issues, join, readObject } from './read-object.ts'
@@ -39,6 +40,8 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const partial: PartialRoute = read.partial
   const upstream = isObject(input) ? readUpstream(partial, path, issues, context.ownOrigin) : undefined
   const addresses = readAddressPolicy(partial.addresses, join(path, 'addresses'), issues)
+  const headers = readHeaderRules(partial.headers, join(path, 'headers'), issues)
+  const query = readQueryRules(partial.query, join(path, 'query'), issues)
   const callers =
     kind === 'none' ? (['address', 'route'] as const) : (['session', 'subject', 'address', 'route'] as const)
   const limitsPath = join(path, 'rateLimits')
@@ -78,6 +81,9 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
           cache: partial.cache ?? 'no-store',
           bodyLimitBytes: complete.bodyLimitBytes,
           timeoutMs: complete.timeout * 1000,
+          headers,
+          query,
+          contentTypes: complete.contentTypes && new Set(complete.contentTypes),
           addresses,
           rateLimits: byStage([...forAll, ...rateLimits]),
         }

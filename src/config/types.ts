@@ -100,6 +100,13 @@ export interface RateLimitConfig {
   window: Duration
 }
 
+/** Changes of header fields, in this order: remove, set (over what is there), add (beside it). */
+export interface FieldRulesConfig {
+  set?: Readonly<Record<string, string>>
+  add?: Readonly<Record<string, string>>
+  remove?: readonly string[]
+}
+
 interface RouteBase {
   /** `/api/orders` (exactly this) or `/api/orders/*` (everything below it, but not `/api/orders` itself). */
   path: string
@@ -121,6 +128,18 @@ interface RouteBase {
   bodyLimitBytes?: number
   /** How long the answer's head may take. Default `30s`. */
   timeout?: Duration
+  /**
+   * Changes of what passes to the upstream and of what comes from it, within the rules for every route: what speaks of
+   * the caller or to the browser of our origin cannot be set.
+   */
+  headers?: { request?: FieldRulesConfig; response?: FieldRulesConfig }
+  /**
+   * The parameters that a query may have (`allow`; another is 400 `query_refused`), those that are taken out, and those
+   * that are ours to set, whatever the caller said.
+   */
+  query?: { allow?: readonly string[]; remove?: readonly string[]; set?: Readonly<Record<string, string>> }
+  /** Media types that a request body may have, such as `application/json` or `image/*`; another is 415. Default: any. */
+  contentTypes?: readonly string[]
   /** Addresses and ranges that may call this route (`allow`), and that may not (`deny`, which wins). */
   addresses?: AddressPolicyConfig
   /** At most so many calls of this route; more are 429 with `Retry-After`. */
@@ -245,6 +264,21 @@ export interface Upstream {
   readonly binding: FetchBinding | undefined
 }
 
+export interface FieldRules {
+  /** Lower-case names. */
+  readonly set: readonly (readonly [name: string, value: string])[]
+  readonly add: readonly (readonly [name: string, value: string])[]
+  readonly remove: ReadonlySet<string>
+}
+
+export interface QueryRules {
+  readonly allow: ReadonlySet<string> | undefined
+  /** In lower case, for servers that do not tell cases apart; those that are set among them. */
+  readonly remove: ReadonlySet<string>
+  /** As it is appended: `a=1&b=2`. */
+  readonly set: string
+}
+
 export interface Route {
   /** As the operator wrote it. */
   readonly path: string
@@ -267,6 +301,10 @@ export interface Route {
   readonly cache: 'no-store' | 'private'
   readonly bodyLimitBytes: number
   readonly timeoutMs: number
+  readonly headers: { readonly request: FieldRules; readonly response: FieldRules }
+  readonly query: QueryRules | undefined
+  /** Lower-case media types, or `image/*`; undefined is any. */
+  readonly contentTypes: ReadonlySet<string> | undefined
   readonly addresses: AddressPolicy | undefined
   /** The route's own and those of all routes: by address, counted before anything else is asked, and by caller. */
   readonly rateLimits: { readonly byAddress: readonly RateLimit[]; readonly byCaller: readonly RateLimit[] }

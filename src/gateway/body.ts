@@ -1,4 +1,5 @@
 /** A request's body on its way to an upstream: limited while it streams, and kept where it may be needed twice. */
+import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { IncomingHeaders, RequestBody } from '../runtime.ts'
 
@@ -24,6 +25,24 @@ export async function outgoingBody(
   if (length === undefined) return { body: limited(body, limitBytes), isReplayable: false }
   if (!mayBeReplayed || length > replayLimitBytes) return { body, isReplayable: false }
   return { body: await readAll(body, length), isReplayable: true }
+}
+
+/**
+ * A body has to be of a type that the route takes, and to say which (API-4).
+ *
+ * @throws CoatcheckError `unsupported_media_type`
+ */
+export function checkContentType(
+  body: RequestBody | null,
+  headers: IncomingHeaders,
+  { contentTypes }: Pick<Route, 'contentTypes'>,
+): void {
+  if (contentTypes === undefined || body === null) return
+  const [essence = ''] = (headers['content-type'] ?? '').split(';', 1)
+  const type = essence.trim().toLowerCase()
+  if (!contentTypes.has(type) && !contentTypes.has(type.replace(/\/.*$/, '/*'))) {
+    throw new CoatcheckError('unsupported_media_type')
+  }
 }
 
 async function* limited(body: RequestBody, limitBytes: number): AsyncGenerator<Uint8Array> {

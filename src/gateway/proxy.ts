@@ -13,9 +13,11 @@ import type { KeepAlive } from '../session/sessions.ts'
 import type { Admission, Admit } from './admission/admission.ts'
 import { admitAnyone } from './admission/open.ts'
 import { admitSession } from './admission/session.ts'
-import { type OutgoingBody, outgoingBody } from './body.ts'
+import { checkContentType, type OutgoingBody, outgoingBody } from './body.ts'
+import { applyFieldRules } from './field-rules.ts'
 import { isFieldValue, isPlainName } from './fields.ts'
 import { upstreamTarget } from './match.ts'
+import { rewriteQuery } from './query.ts'
 import { addressCaller } from './rate-limits.ts'
 import { isNeverForwarded, upstreamRequestHeaders } from './request-headers.ts'
 import { clientResponseHeaders } from './response-headers.ts'
@@ -51,8 +53,10 @@ export async function proxy(
   if (admission instanceof Response) return admission
   if (byCaller.length > 0) left.push(...(await rateLimiter.take(byCaller, admission.caller)))
 
-  const outgoing = await outgoingBody(runtime.requestBody(c), headers, route.bodyLimitBytes, admission.mayReplay)
-  const sent = upstreamTarget(route, rest, target.query)
+  const body = runtime.requestBody(c)
+  checkContentType(body, headers, route)
+  const outgoing = await outgoingBody(body, headers, route.bodyLimitBytes, admission.mayReplay)
+  const sent = upstreamTarget(route, rest, rewriteQuery(target.query, route.query))
   const send = () => runtime.transport.send(upstreamRequest(services, c, route, sent, headers, outgoing, admission))
   const answer = await admission.send(send, outgoing.isReplayable)
 
@@ -60,7 +64,15 @@ export async function proxy(
     const context = { upstream: route.upstream, route, requestTarget: sent, publicOrigin: services.config.origin }
     const head = {
       status: answer.status,
-      headers: [...clientResponseHeaders(answer.headers, answer.status, route, context), ...left],
+      headers: [
+        ...clientResponseHeaders(
+          applyFieldRules(answer.headers, route.headers.response),
+          answer.status,
+          route,
+          context,
+        ),
+        ...left,
+      ],
     }
     return await runtime.respond(c, head, answer.body, () => admission.finish(answer))
   } catch (error) {
@@ -83,7 +95,10 @@ function upstreamRequest(
     origin: route.upstream.origin,
     target,
     method: c.req.method,
-    headers: upstreamRequestHeaders(headers, route, ownFields(services, c, route, target, admission)),
+    headers: applyFieldRules(
+      upstreamRequestHeaders(headers, route, ownFields(services, c, route, target, admission)),
+      route.headers.request,
+    ),
     body,
     signal: runtime.clientSignal(c),
     headersTimeoutMs: route.timeoutMs,

@@ -14,6 +14,8 @@ import { checkHost } from '../protection/host.ts'
 import type { RequestBody } from '../runtime.ts'
 import type { Services } from '../services.ts'
 import type { KeepAlive, OpenSession } from '../session/sessions.ts'
+import { applyFieldRules } from './field-rules.ts'
+import { rewriteQuery } from './query.ts'
 import { addressCaller, sessionCallers } from './rate-limits.ts'
 import { isNeverForwarded } from './request-headers.ts'
 import { clientResponseHeaders } from './response-headers.ts'
@@ -101,9 +103,12 @@ function sessionVariable<Claims>(
       const send = () =>
         runtime.transport.send({
           origin: route.upstream.origin,
-          target: target.path + target.query,
+          target: target.path + rewriteQuery(target.query, route.query),
           method,
-          headers: [...headers, ['authorization', `Bearer ${open.session.tokens.accessToken}`]],
+          headers: applyFieldRules(
+            [...headers, ['authorization', `Bearer ${open.session.tokens.accessToken}`]],
+            route.headers.request,
+          ),
           body: bytesOf(init.body),
           signal: signal(),
           headersTimeoutMs: route.timeoutMs,
@@ -113,7 +118,11 @@ function sessionVariable<Claims>(
       const answer = await sendWithFreshToken(sessions, open, send, { isReplayable: true, keepAlive })
       return new Response(answer.body?.stream() ?? null, {
         status: answer.status,
-        headers: clientResponseHeaders(answer.headers, answer.status, route) as [string, string][],
+        headers: clientResponseHeaders(
+          applyFieldRules(answer.headers, route.headers.response),
+          answer.status,
+          route,
+        ) as [string, string][],
       })
     },
   }

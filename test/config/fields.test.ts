@@ -518,6 +518,36 @@ refuses('addresses', 'addresses', (addresses) => good({ addresses }), [
   [{ denied: ['10.0.0.1'] }, 'not a known setting'],
 ])
 
+refuses('routes[].headers', 'routes[0].headers', (headers) => good({ routes: [goodRoute({ headers })] }), [
+  [['x'], 'has to be an object'],
+  [{ requests: {} }, 'not a known setting'],
+  [{ request: { set: { Authorization: 'Bearer x' } } }, 'sets authorization'],
+  [{ request: { add: { 'X-Forwarded-For': '10.0.0.1' } } }, 'sets x-forwarded-for'],
+  [{ request: { set: { 'x y': 'z' } } }, 'not the name of a header field'],
+  [{ request: { set: { x_y: 'z' } } }, 'not the name of a header field'],
+  [{ request: { set: { x: 'a\r\nb: c' } } }, 'no value of a header field'],
+  [{ response: { remove: 'x' } }, 'has to be a list'],
+])
+
+refuses('routes[].query', 'routes[0].query', (query) => good({ routes: [goodRoute({ query })] }), [
+  ['a=1', 'has to be an object'],
+  [{ allow: 'page' }, 'has to be a list'],
+  [{ remove: [''] }, 'is empty'],
+  [{ set: { tenant: 7 } }, 'has to be a string'],
+])
+
+refuses(
+  'routes[].contentTypes',
+  'routes[0].contentTypes',
+  (contentTypes) => good({ routes: [goodRoute({ contentTypes })] }),
+  [
+    [[], 'is empty'],
+    [['json'], 'no media type'],
+    [['*/*'], 'no media type'],
+    [['application/json; charset=utf-8'], 'no media type'],
+  ],
+)
+
 refuses('routes[].addresses', 'routes[0].addresses', (addresses) => good({ routes: [goodRoute({ addresses })] }), [
   [{ deny: ['10.0.0.0/8/8'] }, 'no address or range'],
 ])

@@ -4,6 +4,8 @@ import { defineConfig, resolveConfig } from '../../src/config/resolve.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { good, goodProvider, goodRoute, mistakes, otherSecret, resolve, secret } from './good.ts'
 
+const noFieldRules = { set: [], add: [], remove: new Set() }
+
 describe('a configuration that is right', () => {
   it('gets every default', () => {
     const config = resolve(good())
@@ -50,6 +52,9 @@ describe('a configuration that is right', () => {
       cache: 'no-store',
       bodyLimitBytes: 10 * 1024 * 1024,
       timeoutMs: 30_000,
+      headers: { request: noFieldRules, response: noFieldRules },
+      query: undefined,
+      contentTypes: undefined,
       addresses: undefined,
       rateLimits: { byAddress: [], byCaller: [] },
     })

@@ -1,6 +1,8 @@
 /** Routes as validation gives them, for tests of the rules. */
 import type { Route } from '../../src/config/types.ts'
 
+const noFieldRules = { set: [], add: [], remove: new Set<string>() }
+
 /** `path` decides `prefix` and `isExact`, as validation does; everything else has the defaults of a session route. */
 export function route(path: string, changes: Partial<Route> = {}): Route {
   const isExact = !path.endsWith('/*')
@@ -22,6 +24,9 @@ export function route(path: string, changes: Partial<Route> = {}): Route {
     cache: 'no-store',
     bodyLimitBytes: 1024,
     timeoutMs: 1000,
+    headers: { request: noFieldRules, response: noFieldRules },
+    query: undefined,
+    contentTypes: undefined,
     addresses: undefined,
     rateLimits: { byAddress: [], byCaller: [] },
     ...changes,
