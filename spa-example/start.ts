@@ -16,7 +16,7 @@ import { apiResource, demoAccounts, startProvider } from './provider/index.ts'
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const isDevelopment = process.argv.includes('--dev')
 const isOnWorkers = process.argv.includes('--workers')
-const appPort = Number(process.env.PORT ?? 3000)
+const appPort = wholeNumber('PORT', 3000)
 const appOrigin = `http://localhost:${appPort}`
 
 let isStopping = false
@@ -35,16 +35,17 @@ try {
 async function main(): Promise<void> {
   if (isDevelopment && isOnWorkers) throw new Error('--dev and --workers: Vite stands behind the app on Node only')
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void stop())
+  if (process.env.npm_lifecycle_event) stopWithParent()
   const startedAt = performance.now()
-  const accessTokenSeconds = Number(process.env.ACCESS_TOKEN_SECONDS ?? 60)
+  const accessTokenSeconds = wholeNumber('ACCESS_TOKEN_SECONDS', 60)
   const provider = await startProvider({
     appOrigin,
-    port: Number(process.env.PROVIDER_PORT ?? 4000),
+    port: wholeNumber('PROVIDER_PORT', 4000),
     accessTokenSeconds,
   })
   running.push({ close: () => provider.stop() })
   const api = await startApi({
-    port: Number(process.env.API_PORT ?? 4001),
+    port: wholeNumber('API_PORT', 4001),
     issuer: provider.issuer,
     audience: apiResource,
   })
@@ -88,6 +89,25 @@ async function startVite(): Promise<string> {
   await vite.listen()
   running.push(vite)
   return vite.resolvedUrls?.local[0]?.replace(/\/$/, '') ?? 'http://localhost:5173'
+}
+
+/** A signal to npm alone ends its shell, which does not pass it on. */
+function stopWithParent(): void {
+  const { ppid } = process
+  const watch = setInterval(() => {
+    if (process.ppid === ppid) return
+    clearInterval(watch)
+    void stop()
+  }, 250)
+  watch.unref()
+}
+
+function wholeNumber(name: string, usual: number): number {
+  const written = process.env[name]
+  if (!written) return usual
+  if (/^\d{1,5}$/.test(written)) return Number(written)
+  console.error(`${name} has to be a whole number, such as ${usual}.`)
+  process.exit(1)
 }
 
 async function stop(): Promise<void> {

@@ -19,6 +19,6 @@ export class ConfigError extends Error {
 
 function describe(issues: readonly ConfigIssue[]): string {
   const count = issues.length === 1 ? 'a mistake' : `${issues.length} mistakes`
-  const lines = issues.map(({ path, problem, cure }) => `  ${path ? `${path} ` : ''}${problem}\n    → ${cure}`)
+  const lines = issues.map(({ path, problem, cure }) => `  ${path || 'it'} ${problem}\n    → ${cure}`)
   return [`The configuration has ${count}:`, ...lines].join('\n\n')
 }

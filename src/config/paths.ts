@@ -50,6 +50,7 @@ export function routePath(): Field<string> {
 }
 
 function routePathMistake(path: string): PathMistake | undefined {
+  if (!path.startsWith('/')) return canonicalPathMistake(path)
   const prefix = withoutWildcard(path)
   // What is left of `/api//*` would pass.
   return canonicalPathMistake(isWildcard(path) && prefix.endsWith('/') ? `${prefix}/` : prefix)

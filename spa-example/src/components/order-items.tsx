@@ -10,8 +10,15 @@ export interface DraftItem {
   readonly quantity: string
 }
 
+const blank = { sku: '', quantity: '6' }
+
 export function emptyItem(): DraftItem {
-  return { key: crypto.randomUUID(), sku: '', quantity: '6' }
+  return { key: crypto.randomUUID(), ...blank }
+}
+
+/** Nobody has touched it. */
+export function isBlank({ sku, quantity }: DraftItem): boolean {
+  return sku === blank.sku && quantity === blank.quantity
 }
 
 export function isDraftItem(value: unknown): boolean {

@@ -7,7 +7,7 @@ import { Field } from '../components/field.tsx'
 import { FormProblem } from '../components/form-problem.tsx'
 import { Loading } from '../components/loading.tsx'
 import { notify } from '../components/notice-board.ts'
-import { type DraftItem, emptyItem, isDraftItem, OrderItems } from '../components/order-items.tsx'
+import { type DraftItem, emptyItem, isBlank, isDraftItem, OrderItems } from '../components/order-items.tsx'
 import { Page } from '../components/page.tsx'
 import { useSubmit } from '../components/use-submit.ts'
 import { Link, navigate } from '../router.tsx'
@@ -107,7 +107,9 @@ function OrderForm({ cafes, coffees }: { cafes: readonly Customer[]; coffees: re
   )
 }
 
+/** A form that was sent as it came holds nothing to bring back. */
 function isDraftOrder(value: unknown): boolean {
   const { customerId, items, notes } = value as Partial<DraftOrder>
-  return typeof customerId === 'string' && typeof notes === 'string' && Array.isArray(items) && items.every(isDraftItem)
+  if (typeof customerId !== 'string' || typeof notes !== 'string' || !Array.isArray(items)) return false
+  return items.every(isDraftItem) && (customerId !== '' || notes !== '' || items.length !== 1 || !isBlank(items[0]))
 }
