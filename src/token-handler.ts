@@ -50,7 +50,7 @@ export interface TokenHandlerOptions {
 }
 
 export interface TokenHandler {
-  /** Every endpoint and route. Mount it last: `app.route('/', bff.routes)`. */
+  /** Every endpoint and route. Mount it last, and at the root, where paths are as browsers see them: `app.route('/', bff.routes)`. */
   readonly routes: Hono<BffEnv>
   /** What is for the network inside, on a listener of its own: never mount it where browsers come. */
   readonly internal: Hono<BffEnv>
@@ -90,12 +90,19 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
     await next()
   })
 
+  // Mounted below a prefix we would be where no redirect and no cookie leads: then nothing is here, rather than half of it.
+  app.use(`${basePath}/*`, async (c, next) => {
+    if (!c.get('target').path.startsWith(`${basePath}/`)) throw new CoatcheckError('no_route')
+    await next()
+  })
+
   // Whoever tries out cookies, codes or logout tokens is counted with the calls of their address.
   const { byAddress } = byStage(config.rateLimits)
   app.use(`${basePath}/*`, async (c, next) => {
     await services.rateLimiter.take(byAddress, addressCaller(services.clientAddress(c)))
     await next()
   })
+
   // Hono answers HEAD by GET; these two begin or finish something, and HEAD must not.
   for (const path of ['/login', '/callback'] as const) {
     app.use(basePath + path, async (c, next) => {

@@ -140,6 +140,15 @@ describe('session.fetch', () => {
     },
   )
 
+  it('that is refused, and caught by nobody, is the answer', async () => {
+    run = (_request, session) => session.fetch(`${upstream.origin}/v1/admin/x`)
+    const answer = await own()
+    expect(answer.status).toBe(403)
+    expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    expect(answer.headers.get('cache-control')).toBe('private, no-store')
+    expect(await answer.json()).toMatchObject({ type: 'urn:coatcheck:problem:insufficient_scope', status: 403 })
+  })
+
   it('reaches an exact route', async () => {
     run = (_request, session) => session.fetch(`${upstream.origin}/exactly/this`)
     expect((await own()).status).toBe(200)

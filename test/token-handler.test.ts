@@ -1,3 +1,4 @@
+import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { cookieStore } from '../src/session/stores/cookie-store.ts'
 import { tokenHandler } from '../src/token-handler.ts'
@@ -21,4 +22,29 @@ describe('header fields that a route sets for the browser', () => {
       expect(() => tokenHandler(resolve(good({ routes: [route] })))).toThrow(`sets ${name.toLowerCase()}`)
     },
   )
+})
+
+describe('mounted in an app of one’s own', () => {
+  const { routes } = tokenHandler(resolve(good()))
+  const { origin, host } = new URL(resolve(good()).origin)
+  const status = async (app: Hono, path: string) =>
+    (await app.request(origin + path, { headers: { host, 'x-csrf': '1' } })).status
+
+  it('at the root, it answers', async () => {
+    expect(await status(new Hono().route('/', routes), '/bff/session')).toBe(200)
+  })
+
+  it('below a prefix, where its redirects and cookies would not lead, nothing is there', async () => {
+    for (const app of [new Hono().route('/x', routes), new Hono().basePath('/x').route('/', routes)]) {
+      for (const path of ['/x/bff/session', '/x/bff/login', '/x/bff/callback?code=a&state=b', '/x/api/orders/1']) {
+        expect(await status(app, path)).toBe(404)
+      }
+    }
+  })
+
+  it('behind a getPath of the app, paths are still what the browser sent', async () => {
+    const app = new Hono({ getPath: (request) => `/inside${new URL(request.url).pathname}` }).route('/inside', routes)
+    expect(await status(app, '/bff/session')).toBe(200)
+    expect(await status(app, '/inside/bff/session')).toBe(404)
+  })
 })

@@ -4,6 +4,7 @@ import { createReadStream, type Stats } from 'node:fs'
 import { lstat, open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
+import { ConfigError } from '../config/config-error.ts'
 import { describeFile, type PageFile } from '../pages.ts'
 
 /** One file, and the compressed ones beside it. */
@@ -37,17 +38,21 @@ const memoryLimitBytes = 1024 * 1024
  * Every file under `dir` by its path as in a URL (`/assets/app.js`), decoded. Leaves out what begins with a dot,
  * and links: one that points out of the folder would publish what is behind it.
  *
- * Rejects when the folder or its `index.html` is missing, and when it is the source of an app.
+ * @throws {ConfigError} when the folder or its `index.html` is missing, and when it is the source of an app.
  */
 export async function readStaticFiles(dir: string): Promise<Map<string, StaticFile>> {
   const root = path.resolve(dir)
   if (!(await isFile(path.join(root, 'index.html')))) {
-    throw new Error(`spa.dir: there is no index.html in ${dir}. Build the app first, or name the folder it is built to`)
+    throw unfit(
+      `names ${dir}, and there is no index.html in it`,
+      'build the app first, or name the folder it is built to',
+    )
   }
   for (const name of sourceMarks) {
     if ((await lstat(path.join(root, name)).catch(unlessMissing)) === undefined) continue
-    throw new Error(
-      `spa.dir: ${name} is in ${dir}, so it is the source and all of it would be public. Name the folder that the app is built to`,
+    throw unfit(
+      `names ${dir}, and ${name} is in it, so it is the source and all of it would be public`,
+      'name the folder that the app is built to',
     )
   }
   const contents = new Map<string, StaticContent>()
@@ -58,6 +63,10 @@ export async function readStaticFiles(dir: string): Promise<Map<string, StaticFi
     files.set(name, { ...describeFile(name), plain, encoded: encodedCopies(name, contents) })
   }
   return files
+}
+
+function unfit(problem: string, cure: string): ConfigError {
+  return new ConfigError([{ path: 'spa.dir', problem, cure }])
 }
 
 async function isFile(file: string): Promise<boolean> {

@@ -125,6 +125,49 @@ describe('the authorization request', () => {
   })
 })
 
+describe('a sign-in starts only for this origin and for the person', () => {
+  const start = (headers: Record<string, string>, method = 'GET') =>
+    new UserAgent().fetch(`${system.origin}/bff/login?return_to=/orders`, { method, headers, redirect: 'manual' })
+  const navigation = { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' }
+
+  it.each([
+    ['same-origin', 302],
+    ['none', 302],
+    ['same-site', 303],
+    ['cross-site', 303],
+  ])('a navigation from %s is answered %s', async (site, status) => {
+    const answer = await start({ ...navigation, 'Sec-Fetch-Site': site })
+    expect(answer.status).toBe(status)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    if (status === 302) return
+    expect(answer.headers.get('location')).toBe(`${system.origin}/orders`)
+    expect(answer.headers.getSetCookie()).toEqual([])
+  })
+
+  it.each([
+    ['a fetch', { 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Dest': 'empty' }],
+    ['an image', { 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'image' }],
+    ['a frame', { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'iframe' }],
+  ])('not for %s, of our own pages either', async (_what, headers) => {
+    const answer = await start({ ...headers, 'Sec-Fetch-Site': 'same-origin' })
+    expect(answer.status).toBe(303)
+    expect(answer.headers.getSetCookie()).toEqual([])
+  })
+
+  it('not ahead of a click: a prefetch gets 204', async () => {
+    const answer = await start({ ...navigation, 'Sec-Fetch-Site': 'same-origin', 'Sec-Purpose': 'prefetch' })
+    expect(answer.status).toBe(204)
+    expect(answer.headers.getSetCookie()).toEqual([])
+  })
+
+  it.each(['HEAD', 'POST'])('not by %s, which is 405', async (method) => {
+    const answer = await start({ ...navigation, 'Sec-Fetch-Site': 'same-origin' }, method)
+    expect(answer.status).toBe(405)
+    expect(answer.headers.get('allow')).toBe('GET')
+    expect(answer.headers.getSetCookie()).toEqual([])
+  })
+})
+
 describe('a parameter of the sign-in', () => {
   const names = ['return_to', 'prompt', 'login_hint', 'acr_values', 'max_age', 'ui_locales']
   const good = (name: string) => (name === 'return_to' ? '/evil' : name === 'max_age' ? '60' : 'evil')

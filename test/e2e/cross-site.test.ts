@@ -205,13 +205,16 @@ describe.each([
     })
   })
 
-  it.each(['an image', 'a frame', 'fetch without CORS', 'a script'])('cannot start a sign-in by %s', async (name) => {
-    const page = await pageOn(origin())
-    const before = await context.cookies(system.origin)
-    await attempts[name]?.(page, `${system.origin}/bff/login?return_to=/`)
-    const after = await context.cookies(system.origin)
-    expect(after.map((cookie) => cookie.name).sort()).toEqual(before.map((cookie) => cookie.name).sort())
-  })
+  it.each(['an image', 'a frame', 'fetch without CORS', 'a script', 'a navigation', 'a prefetch'])(
+    'cannot start a sign-in by %s',
+    async (name) => {
+      const page = await pageOn(origin())
+      const before = await context.cookies(system.origin)
+      await attempts[name]?.(page, `${system.origin}/bff/login?return_to=/`)
+      const after = await context.cookies(system.origin)
+      expect(after.map((cookie) => cookie.name).sort()).toEqual(before.map((cookie) => cookie.name).sort())
+    },
+  )
 
   it('cannot sign the person out', async () => {
     const page = await pageOn(origin())

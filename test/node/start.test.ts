@@ -102,7 +102,7 @@ test('a development server that is not there is told on the page', async () => {
 
 test('a folder that is not built stops the start', async () => {
   await rm(path.join(dir, 'index.html'))
-  await expect(started('http://127.0.0.1:1')).rejects.toThrow(/Build the app first/)
+  await expect(started('http://127.0.0.1:1')).rejects.toThrow(/build the app first/)
 })
 
 test('what is inside has listeners of its own, and the public one has nothing of theirs', async () => {

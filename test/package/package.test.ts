@@ -42,7 +42,7 @@ describe('the packed package', () => {
       expect(files).toContain(`package/${name}`)
     }
     const strangers = files.filter(
-      (name) => !/^package\/(dist\/.*\.(js|d\.ts)|package\.json|[A-Z]+(\.md)?)$/.test(name),
+      (name) => !/^package\/(dist\/.*\.(js|d\.ts)|package\.json|[A-Z]+(\.md)?|docs\/[\w-]+\.(md|png))$/.test(name),
     )
     expect(strangers).toEqual([])
   })
