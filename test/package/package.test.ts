@@ -1,7 +1,7 @@
 /** The package as who installs it gets it: built, packed, put into an empty folder. Slow, so it is a project of its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -101,6 +101,27 @@ describe('in an empty folder', () => {
     }
   }, 60_000)
 
+  it('what the README and the guides show is type-checked', () => {
+    const guides = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
+    const texts = ['README.md', ...guides.map((name) => `docs/${name}`)]
+    const blocks = texts.flatMap((name) => [
+      ...readFileSync(join(root, name), 'utf8').matchAll(/^```(tsx?)\n(.*?)^```/gms),
+    ])
+    const whole = blocks.filter(([, , code]) => code?.startsWith('import') && !/^session:/m.test(code))
+    expect(whole.length).toBeGreaterThan(3)
+    for (const [index, [, extension, code]] of whole.entries()) {
+      const name = code?.includes('defineConfig(') ? 'coatcheck.config.mts' : `part${index}.${extension}`
+      write(`../readme/${name}`, code ?? '')
+    }
+    const modules = join(work, 'readme/node_modules')
+    mkdirSync(modules)
+    for (const name of ['coatcheck', 'hono']) symlinkSync(join(app, 'node_modules', name), join(modules, name))
+    for (const name of ['react', '@types']) symlinkSync(join(root, 'node_modules', name), join(modules, name))
+    write('../readme/package.json', JSON.stringify({ type: 'module' }))
+    write('../readme/tsconfig.json', readmeTsconfig)
+    run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', join(work, 'readme')], app)
+  })
+
   it('a mistake in the types of a configuration is found by the type checker', () => {
     write('wrong.mts', "import { defineConfig } from 'coatcheck'\nexport default defineConfig({ baseUrl: 7 })\n")
     const { status, stdout } = spawnSync(
@@ -144,20 +165,28 @@ export default defineConfig((env) => ({
 `
 
 /** Strict, and nothing of the package is spared. */
-const tsconfig = JSON.stringify({
+const compilerOptions = {
+  target: 'es2024',
+  module: 'nodenext',
+  lib: ['es2024', 'dom', 'dom.iterable', 'dom.asynciterable'],
+  types: [],
+  strict: true,
+  noUncheckedIndexedAccess: true,
+  exactOptionalPropertyTypes: true,
+  verbatimModuleSyntax: true,
+  erasableSyntaxOnly: true,
+  noEmit: true,
+}
+const tsconfig = JSON.stringify({ compilerOptions, files: ['coatcheck.config.mts'] })
+const readmeTsconfig = JSON.stringify({
   compilerOptions: {
-    target: 'es2024',
-    module: 'nodenext',
-    lib: ['es2024', 'dom', 'dom.iterable', 'dom.asynciterable'],
-    types: [],
-    strict: true,
-    noUncheckedIndexedAccess: true,
-    exactOptionalPropertyTypes: true,
-    verbatimModuleSyntax: true,
-    erasableSyntaxOnly: true,
-    noEmit: true,
+    ...compilerOptions,
+    types: ['node'],
+    jsx: 'react-jsx',
+    skipLibCheck: true,
+    allowImportingTsExtensions: true,
   },
-  files: ['coatcheck.config.mts'],
+  include: ['*'],
 })
 
 function write(name: string, text: string): void {
