@@ -22,7 +22,12 @@ export type Report = (event: CoatcheckEvent) => void
 
 /** One line of JSON an event, on standard error. */
 export const reportToConsole: Report = (event) => {
-  console.error(JSON.stringify(event, (key, value) => (key === 'cause' ? describeCause(value) : value)))
+  console.error(eventLine(event))
+}
+
+/** JSON on one line. */
+export function eventLine(event: CoatcheckEvent): string {
+  return JSON.stringify(event, (key, value) => (key === 'cause' ? describeCause(value) : value))
 }
 
 /** Names and codes only: messages of libraries may quote what they were given. */

@@ -3,12 +3,13 @@ import { ConfigError } from '../config/config-error.ts'
 import { resolveConfig } from '../config/resolve.ts'
 import type { Config, ConfigSource, FetchBinding } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
-import { type Report, reportToConsole } from '../observability/events.ts'
+import type { Report } from '../observability/events.ts'
 import { problemResponse } from '../problem.ts'
 import { endpointHeaders, pageHeaders } from '../protection/security-headers.ts'
 import type { Clock } from '../runtime.ts'
 import { type TokenHandler, type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
 import { assetPages } from './assets.ts'
+import { reportToLog } from './report.ts'
 import { workersRuntime } from './runtime.ts'
 import type { WorkerContext, WorkerHandler, WorkerHandlers } from './types.ts'
 
@@ -68,7 +69,7 @@ export function worker<Env extends object = Record<string, string | undefined>>(
 }
 
 function makeHandlers(resolve: () => Config, env: object, options: WorkerOptions): Handlers {
-  const report = options.report ?? reportToConsole
+  const report = options.report ?? reportToLog
   try {
     const config = resolve()
     const pages = pagesOf(config, env, options.assets ?? 'ASSETS')

@@ -18,13 +18,15 @@ async function startDemo() {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output += text
+  await new Promise<void>((resolve) => {
+    child.once('close', () => resolve())
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text
+        if (output.includes('Ctrl-C stops')) resolve()
+      })
+    }
   })
-  for await (const chunk of child.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
-    output += chunk
-    if (output.includes('Ctrl-C stops')) break
-  }
   return { child, port, origin: `http://localhost:${port}`, output: () => output }
 }
 
@@ -86,5 +88,7 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     expect(output()).toContain(`App       ${origin}   (on workerd)`)
     expect(output()).not.toContain(repository)
     expect(output()).not.toMatch(/secret/i)
+    // wrangler marks so what goes to console.error; a sign-in is none.
+    expect(output()).not.toContain('ERROR')
   },
 )
