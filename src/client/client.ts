@@ -121,7 +121,8 @@ export function createClient<Claims = DefaultClaims>(options: ClientOptions = {}
       const found = await lookAtSession<Claims>(browser, plainFetch, basePath, slide)
       failures = 0
       cancelRetry()
-      tracker.found(found.session, { isQuiet, moment })
+      const ageSeconds = (browser.now() + found.clockOffsetMs) / 1000 - (found.session?.createdAt ?? 0)
+      tracker.found(found.session, { isQuiet, moment, ageSeconds })
       const { session } = state.get()
       if (session !== undefined) mayLoginAutomatically = true
       if (listening > 0) expiry.watch(session, found.clockOffsetMs)

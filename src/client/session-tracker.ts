@@ -7,12 +7,20 @@ import type { TabMessage } from './tabs.ts'
 export interface SessionTracker<Claims> {
   /** Taken before a look is sent, and given with what it found. */
   moment(): number
-  found(session: Session<Claims> | undefined, look: { isQuiet: boolean; moment: number }): void
+  found(session: Session<Claims> | undefined, look: FoundBy): void
   notFound(): void
   ended(reason: SignedOutReason): void
   /** What another tab says to have done. It only names the reason: whether it is so, the next look finds out. */
   told(message: TabMessage): void
   dismissLoginError(): void
+}
+
+export interface FoundBy {
+  /** Another tab's word led to it: the others know as well. */
+  readonly isQuiet: boolean
+  readonly moment: number
+  /** By the server's clock. */
+  readonly ageSeconds: number
 }
 
 export interface TrackerParts<Claims> {
@@ -24,6 +32,9 @@ export interface TrackerParts<Claims> {
   secondsLeft(): number | undefined
 }
 
+/** A sign-in may come by a plain link, of which this page knows nothing: what is so new is news to the other tabs. */
+const newsSeconds = 60
+
 export function createSessionTracker<Claims>(parts: TrackerParts<Claims>): SessionTracker<Claims> {
   const { state, events, tell } = parts
   let loginError = parts.loginError
@@ -33,7 +44,7 @@ export function createSessionTracker<Claims>(parts: TrackerParts<Claims>): Sessi
   let endings = 0
   let isToldSignedOut = false
 
-  const foundSession = (found: Session<Claims>, isQuiet: boolean) => {
+  const foundSession = (found: Session<Claims>, { isQuiet, ageSeconds }: FoundBy) => {
     const before = state.get()
     const session = isSame(before.session, found) ? (before.session as Session<Claims>) : found
     const previous = lastKnown
@@ -49,7 +60,8 @@ export function createSessionTracker<Claims>(parts: TrackerParts<Claims>): Sessi
     const isAnother = previous !== undefined && previous.ref !== session.ref
     if (before.status !== 'authenticated') events.emit('signed-in', { session })
     if (isAnother) events.emit('changed', { session, previous })
-    const isNews = isSignInNews || isAnother || before.status === 'anonymous'
+    const isNew = before.status === 'loading' && ageSeconds < newsSeconds
+    const isNews = isSignInNews || isAnother || isNew || before.status === 'anonymous'
     isSignInNews = false
     if (isNews && !isQuiet) tell(isAnother ? 'changed' : 'signed-in')
   }
@@ -66,11 +78,12 @@ export function createSessionTracker<Claims>(parts: TrackerParts<Claims>): Sessi
 
   return {
     moment: () => endings,
-    found(session, { isQuiet, moment }) {
+    found(session, look) {
+      const { isQuiet, moment } = look
       // The look was sent before the end of this very session, and its answer came after.
       const isOutrun = moment !== endings && session !== undefined && session.ref === endedRef
       if (session === undefined || isOutrun) foundNobody(isQuiet)
-      else foundSession(session, isQuiet)
+      else foundSession(session, look)
       // A look that was under way when the word came may still find the session: its own look is the quiet one.
       if (isQuiet || session === undefined) isToldSignedOut = false
     },

@@ -179,6 +179,7 @@ describe('a silent sign-in', () => {
     const blocked = await openPage({ browser: fakeBrowser('/', forbiddenStorage()) })
     blocked.server.api = silent
     await blocked.client.fetch('/api/a')
+    blocked.close()
     const unwanted = await openPage({ silentLogin: false })
     unwanted.server.api = silent
     await unwanted.client.fetch('/api/a')

@@ -10,7 +10,7 @@ async function twoTabs(basePath = `/${crypto.randomUUID()}`) {
   server.session = signedIn(browser)
   const first = await openPage({ browser, server, basePath })
   const second = await openPage({ browser: fakeBrowser(), server, basePath })
-  return { first, second, server }
+  return { first, second: { ...second, basePath }, server }
 }
 
 describe('other tabs', () => {
@@ -56,6 +56,22 @@ describe('other tabs', () => {
     await first.client.session()
     await settle()
     expect(second.events.at(-1)).toBe('changed:ref-ann>ref-bob')
+  })
+
+  it('hear of somebody else who has signed in by a plain link in a new tab', async () => {
+    const { first, second, server } = await twoTabs()
+    first.close()
+    server.session = signedIn(first.browser, 'bob')
+    await openPage({ browser: fakeBrowser(), server, basePath: second.basePath })
+    expect(second.events.at(-1)).toBe('changed:ref-ann>ref-bob')
+  })
+
+  it('are not asked to look whenever a page opens', async () => {
+    const { second, server } = await twoTabs()
+    server.session = { ...signedIn(second.browser), createdAt: second.browser.now() / 1000 - 3600 }
+    server.requests.length = 0
+    await openPage({ browser: fakeBrowser(), server, basePath: second.basePath })
+    expect(server.requests).toHaveLength(1)
   })
 
   it('of another base path hear nothing', async () => {
