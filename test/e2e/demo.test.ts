@@ -121,6 +121,20 @@ function heading(page: Page, name: string | RegExp) {
   return page.getByRole('heading', { level: 1, name })
 }
 
+/** Fails for what the keyboard does not reach, and for what has the focus and does not show it. */
+async function pressTabUntil(page: Page, name: string): Promise<void> {
+  for (let steps = 0; steps < 30; steps += 1) {
+    await page.keyboard.press('Tab')
+    const focused = await page.evaluate(() => ({
+      text: document.activeElement?.textContent?.trim(),
+      outline: getComputedStyle(document.activeElement ?? document.body).outlineStyle,
+    }))
+    expect(focused.outline).not.toBe('none')
+    if (focused.text === name) return
+  }
+  throw new Error(`Tab does not lead to ${name}`)
+}
+
 async function fillOrder(page: Page, notes: string): Promise<void> {
   await page.getByLabel('Café').selectOption({ index: 2 })
   await page.getByLabel('Coffee 1').selectOption({ index: 3 })
@@ -137,6 +151,34 @@ describe('signing in and out', () => {
       .waitFor()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('button', { name: 'Sign in' }).waitFor()
+  })
+
+  it('is done by keyboard alone, with the focus to be seen all the way', async () => {
+    const page = await newPage()
+    await page.goto(`${origin}/orders`)
+    await heading(page, 'Sign in to continue').waitFor()
+    await pressTabUntil(page, 'Sign in')
+    await page.keyboard.press('Enter')
+    await page.getByLabel('Username').waitFor()
+    await page.keyboard.type('ada')
+    await page.keyboard.press('Tab')
+    await page.keyboard.type('ada-demo')
+    await page.keyboard.press('Enter')
+    const allow = page.getByRole('button', { name: /allow/i })
+    await allow.or(heading(page, 'Orders')).first().waitFor()
+    if (await allow.isVisible()) {
+      await pressTabUntil(page, 'Allow')
+      await page.keyboard.press('Enter')
+    }
+    await heading(page, 'Orders').waitFor()
+    await page.reload()
+    await heading(page, 'Orders').waitFor()
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+    await pressTabUntil(page, 'New order')
+    await page.keyboard.press('Enter')
+    await heading(page, 'New order').waitFor()
   })
 
   it('keeps the sign-in over a reload, and in a second tab', async () => {
