@@ -1,0 +1,170 @@
+/**
+ * Verifies an access token that is a JWT (RFC 9068 §4): a function of the token alone, for the guard and for whoever else
+ * holds one. What it is bound to (`cnf`) is for the caller to check: only they know how it came.
+ */
+import { errors, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose'
+import { type AuthorizationServerOptions, readServers, type TrustedServer } from './authorization-servers.ts'
+import type { AccessTokenClaims } from './claims.ts'
+import type { Fetch } from './fetch-json.ts'
+import { GuardError } from './guard-error.ts'
+import { hasUniqueMembers, type JsonObject, readJwt, readObject } from './jwt-syntax.ts'
+import { type KeySet, type KeySetOptions, keySet, type WaitUntil } from './key-set.ts'
+
+export { GuardError } from './guard-error.ts'
+
+/**
+ * Whose tokens are taken, for which audience, and how their keys are kept.
+ *
+ * @example
+ * ```ts
+ * const options: AccessTokenOptions = {
+ *   issuers: ['https://login.example.com', { issuer: 'https://id.partner.example', algorithms: ['ES256'] }],
+ *   audience: 'https://api.example.com',
+ * }
+ * ```
+ */
+export interface AccessTokenOptions extends AuthorizationServerOptions {
+  /** The authorization server, as tokens have it in `iss`; or several with `issuers`. */
+  readonly issuer?: string
+  /** This API, as its tokens name it in `aud`: any one of them has to be there. */
+  readonly audience?: string | readonly string[]
+  /** How far clocks may be apart. Default 5. */
+  readonly clockToleranceSeconds?: number
+  /** Longer tokens are refused unread. Default 8192. */
+  readonly maxTokenBytes?: number
+  readonly keys?: KeySetOptions
+  /** Default: the runtime's own. */
+  readonly fetch?: Fetch
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number
+}
+
+/** @see accessTokenVerifier */
+export interface AccessTokenVerifier<Claims extends object = object> {
+  /**
+   * The claims of a valid token.
+   *
+   * @param waitUntil on Workers the execution context's, so that keys can be renewed behind the call
+   * @throws GuardError `invalid_token`, or `keys_unavailable` if the server's keys cannot be had
+   */
+  verify(token: string, waitUntil?: WaitUntil): Promise<AccessTokenClaims & Claims>
+  readonly clockToleranceSeconds: number
+  readonly maxTokenBytes: number
+  readonly now: () => number
+}
+
+const defaultToleranceSeconds = 5
+const defaultMaxTokenBytes = 8192
+/** RFC 9068 §2.2, all REQUIRED there; `iss`, `aud` and `exp` among them. */
+const requiredClaims = ['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti']
+
+/**
+ * Makes the function that verifies access tokens. Make it once: it keeps the keys.
+ *
+ * @throws TypeError if an option cannot be used
+ *
+ * @example
+ * ```ts
+ * const verifier = accessTokenVerifier({ issuer: 'https://login.example.com', audience: 'https://api.example.com' })
+ * const claims = await verifier.verify(token)
+ * ```
+ */
+export function accessTokenVerifier<Claims extends object = object>(
+  options: AccessTokenOptions,
+): AccessTokenVerifier<Claims> {
+  const now = options.now ?? Date.now
+  const clockToleranceSeconds = options.clockToleranceSeconds ?? defaultToleranceSeconds
+  if (!(clockToleranceSeconds >= 0 && clockToleranceSeconds <= 300)) {
+    throw new TypeError('`clockToleranceSeconds` is a number from 0 to 300')
+  }
+  const maxTokenBytes = options.maxTokenBytes ?? defaultMaxTokenBytes
+  if (!(maxTokenBytes > 0)) throw new TypeError('`maxTokenBytes` is a number above 0')
+  // Called by name each time: the runtime's own may be replaced, and needs its receiver.
+  const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init))
+  const trusted = new Map<unknown, { server: TrustedServer; keys: KeySet }>()
+  for (const server of readServers(options)) {
+    const { issuer, jwksUri } = server
+    trusted.set(issuer, { server, keys: keySet({ issuer, jwksUri, fetch, now }, options.keys) })
+  }
+  const [only] = trusted.size === 1 ? trusted.values() : []
+
+  return {
+    clockToleranceSeconds,
+    maxTokenBytes,
+    now,
+    async verify(token, waitUntil) {
+      const jwt = readJwt(token, maxTokenBytes)
+      if (!jwt) throw invalidToken('syntax')
+      const { header, payloadText } = jwt
+      const { server, keys } = chooseServer(payloadText)
+      assertHeader(header, server)
+      const verifyOptions: JWTVerifyOptions = {
+        issuer: server.issuer,
+        audience: server.audience as string[],
+        typ: 'at+jwt',
+        algorithms: server.algorithms as string[],
+        requiredClaims,
+        clockTolerance: clockToleranceSeconds,
+        currentDate: new Date(now()),
+      }
+      try {
+        const attempt = (key: JWTVerifyGetKey) => jwtVerify(token, key, verifyOptions)
+        const { payload } = await keys.verify(attempt, header.kid !== undefined, waitUntil)
+        if (!hasUniqueMembers(payloadText, payload)) throw invalidToken('repeated_member')
+        assertClaims(payload, now() / 1000 + clockToleranceSeconds)
+        return payload as AccessTokenClaims & Claims
+      } catch (error) {
+        throw toGuardError(error)
+      }
+    },
+  }
+
+  /** Nothing is verified yet: this only chooses whose keys the token has to be verified with. */
+  function chooseServer(payloadText: string): { server: TrustedServer; keys: KeySet } {
+    const chosen = only ?? trusted.get(readObject(payloadText)?.iss)
+    if (!chosen) throw invalidToken('iss')
+    return chosen
+  }
+}
+
+/** What can be said without a key, so that no key is fetched for it. Keys that the token brings or names are not looked at. */
+function assertHeader(header: JsonObject, server: TrustedServer): void {
+  // RFC 9068 §2.1, §4: this is what keeps ID tokens, logout tokens and signed introspection answers (RFC 9701 §8.1) out.
+  const { typ } = header
+  if (typeof typ !== 'string' || !/^(?:application\/)?at\+jwt$/i.test(typ)) throw invalidToken('typ')
+  if (!(server.algorithms as readonly unknown[]).includes(header.alg)) throw invalidToken('algorithm')
+  // RFC 7515 §4.1.11: none is understood here.
+  if (header.crit !== undefined) throw invalidToken('crit')
+  if (header.kid !== undefined && typeof header.kid !== 'string') throw invalidToken('kid')
+}
+
+/** What jose has not looked at. */
+function assertClaims(claims: Readonly<Record<string, unknown>>, latest: number): void {
+  for (const name of ['sub', 'client_id', 'jti']) {
+    const value = claims[name]
+    if (typeof value !== 'string' || value === '') throw invalidToken(name)
+  }
+  for (const name of ['exp', 'iat', 'nbf']) {
+    // 1e999 is a number in JSON, and Infinity once parsed.
+    if (claims[name] !== undefined && !Number.isFinite(claims[name])) throw invalidToken(name)
+  }
+  if ((claims.iat as number) > latest) throw invalidToken('iat')
+}
+
+/** What is not the token's fault is the network, or a key set that is none. */
+function toGuardError(error: unknown): GuardError {
+  if (error instanceof GuardError) return error
+  if (error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed) {
+    return invalidToken(error instanceof errors.JWTExpired ? 'expired' : error.claim, error)
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) return invalidToken('signature', error)
+  if (error instanceof errors.JWKSNoMatchingKey) return invalidToken('unknown_key', error)
+  const isFaultOfToken = [errors.JWTInvalid, errors.JWSInvalid, errors.JOSEAlgNotAllowed, errors.JOSENotSupported]
+  if (isFaultOfToken.some((type) => error instanceof type)) return invalidToken('malformed', error as Error)
+  return new GuardError('keys_unavailable', { reason: 'key_unusable', cause: error })
+}
+
+/** jose's errors carry the claims, so they are not handed on as a cause. */
+function invalidToken(reason: string, error?: Error): GuardError {
+  return new GuardError('invalid_token', { reason, cause: error && new Error(error.message) })
+}

@@ -1,0 +1,113 @@
+/** The guard in Fastify 5. */
+import { callerOf, rememberCaller } from './callers.ts'
+import type { Guard } from './guard.ts'
+import { GuardError } from './guard-error.ts'
+import { type NodeRequest, nodeCall } from './node-call.ts'
+import { type OpenPolicy, type Policy, readPolicies } from './policy.ts'
+
+/** What is used of Fastify's request. */
+export interface FastifyRequest {
+  readonly raw: NodeRequest
+  readonly originalUrl: string
+  readonly is404: boolean
+  readonly routeOptions: { readonly config?: unknown }
+}
+
+/** What is used of Fastify's reply. */
+export interface FastifyReply {
+  code(status: number): FastifyReply
+  header(name: string, value: string): FastifyReply
+  send(body: string): FastifyReply
+}
+
+/** What is used of a Fastify instance. */
+export interface FastifyApp {
+  addHook(name: 'onRoute', hook: (route: { method: string | string[]; url: string; config?: unknown }) => void): unknown
+  addHook(name: 'onRequest', hook: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): unknown
+}
+
+/** Options of a route: spread them among others, or give them as they are. */
+export interface GuardedRouteOptions {
+  // biome-ignore lint/suspicious/noExplicitAny: Fastify types a route's configuration itself
+  readonly config: any
+}
+
+/** The function that gives a route its policies: at least one. */
+export interface FastifyAllow<Claims extends object> {
+  (policy: OpenPolicy): GuardedRouteOptions
+  (...policies: [Policy<Claims>, ...Policy<Claims>[]]): GuardedRouteOptions
+}
+
+const policyKey = Symbol('coatcheck.policies')
+
+/**
+ * Puts an instance behind the guard, and gives the function for its routes' policies. Every route that is declared after
+ * it without one stops the start; one that was declared before does not answer. In a route, `accessOf(request)` is who
+ * calls.
+ *
+ * @example
+ * ```ts
+ * const app = Fastify()
+ * const allow = fastifyGuard(app, guard)
+ * app.setErrorHandler(fastifyErrors(guard))
+ * app.get('/orders', allow(requireScopes('orders:read')), async (request) => ordersOf(accessOf(request).sub))
+ * await app.listen({ port: 3000 })
+ * ```
+ */
+export function fastifyGuard<Claims extends object = object>(
+  app: FastifyApp,
+  guard: Guard<Claims>,
+): FastifyAllow<Claims> {
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (policiesOf<Claims>(config)) return
+    const route = `${[method].flat().join(',')} ${url}`
+    throw new Error(
+      `The route ${route} has no policy: give it allow(…), or allow(openToEveryone('why')) if no token is needed`,
+    )
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    const needed = policiesOf<Claims>(request.routeOptions.config)
+    if (needed === 'open') return undefined
+    try {
+      const call = nodeCall(request.raw, request.originalUrl, request)
+      const access = await guard.authenticate(call)
+      // What is not there is 404, once it is known who asks.
+      if (needed || !request.is404) await guard.authorize(call, access, needed ?? [])
+      rememberCaller(request, access)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof GuardError)) throw error
+      return send(guard.respond(error), reply)
+    }
+  })
+  return (...policies: (Policy<Claims> | OpenPolicy)[]) => ({ config: { [policyKey]: readPolicies(policies) } })
+}
+
+/**
+ * An error handler that answers the GuardErrors that handlers throw (an object's rule), and leaves the rest to Fastify.
+ *
+ * @example
+ * ```ts
+ * app.setErrorHandler(fastifyErrors(guard))
+ * ```
+ */
+export function fastifyErrors<Claims extends object>(
+  guard: Guard<Claims>,
+): (error: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
+  return async (error, request, reply) => {
+    if (!(error instanceof GuardError)) throw error
+    const call = nodeCall(request.raw, request.originalUrl, request)
+    guard.report(error, call, callerOf(request) as Parameters<typeof guard.report>[2])
+    return send(guard.respond(error), reply)
+  }
+}
+
+function policiesOf<Claims extends object>(config: unknown): readonly Policy<Claims>[] | 'open' | undefined {
+  return (Object(config) as { [policyKey]?: readonly Policy<Claims>[] | 'open' })[policyKey]
+}
+
+async function send(answer: Response, reply: FastifyReply): Promise<FastifyReply> {
+  reply.code(answer.status)
+  for (const [name, value] of answer.headers) reply.header(name, value)
+  return reply.send(await answer.text())
+}
