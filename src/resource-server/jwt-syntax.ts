@@ -31,7 +31,9 @@ export function readJwt(token: string, maxBytes: number): UnverifiedJwt | undefi
     isCanonical(token, payloadEnd + 1, token.length)
   if (!isSpeltOut) return undefined
   const header = readHeader(token.slice(0, headerEnd))
-  return header && { header, payloadText: decode(token.slice(headerEnd + 1, payloadEnd)) }
+  const payloadText = decode(token.slice(headerEnd + 1, payloadEnd))
+  // Some decoders take a byte order mark for nothing, some do not.
+  return header && !payloadText.startsWith('\u00ef\u00bb\u00bf') ? { header, payloadText } : undefined
 }
 
 /** The object that this text is, if it is one, and no member of it is there twice. */

@@ -1,0 +1,301 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type AccessTokenOptions, accessTokenVerifier, type GuardError } from '../../src/resource-server/index.ts'
+import { audience, claimsOf, type SigningKey, signClaims, signingKey, startIssuer, type TestIssuer } from './issuer.ts'
+
+let issuer: TestIssuer
+/** What the verifier takes for now; the tokens are of this time, too. */
+let nowMs: number
+
+beforeEach(async () => {
+  issuer = await startIssuer()
+  nowMs = Date.now()
+})
+afterEach(() => issuer.stop())
+
+function verifier(options: Partial<AccessTokenOptions> = {}) {
+  return accessTokenVerifier({ issuer: issuer.url, audience, now: () => nowMs, ...options })
+}
+
+function sign(key = issuer.keys[0] as SigningKey, header: Record<string, unknown> = {}): Promise<string> {
+  const iat = Math.floor(nowMs / 1000)
+  return signClaims(claimsOf(issuer.url, { iat, exp: iat + 60 }), key, header)
+}
+
+async function outcome(verifying: Promise<unknown>): Promise<string> {
+  try {
+    await verifying
+    return 'taken'
+  } catch (error) {
+    return `${(error as GuardError).code} ${(error as GuardError).reason.split(':')[0]}`
+  }
+}
+
+const pass = (seconds: number) => {
+  nowMs += seconds * 1000
+}
+
+describe('the first call', () => {
+  it('asks for metadata and keys, and a hundred at once ask once', async () => {
+    const own = verifier()
+    expect([issuer.metadataFetches, issuer.keyFetches]).toEqual([0, 0])
+    const token = await sign()
+    await Promise.all(Array.from({ length: 100 }, () => own.verify(token)))
+    expect([issuer.metadataFetches, issuer.keyFetches]).toEqual([1, 1])
+  })
+
+  it.each([
+    ['openid', '/tenants/one'],
+    ['oauth', ''],
+    ['oauth', '/tenants/one'],
+  ] as const)('finds the metadata of %s under "%s"', async (metadata, path) => {
+    const other = await startIssuer({ metadata, path })
+    await expect(verifier({ issuer: other.url }).verify(await other.sign())).resolves.toBeDefined()
+    await other.stop()
+  })
+
+  it('asks for no metadata where the keys are given', async () => {
+    const own = verifier({ jwksUri: `${issuer.url}/jwks` })
+    await own.verify(await sign())
+    expect([issuer.metadataFetches, issuer.keyFetches]).toEqual([0, 1])
+  })
+
+  it('without the server is keys_unavailable, asked again after a second, and works once it is there', async () => {
+    const own = verifier()
+    const token = await sign()
+    await issuer.goDown()
+    expect(await outcome(own.verify(token))).toBe('keys_unavailable keys_unavailable')
+    await issuer.comeBack()
+    expect(await outcome(own.verify(token))).toBe('keys_unavailable keys_unavailable')
+    expect(issuer.metadataFetches).toBe(0)
+    pass(1)
+    expect(await outcome(own.verify(token))).toBe('taken')
+  })
+
+  it.each<[string, string]>([
+    ['metadata of another issuer', '{"issuer":"https://elsewhere.example","jwks_uri":"http://127.0.0.1:1/"}'],
+    ['keys by plain http', `{"issuer":"ISSUER","jwks_uri":"http://keys.example/"}`],
+    ['no jwks_uri', '{"issuer":"ISSUER"}'],
+    ['null', 'null'],
+    ['no JSON', '<html>'],
+    ['megabytes', `"${'x'.repeat(3_000_000)}"`],
+  ])('with %s for an answer is keys_unavailable', async (_, body) => {
+    const token = await sign()
+    issuer.answer = (_request, response) => response.end(body.replace('ISSUER', issuer.url))
+    expect(await outcome(verifier().verify(token))).toBe('keys_unavailable keys_unavailable')
+  })
+
+  it('follows no redirect', async () => {
+    const token = await sign()
+    const elsewhere = await startIssuer()
+    elsewhere.keys = issuer.keys
+    issuer.answer = (_request, response) => response.writeHead(302, { Location: `${elsewhere.url}/jwks` }).end()
+    expect(await outcome(verifier({ jwksUri: `${issuer.url}/jwks` }).verify(token))).toMatch(/^keys_unavailable/)
+    expect(elsewhere.keyFetches).toBe(0)
+    await elsewhere.stop()
+  })
+
+  it.each<[string, unknown]>([
+    ['an empty set', { keys: [] }],
+    ['no set', { keys: 'none' }],
+    ['a list', []],
+  ])('with %s of keys is keys_unavailable', async (_, document) => {
+    const token = await sign()
+    const own = verifier({ jwksUri: `${issuer.url}/jwks` })
+    issuer.answer = (_request, response) => response.end(JSON.stringify(document))
+    expect(await outcome(own.verify(token))).toMatch(/^keys_unavailable/)
+  })
+})
+
+describe('keys that nobody knows', () => {
+  it('are asked for once in a cooldown, however many strangers name them', async () => {
+    const own = verifier()
+    await own.verify(await sign())
+    const strangers = await Promise.all(Array.from({ length: 50 }, () => signingKey()))
+    for (let round = 0; round < 4; round++) {
+      const tokens = await Promise.all(strangers.map((key) => sign(key)))
+      const results = await Promise.all(tokens.map((token) => outcome(own.verify(token))))
+      expect(new Set(results)).toEqual(new Set(['invalid_token unknown_key']))
+      expect(issuer.keyFetches).toBe(2 + round)
+      pass(29.9)
+      expect(await outcome(own.verify(tokens[0] as string))).toBe('invalid_token unknown_key')
+      expect(issuer.keyFetches).toBe(2 + round)
+      pass(0.1)
+    }
+  })
+
+  it('that name an issuer that is not trusted are not asked for', async () => {
+    const own = verifier({ issuers: [issuer.url, 'https://other.example'], issuer: undefined } as never)
+    const token = await signClaims(claimsOf('https://elsewhere.example'), await signingKey())
+    expect(await outcome(own.verify(token))).toBe('invalid_token iss')
+    expect([issuer.metadataFetches, issuer.keyFetches]).toEqual([0, 0])
+  })
+
+  it('cost one request each cooldown while the server is out, and 503: a good token is not to be thrown away', async () => {
+    const own = verifier()
+    await own.verify(await sign())
+    const stranger = await signingKey()
+    issuer.answer = (_request, response) => response.writeHead(500).end()
+    for (let count = 0; count < 20; count++) {
+      expect(await outcome(own.verify(await sign(stranger)))).toMatch(/^keys_unavailable/)
+    }
+    expect(issuer.keyFetches).toBe(2)
+    expect(await outcome(own.verify(await sign()))).toBe('taken')
+  })
+
+  it('are not asked for twice by the call that fetched the first keys', async () => {
+    const own = verifier()
+    expect(await outcome(own.verify(await sign(await signingKey())))).toBe('invalid_token unknown_key')
+    expect(issuer.keyFetches).toBe(1)
+  })
+})
+
+describe('a rotation', () => {
+  it('under load fails no call and costs one fetch a cooldown', async () => {
+    const own = verifier()
+    let signer = issuer.keys[0] as SigningKey
+    await own.verify(await sign(signer))
+    let calls = 0
+    for (let rotation = 1; rotation <= 5; rotation++) {
+      pass(31)
+      const [previous] = issuer.keys as [SigningKey]
+      const next = await signingKey()
+      // Both are published, and tokens of both are about.
+      issuer.keys = [next, previous]
+      signer = next
+      const tokens = await Promise.all(Array.from({ length: 40 }, (_, index) => sign(index % 2 ? signer : previous)))
+      const results = await Promise.all(tokens.map((token) => outcome(own.verify(token))))
+      calls += results.length
+      expect(new Set(results)).toEqual(new Set(['taken']))
+      expect(issuer.keyFetches).toBe(1 + rotation)
+    }
+    expect(calls).toBe(200)
+  })
+
+  it('right after the start fails no call either', async () => {
+    const own = verifier()
+    await own.verify(await sign())
+    issuer.keys = [await signingKey(), ...issuer.keys]
+    expect(await outcome(own.verify(await sign()))).toBe('taken')
+  })
+
+  it('without key ids, too', async () => {
+    issuer.keys = [await signingKey('ES256', undefined)]
+    delete (issuer.keys[0] as SigningKey).jwk.kid
+    const own = verifier()
+    const old = await sign()
+    await own.verify(old)
+    const next = await signingKey('ES256')
+    delete next.jwk.kid
+    issuer.keys = [next, ...issuer.keys]
+    expect(await outcome(own.verify(await sign(next)))).toBe('taken')
+    // Both fit, and each is tried.
+    expect(await outcome(own.verify(old))).toBe('taken')
+    expect(issuer.keyFetches).toBe(2)
+    expect(await outcome(own.verify(await sign(await signingKey(), { kid: undefined })))).toBe(
+      'invalid_token signature',
+    )
+    expect(issuer.keyFetches).toBe(2)
+  })
+
+  it('that withdraws a key ends its tokens when the keys are next fetched', async () => {
+    const own = verifier()
+    const withdrawn = issuer.keys[0] as SigningKey
+    await own.verify(await sign(withdrawn))
+    issuer.keys = [await signingKey()]
+    expect(await outcome(own.verify(await sign()))).toBe('taken')
+    expect(await outcome(own.verify(await sign(withdrawn)))).toBe('invalid_token unknown_key')
+  })
+})
+
+describe('keys that are old', () => {
+  it('are renewed behind the calls, once', async () => {
+    const own = verifier()
+    await own.verify(await sign())
+    pass(601)
+    const behind: Promise<unknown>[] = []
+    const token = await sign()
+    await Promise.all(Array.from({ length: 30 }, () => own.verify(token, (promise) => behind.push(promise))))
+    expect(behind).toHaveLength(1)
+    await Promise.all(behind)
+    expect(issuer.keyFetches).toBe(2)
+  })
+
+  it('serve on while the server is out, which is asked once a cooldown, and for a day at most', async () => {
+    const own = verifier()
+    await own.verify(await sign())
+    issuer.answer = (_request, response) => response.writeHead(503).end()
+    const behind: Promise<unknown>[] = []
+    const verify = async () => {
+      const result = await outcome(own.verify(await sign(), (promise) => behind.push(promise)))
+      await Promise.all(behind)
+      return result
+    }
+    for (let minute = 0; minute < 20; minute++) {
+      pass(60)
+      for (let count = 0; count < 3; count++) expect(await verify()).toBe('taken')
+    }
+    // From the eleventh minute on.
+    expect(behind.length).toBeLessThanOrEqual(11)
+    expect(behind.length).toBeGreaterThanOrEqual(9)
+
+    pass(24 * 3600)
+    expect(await verify()).toMatch(/^keys_unavailable/)
+    issuer.answer = undefined
+    pass(1)
+    expect(await verify()).toBe('taken')
+  })
+
+  it('are looked for anew when they have moved', async () => {
+    const own = verifier()
+    await own.verify(await sign())
+    const moved = await startIssuer()
+    moved.keys = [await signingKey()]
+    issuer.answer = (request, response) => {
+      if (request.url === '/jwks') return response.writeHead(404).end()
+      return response.end(JSON.stringify({ issuer: issuer.url, jwks_uri: `${moved.url}/jwks` }))
+    }
+    expect(await outcome(own.verify(await sign(moved.keys[0])))).toMatch(/^keys_unavailable/)
+    pass(30)
+    expect(await outcome(own.verify(await sign(moved.keys[0])))).toBe('taken')
+    await moved.stop()
+  })
+})
+
+describe('keys that are no good', () => {
+  it.each<[string, () => Promise<SigningKey>]>([
+    ['a symmetric one', async () => ({ ...(await signingKey()), jwk: { kty: 'oct', k: 'c2VjcmV0', kid: 'bad' } })],
+    ['one for encryption', async () => changed(await signingKey('ES256', 'bad'), { use: 'enc' })],
+    ['one of another algorithm', async () => changed(await signingKey('ES256', 'bad'), { alg: 'ES384' })],
+  ])('%s verifies nothing', async (_, make) => {
+    const bad = await make()
+    issuer.keys = [...issuer.keys, bad]
+    const token = await sign(bad, { kid: 'bad', alg: 'ES256' })
+    expect(await outcome(verifier().verify(token))).toMatch(/^invalid_token/)
+    expect(await outcome(verifier().verify(await sign()))).toBe('taken')
+  })
+
+  it('one that no runtime takes is the server at fault: 503', async () => {
+    const bad = changed(await signingKey('ES256', 'bad'), { x: 'AAAA' })
+    issuer.keys = [...issuer.keys, bad]
+    expect(await outcome(verifier().verify(await sign(bad)))).toMatch(/^keys_unavailable/)
+  })
+})
+
+it('a fetch of which nothing is heard again keeps nobody waiting for ever', async () => {
+  // As on Workers, when the request that began it is gone.
+  const token = await sign()
+  const own = verifier({
+    jwksUri: `${issuer.url}/jwks`,
+    fetch: (url, init) => (isLost ? new Promise<never>(() => undefined) : fetch(url, init)),
+  })
+  let isLost = true
+  const lost = outcome(own.verify(token))
+  isLost = false
+  pass(9)
+  expect(await outcome(own.verify(token))).toBe('taken')
+  expect(await Promise.race([lost, Promise.resolve('still waiting')])).toBe('still waiting')
+})
+
+function changed(key: SigningKey, more: Record<string, unknown>): SigningKey {
+  return { ...key, jwk: { ...key.jwk, ...more } }
+}
