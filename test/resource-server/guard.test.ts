@@ -1,0 +1,348 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import {
+  anyCaller,
+  GuardError,
+  guarded,
+  guardedObject,
+  type JwtGuardOptions,
+  jwtGuard,
+  openToEveryone,
+  ownerOf,
+  type Refusal,
+  requireAuthentication,
+  requireClaims,
+  requireScopes,
+} from '../../src/resource-server/index.ts'
+import { audience, requestWith, seconds, startIssuer, type TestIssuer } from './issuer.ts'
+
+let issuer: TestIssuer
+const refusals: Refusal[] = []
+
+beforeAll(async () => {
+  issuer = await startIssuer()
+})
+afterEach(() => {
+  refusals.length = 0
+})
+afterAll(() => issuer.stop())
+
+function guard(options: Partial<JwtGuardOptions> = {}) {
+  return jwtGuard({ issuer: issuer.url, audience, onRefused: (refusal) => refusals.push(refusal), ...options })
+}
+
+/** What the caller gets: through the plain handler, which is the guard and nothing else. */
+async function answer(request: Request, policy = anyCaller(), options: Partial<JwtGuardOptions> = {}) {
+  const handler = guarded(guard(options), [policy], (_request, access) => Response.json({ sub: access.sub }))
+  const response = await handler(request)
+  return {
+    status: response.status,
+    challenge: response.headers.get('www-authenticate'),
+    type: response.headers.get('content-type'),
+    cache: response.headers.get('cache-control'),
+    body: (await response.json()) as Record<string, unknown>,
+  }
+}
+
+describe('the Authorization field', () => {
+  it('with a bearer token lets in, whatever the case of the scheme', async () => {
+    const token = await issuer.sign()
+    for (const field of [`Bearer ${token}`, `bearer ${token}`, `BEARER   ${token}  `]) {
+      const { status, body } = await answer(requestWith(undefined, { headers: { Authorization: field } }))
+      expect([status, body]).toEqual([200, { sub: 'ada' }])
+    }
+  })
+
+  it.each(['', 'Basic YWRhOmFkYQ==', 'Negotiate abc', 'bearer,x', 'Bearerabc', 'token', 'DPoPx y'])(
+    'with "%s" is no token: 401 without an error code (RFC 6750 §3.1)',
+    async (field) => {
+      const { status, challenge, body } = await answer(requestWith(undefined, { headers: { Authorization: field } }))
+      expect([status, challenge, body.code]).toEqual([401, 'Bearer', 'unauthenticated'])
+      expect(refusals).toMatchObject([{ code: 'unauthenticated', reason: 'no_token', path: '/orders/1' }])
+    },
+  )
+
+  it.each(['Bearer', 'Bearer  ', 'Bearer a b', 'Bearer a=b', 'Bearer "x"', 'Bearer ü'])(
+    'with "%s" is an invalid token',
+    async (field) => {
+      const { status, body } = await answer(requestWith(undefined, { headers: { Authorization: field } }))
+      expect([status, body.code]).toEqual([401, 'invalid_token'])
+    },
+  )
+
+  it('that is there twice is 400, also with the same token', async () => {
+    const token = await issuer.sign()
+    const request = requestWith(token)
+    request.headers.append('Authorization', `Bearer ${token}`)
+    const { status, challenge, body } = await answer(request)
+    expect([status, body.code]).toEqual([400, 'invalid_request'])
+    expect(challenge).toContain('error="invalid_request"')
+  })
+
+  it('is the only place: no query, no form, no cookie', async () => {
+    const token = await issuer.sign()
+    const requests = [
+      requestWith(undefined, { url: `${audience}/orders?access_token=${token}` }),
+      requestWith(undefined, { method: 'POST', body: new URLSearchParams({ access_token: token }) }),
+      requestWith(undefined, { headers: { Cookie: `access_token=${token}`, 'X-Access-Token': token } }),
+      requestWith(undefined, { headers: { 'Proxy-Authorization': `Bearer ${token}` } }),
+    ]
+    for (const request of requests) expect((await answer(request)).body.code).toBe('unauthenticated')
+  })
+})
+
+describe('the answer to a refused call', () => {
+  it('is a problem document that nobody keeps, with the challenge of RFC 6750', async () => {
+    const options = { realm: 'orders', resourceMetadata: `${audience}/.well-known/oauth-protected-resource` }
+    expect(await answer(requestWith('x'), anyCaller(), options)).toEqual({
+      status: 401,
+      challenge:
+        'Bearer realm="orders", error="invalid_token", error_description="The access token is not valid", ' +
+        `resource_metadata="${audience}/.well-known/oauth-protected-resource"`,
+      type: 'application/problem+json',
+      cache: 'no-store',
+      body: {
+        type: 'urn:coatcheck:problem:invalid_token',
+        title: 'The access token is not valid',
+        status: 401,
+        code: 'invalid_token',
+      },
+    })
+  })
+
+  it('names the scopes that are needed', async () => {
+    const { status, challenge } = await answer(requestWith(await issuer.sign()), requireScopes('files:read', 'files:x'))
+    expect([status, challenge]).toEqual([403, 'Bearer error="insufficient_scope", scope="files:read files:x"'])
+    expect(refusals).toMatchObject([{ code: 'insufficient_scope', reason: 'scope', sub: 'ada', clientId: 'app' }])
+  })
+
+  it('is the same for every token that is no good, byte for byte', async () => {
+    const tokens = await Promise.all([
+      issuer.sign({ exp: seconds() - 60, iat: seconds() - 120 }),
+      issuer.sign({ aud: 'https://other.example' }),
+      issuer.sign({}, { header: { kid: 'unknown' } }),
+      issuer.sign({}, { header: { typ: 'JWT' } }),
+      issuer.sign({ cnf: { jkt: 'x' } }),
+      issuer.sign({ sub: 'revoked' }),
+      Promise.resolve('nonsense'),
+    ])
+    const options = { isRevoked: (claims: { sub: string }) => claims.sub === 'revoked' }
+    const answers = await Promise.all(
+      tokens.map(async (token) => JSON.stringify(await answer(requestWith(token), undefined, options))),
+    )
+    expect(new Set(answers).size).toBe(1)
+    expect(new Set(refusals.map(({ reason }) => reason)).size).toBe(7)
+  })
+
+  it('is 503 with Retry-After while the keys cannot be had', async () => {
+    const token = await issuer.sign()
+    await issuer.goDown()
+    const handler = guarded(guard(), [anyCaller()], () => new Response())
+    const response = await handler(requestWith(token))
+    await issuer.comeBack()
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1'])
+    expect(response.headers.get('www-authenticate')).toBeNull()
+    expect(refusals[0]?.cause).toBeInstanceOf(Error)
+  })
+
+  it('has a type of the operator, and a realm that cannot break out of the field', async () => {
+    const { body, challenge } = await answer(requestWith(undefined), anyCaller(), {
+      problemType: 'https://api.example.com/problems/',
+      realm: 'a"b\\c\r\nSet-Cookie: x',
+    })
+    expect(body.type).toBe('https://api.example.com/problems/unauthenticated')
+    expect(challenge).toBe('Bearer realm="a\\"b\\\\cSet-Cookie: x"')
+  })
+
+  it('what is told of it has no token, no query and no claim but who it was', async () => {
+    const token = await issuer.sign({ email: 'ada@example.com' })
+    await answer(requestWith(token, { url: `${audience}/orders?q=secret` }), requireScopes('none'))
+    const told = JSON.stringify(refusals)
+    expect(refusals).toHaveLength(1)
+    for (const secret of [token, token.slice(0, 20), 'secret', 'ada@example.com']) expect(told).not.toContain(secret)
+  })
+})
+
+describe('policies', () => {
+  it('all have to hold', async () => {
+    const policies = [
+      requireScopes('orders:read'),
+      requireClaims('tenant', ({ tenant }) => tenant === 'north'),
+    ] as const
+    const handler = guarded(guard(), policies, () => new Response('in'))
+    expect((await handler(requestWith(await issuer.sign({ tenant: 'north' })))).status).toBe(200)
+    expect((await handler(requestWith(await issuer.sign({ tenant: 'south' })))).status).toBe(403)
+    expect((await handler(requestWith(await issuer.sign({ tenant: 'north', scope: 'x' })))).status).toBe(403)
+  })
+
+  it('a claim is typed, and its rule may take time', async () => {
+    interface Staff {
+      roles?: string[]
+    }
+    const isRoaster = requireClaims<Staff>('roaster', async (claims) => claims.roles?.includes('roaster') === true)
+    const staff = jwtGuard<Staff>({ issuer: issuer.url, audience })
+    const access = await staff.check(requestWith(await issuer.sign({ roles: ['roaster'] })), isRoaster)
+    expect(access.claims.roles).toEqual(['roaster'])
+    const refused = staff.check(requestWith(await issuer.sign({ roles: ['clerk'] })), isRoaster)
+    await expect(refused).rejects.toMatchObject({ code: 'forbidden', reason: 'roaster' })
+  })
+
+  it.each<[string, unknown]>([
+    ['a promise of false', Promise.resolve(false)],
+    ['a number', 1],
+    ['a word', 'yes'],
+    ['nothing', undefined],
+  ])('a rule that gives %s has not said yes', async (_, value) => {
+    const policy = requireClaims('unsure', () => value as boolean)
+    expect((await answer(requestWith(await issuer.sign()), policy)).status).toBe(403)
+  })
+
+  it('a rule that fails lets nobody in, and is no refusal', async () => {
+    const policy = requireClaims('broken', () => {
+      throw new TypeError('x of undefined')
+    })
+    await expect(answer(requestWith(await issuer.sign()), policy)).rejects.toThrow('x of undefined')
+  })
+
+  it.each<[string, unknown, string[]]>([
+    ['names with spaces between', 'a b', ['a', 'b']],
+    ['one more space', 'a  b ', ['a', 'b']],
+    ['a list, which is no scope', ['a', 'b'], []],
+    ['a number', 7, []],
+  ])('scopes are %s', async (_, scope, expected) => {
+    const access = await guard().check(requestWith(await issuer.sign({ scope })), anyCaller())
+    expect([...access.scopes]).toEqual(expected)
+  })
+
+  it('a scope is the whole name', async () => {
+    const token = await issuer.sign({ scope: 'orders:read:all xorders:read ORDERS:READ' })
+    expect((await answer(requestWith(token), requireScopes('orders:read'))).status).toBe(403)
+  })
+
+  it('at least one is named, or there is no handler and no check', async () => {
+    expect(() => guarded(guard(), [] as never, () => new Response())).toThrow(/anyCaller/)
+    const unchecked = (guard().check as (request: Request) => Promise<unknown>)(requestWith(await issuer.sign()))
+    await expect(unchecked).rejects.toMatchObject({ code: 'forbidden', reason: 'policy_missing' })
+  })
+
+  it.each<[string, () => unknown]>([
+    ['a scope with a space', () => requireScopes('orders:read orders:write')],
+    ['an empty scope', () => requireScopes('')],
+    ['no scope', () => (requireScopes as () => unknown)()],
+    ['a quote', () => requireScopes('a"b')],
+    ['an authentication of nothing', () => requireAuthentication({})],
+    ['no acr', () => requireAuthentication({ acr: [] })],
+    ['half a second', () => requireAuthentication({ maxAge: 0.5 })],
+    ['an open route without a reason', () => openToEveryone(' ')],
+    [
+      'an open route beside another policy',
+      () => guarded(guard(), [openToEveryone('why'), anyCaller()] as never, () => new Response()),
+    ],
+  ])('%s is a mistake at start', (_, make) => {
+    expect(make).toThrow(TypeError)
+  })
+
+  it('an open route looks at no token', async () => {
+    const handler = guarded(guard(), [openToEveryone('prices')], (_request, access) => Response.json({ access }))
+    expect((await handler(requestWith('nonsense'))).status).toBe(200)
+    expect(refusals).toEqual([])
+  })
+})
+
+describe('step-up (RFC 9470)', () => {
+  const policy = requireAuthentication({ acr: ['phr', 'phrh'], maxAge: 300 })
+
+  it('lets in who signed in strongly and recently', async () => {
+    const claims = { acr: 'phrh', auth_time: seconds() - 200 }
+    expect((await answer(requestWith(await issuer.sign(claims)), policy)).status).toBe(200)
+  })
+
+  it.each<[string, Record<string, unknown>]>([
+    ['not strongly', { acr: 'pwd', auth_time: seconds() - 10 }],
+    ['long ago', { acr: 'phr', auth_time: seconds() - 4000 }],
+    ['nobody knows how', { auth_time: seconds() - 10 }],
+    ['nobody knows when', { acr: 'phr' }],
+    ['with several acr', { acr: ['phr'], auth_time: seconds() - 10 }],
+    ['at a time that is text', { acr: 'phr', auth_time: String(seconds()) }],
+    ['tomorrow', { acr: 'phr', auth_time: seconds() + 86_400 }],
+  ])('challenges who signed in %s', async (_, claims) => {
+    expect(await answer(requestWith(await issuer.sign(claims)), policy)).toMatchObject({
+      status: 401,
+      challenge:
+        'Bearer error="insufficient_user_authentication", error_description="A stronger or more recent sign-in is ' +
+        'needed", acr_values="phr phrh", max_age="300"',
+    })
+  })
+
+  it('asks for what the route asks for, no more', async () => {
+    const token = await issuer.sign({ acr: 'pwd', auth_time: seconds() })
+    expect((await answer(requestWith(token), requireAuthentication({ acr: 'phr' }))).challenge).not.toContain('max_age')
+    expect((await answer(requestWith(token), requireAuthentication({ maxAge: 60 }))).status).toBe(200)
+    const old = await issuer.sign({ auth_time: seconds() - 61 })
+    expect((await answer(requestWith(old), requireAuthentication({ maxAge: 60 }))).challenge).not.toContain('acr')
+  })
+})
+
+describe('objects', () => {
+  interface Order {
+    readonly id: string
+    readonly placedBy?: unknown
+  }
+  const orders = new Map<string, Order>([
+    ['1', { id: '1', placedBy: 'ada' }],
+    ['2', { id: '2', placedBy: 'grace' }],
+    ['3', { id: '3' }],
+    ['4', { id: '4', placedBy: ['ada'] }],
+  ])
+  const orderFor = guardedObject((id: string) => orders.get(id), ownerOf<Order>('placedBy'))
+  const show = () =>
+    guarded(guard(), [requireScopes('orders:read')], async (request, access) =>
+      Response.json(await orderFor(access, new URL(request.url).pathname.split('/').at(-1) ?? '')),
+    )
+  const get = async (id: string, token: string) => show()(requestWith(token, { url: `${audience}/orders/${id}` }))
+
+  it('are their owner’s', async () => {
+    expect(await (await get('1', await issuer.sign())).json()).toEqual({ id: '1', placedBy: 'ada' })
+  })
+
+  it('of somebody else, of nobody, and that are not there, are the same 404', async () => {
+    const token = await issuer.sign()
+    const answers = await Promise.all(
+      ['2', '3', '4', '9'].map(async (id) => {
+        const response = await get(id, token)
+        return [response.status, await response.text()]
+      }),
+    )
+    expect(new Set(answers.map(String)).size).toBe(1)
+    expect(answers[0]?.[0]).toBe(404)
+    // A log can tell, for who tries ids.
+    expect(refusals.map(({ reason }) => reason).sort()).toEqual([
+      'object_absent',
+      ...Array.from({ length: 3 }, () => 'object_refused'),
+    ])
+    expect(refusals[0]).toMatchObject({ code: 'not_found', sub: 'ada' })
+  })
+
+  it('may be owned by another claim, and two that are missing are no match', async () => {
+    const byTenant = guardedObject(
+      async () => ({ tenant: undefined as string | undefined }),
+      ownerOf<{ tenant: string | undefined }>('tenant', 'tenant'),
+    )
+    const access = await guard().check(requestWith(await issuer.sign()), anyCaller())
+    await expect(byTenant(access, '1')).rejects.toBeInstanceOf(GuardError)
+  })
+
+  it('have rules of one’s own, which have to say true', async () => {
+    const access = await guard().check(requestWith(await issuer.sign({ tenant: 'north' })), anyCaller())
+    const load = (tenant: string) => ({ tenant })
+    const inTenant = guardedObject(load, (object, caller) => object.tenant === caller.claims.tenant)
+    await expect(inTenant(access, 'north')).resolves.toEqual({ tenant: 'north' })
+    await expect(inTenant(access, 'south')).rejects.toMatchObject({ code: 'not_found' })
+    await expect(guardedObject(load, () => 1 as never)(access, 'x')).rejects.toMatchObject({ code: 'not_found' })
+    await expect(guardedObject(load, async () => false)(access, 'x')).rejects.toMatchObject({ code: 'not_found' })
+  })
+})
+
+it('a token that is revoked is refused, and so is every one if that cannot be told', async () => {
+  const options = { isRevoked: async () => undefined as unknown as boolean }
+  expect((await answer(requestWith(await issuer.sign()), anyCaller(), options)).body.code).toBe('invalid_token')
+})
