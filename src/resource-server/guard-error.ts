@@ -62,4 +62,18 @@ export class GuardError extends Error {
   get statusCode(): number {
     return this.status
   }
+
+  /** Where Hono and others look for the answer of an error: the problem without a challenge, which only a guard knows. */
+  getResponse(): Response {
+    return problemResponse(this, defaultProblemType)
+  }
+}
+
+export const defaultProblemType = 'urn:coatcheck:problem:'
+
+/** RFC 9457. */
+export function problemResponse({ code }: GuardError, problemType: string): Response {
+  const [status, title] = refusals[code]
+  const headers = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' }
+  return new Response(JSON.stringify({ type: problemType + code, title, status, code }), { status, headers })
 }

@@ -5,7 +5,7 @@ import { challenge } from './challenge.ts'
 import type { Access, AccessTokenClaims } from './claims.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
 import { type DPoPOptions, proofChecker } from './dpop.ts'
-import { GuardError, type RefusalCode, refusals } from './guard-error.ts'
+import { defaultProblemType, GuardError, problemResponse, type RefusalCode } from './guard-error.ts'
 import type { Policy } from './policy.ts'
 import { type ClientCertificate, checkSender } from './sender-constraint.ts'
 
@@ -113,7 +113,7 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
     takesBearer: !proofs?.isRequired,
     dpopAlgorithms: proofs?.algorithms,
   }
-  const problemType = options.problemType ?? 'urn:coatcheck:problem:'
+  const problemType = options.problemType ?? defaultProblemType
 
   function report(error: GuardError, call: Call, access?: Access<Claims>): void {
     const { code, status, reason, cause } = error
@@ -189,14 +189,13 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
       return access
     },
     respond(error) {
-      const [status, title] = refusals[error.code]
-      const headers = new Headers({ 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' })
+      const response = problemResponse(error, problemType)
+      const { headers } = response
       const wwwAuthenticate = challenge(error, challengeParts)
       if (wwwAuthenticate !== undefined) headers.set('WWW-Authenticate', wwwAuthenticate)
       if (error.details.dpopNonce !== undefined) headers.set('DPoP-Nonce', error.details.dpopNonce)
-      if (status === 503) headers.set('Retry-After', '1')
-      const body = { type: problemType + error.code, title, status, code: error.code }
-      return new Response(JSON.stringify(body), { status, headers })
+      if (error.status === 503) headers.set('Retry-After', '1')
+      return response
     },
   }
 }
