@@ -1,7 +1,15 @@
 /** The API as a Hono app: what holds for every request, and which routes there are. */
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
-import type { Authenticator } from './authenticate.ts'
+import {
+  type Access,
+  allow,
+  anyCaller,
+  assertGuarded,
+  type Guard,
+  honoGuard,
+  openToEveryone,
+} from '../../src/resource-server/index.ts'
 import type { BookStore } from './books.ts'
 import { businessRoutes } from './business.ts'
 import { currency, products } from './catalogue.ts'
@@ -13,7 +21,7 @@ import { ApiError, notFound, problemResponse } from './problem.ts'
 import type { RequestLog } from './request-log.ts'
 
 export interface AppParts {
-  readonly authenticator: Authenticator
+  readonly guard: Guard
   readonly bookStore: BookStore
   readonly eventRoutes: Hono<ApiEnv>
   readonly log: RequestLog
@@ -30,27 +38,29 @@ export function createApp(parts: AppParts): Hono<ApiEnv> {
     if (c.req.header('cookie') !== undefined) {
       throw new ApiError(400, 'cookie_received', 'A cookie was sent here: somebody in front has let it through')
     }
-    if (!c.req.path.startsWith(`${basePath}/public/`)) {
-      const caller = await parts.authenticator.authenticate(c.req.header('authorization'))
-      entry.identify(caller)
-      c.set('caller', caller)
-      c.set('bookStore', parts.bookStore)
-    }
+    c.set('logEntry', entry)
+    c.set('bookStore', parts.bookStore)
     await next()
     // What these routes answer is one person's.
     if (!c.res.headers.has('cache-control')) c.header('Cache-Control', 'private, no-cache')
   })
+  app.use(honoGuard(parts.guard))
+  app.use(async (c, next) => {
+    const access: Access | undefined = c.var.access
+    if (access) c.var.logEntry.identify(access)
+    await next()
+  })
 
-  app.route(`${basePath}/orders`, orderRoutes())
-  app.route(basePath, businessRoutes())
+  app.route(`${basePath}/orders`, orderRoutes(parts.bookStore))
+  app.route(basePath, businessRoutes(parts.bookStore))
   app.route(`${basePath}/files`, fileRoutes(parts.fileLimitBytes))
   app.route(`${basePath}/events`, parts.eventRoutes)
   app.route(`${basePath}/errors`, errorRoutes())
-  app.get(`${basePath}/me`, (c) => {
-    const { sub, clientId, scopes } = c.get('caller')
+  app.get(`${basePath}/me`, allow(anyCaller()), (c) => {
+    const { sub, clientId, scopes } = c.var.access
     return c.json({ sub, clientId, scope: [...scopes].join(' ') })
   })
-  app.get(`${basePath}/public/prices`, (c) => {
+  app.get(`${basePath}/public/prices`, allow(openToEveryone('the price list, no personal data')), (c) => {
     const headers = { 'Cache-Control': 'public, max-age=60', ETag: pricesEtag }
     return c.req.header('if-none-match') === pricesEtag
       ? c.body(null, 304, headers)
@@ -62,7 +72,7 @@ export function createApp(parts: AppParts): Hono<ApiEnv> {
     if (error instanceof ApiError) return problemResponse(error)
     return problemResponse(new ApiError(500, 'internal', 'Something went wrong here'))
   })
-  return app
+  return assertGuarded(app)
 }
 
 const prices = JSON.stringify({

@@ -3,11 +3,26 @@
  * their own, filled with a believable start at the first call; another person's things are not there.
  */
 import { createEventFeed } from './event-feed.ts'
-import type { Books } from './model.ts'
+import type { Books, Customer, Order } from './model.ts'
 import { fillBooks } from './seed.ts'
 
 export interface BookStore {
   of(sub: string): Books
+  /** In anybody's books: whether the caller may see it is the guard's to say. */
+  findOrder(id: string): HeldOrder | undefined
+  findCustomer(id: string): HeldCustomer | undefined
+}
+
+/** An order, whose it is, and the books that it is in. */
+export interface HeldOrder {
+  readonly owner: string
+  readonly books: Books
+  readonly order: Order
+}
+
+export interface HeldCustomer {
+  readonly owner: string
+  readonly customer: Customer
 }
 
 const mostPeople = 200
@@ -30,6 +45,20 @@ export function createBookStore(): BookStore {
       const [oldest] = bySub.keys()
       if (bySub.size > mostPeople && oldest !== undefined) bySub.delete(oldest)
       return books
+    },
+    findOrder(id) {
+      for (const [owner, books] of bySub) {
+        const order = books.orders.get(id)
+        if (order) return { owner, books, order }
+      }
+      return undefined
+    },
+    findCustomer(id) {
+      for (const [owner, books] of bySub) {
+        const customer = books.customers.get(id)
+        if (customer) return { owner, customer }
+      }
+      return undefined
     },
   }
 }

@@ -1,27 +1,29 @@
 /** `/customers`, `/products` and `/reports/export`: what stands around the orders. */
 import { Hono } from 'hono'
+import { allow, guardedObject, ownerOf, requireScopes } from '../../src/resource-server/index.ts'
+import type { BookStore, HeldCustomer } from './books.ts'
 import { currency, products } from './catalogue.ts'
 import { type ApiEnv, booksOf, wholeNumber } from './exchange.ts'
 import { newId } from './model.ts'
 import { readNewCustomer } from './order-input.ts'
-import { ApiError, invalid, notFound } from './problem.ts'
+import { ApiError, invalid } from './problem.ts'
 import { readJson } from './read-json.ts'
 import { exportCsv } from './report.ts'
 
 const mostCustomers = 1000
 
-export function businessRoutes(): Hono<ApiEnv> {
+export function businessRoutes(store: BookStore): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>()
+  const mayRead = allow(requireScopes('orders:read'))
+  const mayWrite = allow(requireScopes('orders:write'))
+  const customerFor = guardedObject((id: string) => store.findCustomer(id), ownerOf<HeldCustomer>('owner'))
 
-  routes.get('/products', (c) => {
-    booksOf(c, 'orders:read')
-    return c.json({ items: products, currency })
-  })
+  routes.get('/products', mayRead, (c) => c.json({ items: products, currency }))
 
-  routes.get('/customers', (c) => c.json({ items: [...booksOf(c, 'orders:read').customers.values()] }))
+  routes.get('/customers', mayRead, (c) => c.json({ items: [...booksOf(c).customers.values()] }))
 
-  routes.post('/customers', async (c) => {
-    const books = booksOf(c, 'orders:write')
+  routes.post('/customers', mayWrite, async (c) => {
+    const books = booksOf(c)
     const customer = { id: newId('cus'), ...readNewCustomer(await readJson(c)) }
     if (books.customers.size >= mostCustomers)
       throw new ApiError(409, 'too_many', 'There is no room for more customers')
@@ -30,14 +32,13 @@ export function businessRoutes(): Hono<ApiEnv> {
     return c.json(customer, 201, { Location: `${new URL(c.req.url).pathname}/${customer.id}` })
   })
 
-  routes.get('/customers/:id', (c) => {
-    const customer = booksOf(c, 'orders:read').customers.get(c.req.param('id'))
-    if (!customer) throw notFound('customer')
+  routes.get('/customers/:id', mayRead, async (c) => {
+    const { customer } = await customerFor(c.var.access, c.req.param('id'))
     return c.json(customer)
   })
 
-  routes.get('/reports/export', (c) => {
-    const books = booksOf(c, 'orders:read')
+  routes.get('/reports/export', mayRead, (c) => {
+    const books = booksOf(c)
     const megabytes = wholeNumber(c.req.query('megabytes'), 5, 1, 1000)
     if (megabytes === undefined) throw invalid([{ field: 'megabytes', message: 'A whole number, 1 to 1000' }])
     return c.body(exportCsv([...books.orders.values()], megabytes * 1024 * 1024), 200, {

@@ -1,6 +1,6 @@
 /** `/errors/KIND`: an API on its bad days, to see how a gateway and an application take it. */
 import { Hono } from 'hono'
-import { invalidToken } from './authenticate.ts'
+import { allow, anyCaller, GuardError } from '../../src/resource-server/index.ts'
 import { type ApiContext, type ApiEnv, wholeNumber } from './exchange.ts'
 import { ApiError, invalid, notFound } from './problem.ts'
 
@@ -9,7 +9,7 @@ type Answer = (c: ApiContext) => Response | Promise<Response>
 const kinds: Readonly<Record<string, Answer>> = {
   /** Refuses the token, whatever it is. */
   unauthorized: () => {
-    throw invalidToken()
+    throw new GuardError('invalid_token', { reason: 'on_purpose' })
   },
   /** Fails without having caught it. */
   crash: () => {
@@ -65,7 +65,7 @@ const kinds: Readonly<Record<string, Answer>> = {
 
 export function errorRoutes(): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>()
-  routes.all('/:kind', (c) => {
+  routes.all('/:kind', allow(anyCaller()), (c) => {
     const kind = c.req.param('kind')
     const answer = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined
     if (answer) return answer(c)

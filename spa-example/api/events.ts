@@ -3,6 +3,7 @@
  * a listener that comes back with `Last-Event-ID`; the drum's temperature comes every second, without one.
  */
 import { Hono } from 'hono'
+import { allow, requireScopes } from '../../src/resource-server/index.ts'
 import type { FeedEvent } from './event-feed.ts'
 import { type ApiEnv, booksOf } from './exchange.ts'
 
@@ -19,8 +20,8 @@ export function eventRoutes(intervalMs: number): { routes: Hono<ApiEnv>; streams
   const routes = new Hono<ApiEnv>()
   const open = new Set<() => void>()
 
-  routes.get('/', (c) => {
-    const { feed } = booksOf(c, 'orders:read')
+  routes.get('/', allow(requireScopes('orders:read')), (c) => {
+    const { feed } = booksOf(c)
     const lastSeen = c.req.header('last-event-id')
     const missed = lastSeen !== undefined && /^\d{1,12}$/.test(lastSeen) ? feed.since(Number(lastSeen)) : []
     const encoder = new TextEncoder()

@@ -1,26 +1,24 @@
 /** What the routes share: who calls, and their books. */
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import { type Caller, requireScope } from './authenticate.ts'
+import type { GuardedEnv } from '../../src/resource-server/index.ts'
 import type { BookStore } from './books.ts'
 import type { Books } from './model.ts'
+import type { LogEntry } from './request-log.ts'
 
 export interface ApiEnv {
   Bindings: HttpBindings
-  Variables: {
-    /** Set on every route that is not public. */
-    caller: Caller
+  Variables: GuardedEnv['Variables'] & {
     bookStore: BookStore
+    logEntry: LogEntry
   }
 }
 
 export type ApiContext = Context<ApiEnv>
 
-/** The caller's books, if their token has the scope; else 403. */
-export function booksOf(c: ApiContext, scope: string): Books {
-  const caller = c.get('caller')
-  requireScope(caller, scope)
-  return c.get('bookStore').of(caller.sub)
+/** The caller's own books. */
+export function booksOf(c: ApiContext): Books {
+  return c.var.bookStore.of(c.var.access.sub)
 }
 
 /** A whole number of the query within bounds, or `fallback` if there is none; undefined if it is wrong. */

@@ -4,11 +4,11 @@
  */
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
-import { requireScope } from './authenticate.ts'
+import { allow, guardedObject, ownerOf, requireScopes } from '../../src/resource-server/index.ts'
 import { readRange } from './byte-range.ts'
 import type { ApiContext, ApiEnv } from './exchange.ts'
 import { newId } from './model.ts'
-import { ApiError, invalid, notFound } from './problem.ts'
+import { ApiError, invalid } from './problem.ts'
 
 interface StoredFile {
   readonly id: string
@@ -29,26 +29,22 @@ export function fileRoutes(limitBytes: number): Hono<ApiEnv> {
   const files = new Map<string, StoredFile>()
   const room = { left: limitBytes }
 
-  const find = (c: ApiContext, id: string): StoredFile => {
-    const file = files.get(id)
-    if (!file || file.owner !== c.get('caller').sub) throw notFound('file')
-    return file
-  }
+  const mayRead = allow(requireScopes('files:read'))
+  const mayWrite = allow(requireScopes('files:write'))
+  const fileFor = guardedObject((id: string) => files.get(id), ownerOf<StoredFile>('owner'))
 
-  routes.get('/', (c) => {
-    requireScope(c.get('caller'), 'files:read')
-    const own = [...files.values()].filter((file) => file.owner === c.get('caller').sub)
+  routes.get('/', mayRead, (c) => {
+    const own = [...files.values()].filter((file) => file.owner === c.var.access.sub)
     return c.json({ items: own.reverse().map(describe) })
   })
 
-  routes.post('/', async (c) => {
-    requireScope(c.get('caller'), 'files:write')
+  routes.post('/', mayWrite, async (c) => {
     if (files.size >= mostFiles) throw new ApiError(409, 'too_many', 'There is no room for more files')
     const name = readName(c)
     const { content, sha256 } = await receive(c, room)
     const file: StoredFile = {
       id: newId('file'),
-      owner: c.get('caller').sub,
+      owner: c.var.access.sub,
       name,
       type: c.req.header('content-type') ?? 'application/octet-stream',
       size: content.byteLength,
@@ -60,14 +56,10 @@ export function fileRoutes(limitBytes: number): Hono<ApiEnv> {
     return c.json(describe(file), 201, { Location: `${new URL(c.req.url).pathname.replace(/\/$/, '')}/${file.id}` })
   })
 
-  routes.get('/:id', (c) => {
-    requireScope(c.get('caller'), 'files:read')
-    return download(c, find(c, c.req.param('id')))
-  })
+  routes.get('/:id', mayRead, async (c) => download(c, await fileFor(c.var.access, c.req.param('id'))))
 
-  routes.delete('/:id', (c) => {
-    requireScope(c.get('caller'), 'files:write')
-    const file = find(c, c.req.param('id'))
+  routes.delete('/:id', mayWrite, async (c) => {
+    const file = await fileFor(c.var.access, c.req.param('id'))
     files.delete(file.id)
     room.left += file.size
     return c.body(null, 204)

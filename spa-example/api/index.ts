@@ -1,15 +1,16 @@
 /**
  * The demo's API: a small coffee roastery's orders, for bearer tokens alone. It stands for any API behind
- * Coatcheck, so it imports nothing of it.
+ * Coatcheck, so it imports nothing of it but the guard for APIs.
  */
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
+import type { Refusal } from '../../src/resource-server/index.ts'
 import { basePath, createApp } from './app.ts'
-import { createAuthenticator } from './authenticate.ts'
 import { createBookStore } from './books.ts'
 import { eventRoutes } from './events.ts'
+import { createApiGuard } from './guard.ts'
 import { createRequestLog, type LoggedRequest } from './request-log.ts'
 
 export type { LoggedRequest } from './request-log.ts'
@@ -39,6 +40,8 @@ export interface RunningApi {
   readonly port: number
   /** What came, oldest first (the last thousand): neither tokens nor cookies. */
   readonly requests: readonly LoggedRequest[]
+  /** What the guard refused, oldest first (the last thousand), with the reason that the caller is not told. */
+  readonly refusals: readonly Refusal[]
   /** Requests that brought a cookie, which none should. */
   readonly cookieLeaks: number
   /** Event streams that are open. */
@@ -55,15 +58,21 @@ export interface RunningApi {
 }
 
 const mebibyte = 1024 * 1024
+const keptRefusals = 1000
 
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const host = options.host ?? '127.0.0.1'
   const log = createRequestLog()
   const { issuer, audience, jwksUri } = options
-  const authenticator = createAuthenticator({ issuer, audience, jwksUri })
+  const refusals: Refusal[] = []
+  const onRefused = (refusal: Refusal): void => {
+    refusals.push(refusal)
+    if (refusals.length > keptRefusals) refusals.shift()
+  }
+  const { guard, revokeSeenTokens } = createApiGuard({ issuer, audience, jwksUri, onRefused })
   const events = eventRoutes(options.eventIntervalMs ?? 1000)
   const app = createApp({
-    authenticator,
+    guard,
     bookStore: createBookStore(),
     eventRoutes: events.routes,
     log,
@@ -93,6 +102,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     baseUrl: url + basePath,
     port,
     requests: log.requests,
+    refusals,
     get cookieLeaks() {
       return log.cookieLeaks
     },
@@ -100,7 +110,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       return events.streams.open
     },
     forgetRequests: () => log.clear(),
-    revokeSeenTokens: () => authenticator.revokeSeenTokens(),
+    revokeSeenTokens,
     closeStreams: () => events.streams.closeAll(),
     goDown: close,
     comeBack: async () => {

@@ -1,23 +1,28 @@
 /** `/orders`: the list, one order, and what can be done with it. */
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
+import { allow, guardedObject, ownerOf, requireScopes } from '../../src/resource-server/index.ts'
+import type { BookStore, HeldOrder } from './books.ts'
 import { currency } from './catalogue.ts'
 import { type ApiContext, type ApiEnv, booksOf, wholeNumber } from './exchange.ts'
 import { type Books, newId, type Order, orderStatuses, totalOf } from './model.ts'
 import { type NewOrder, readNewOrder, readOrderChange } from './order-input.ts'
-import { ApiError, invalid, notFound } from './problem.ts'
+import { ApiError, invalid } from './problem.ts'
 import { readJson } from './read-json.ts'
 
 const mostOrders = 2000
 const keptIdempotencyKeys = 1000
 
-export function orderRoutes(): Hono<ApiEnv> {
+export function orderRoutes(store: BookStore): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>()
+  const mayRead = allow(requireScopes('orders:read'))
+  const mayWrite = allow(requireScopes('orders:write'))
+  const orderFor = guardedObject((id: string) => store.findOrder(id), ownerOf<HeldOrder>('owner'))
 
-  routes.get('/', (c) => c.json(listOrders(booksOf(c, 'orders:read'), c.req.query())))
+  routes.get('/', mayRead, (c) => c.json(listOrders(booksOf(c), c.req.query())))
 
-  routes.post('/', async (c) => {
-    const books = booksOf(c, 'orders:write')
+  routes.post('/', mayWrite, async (c) => {
+    const books = booksOf(c)
     const body = await readJson(c)
     const input = readNewOrder(body, books)
     const { order, isReplay } = createOnce(c, books, body, input)
@@ -30,18 +35,17 @@ export function orderRoutes(): Hono<ApiEnv> {
     })
   })
 
-  routes.get('/:id', (c) => {
-    const order = findOrder(booksOf(c, 'orders:read'), c.req.param('id'))
+  routes.get('/:id', mayRead, async (c) => {
+    const { order } = await orderFor(c.var.access, c.req.param('id'))
     if (c.req.header('if-none-match') === etagOf(order)) return c.body(null, 304, { ETag: etagOf(order) })
     return c.json(order, 200, { ETag: etagOf(order) })
   })
 
-  routes.patch('/:id', async (c) => {
-    const books = booksOf(c, 'orders:write')
-    findOrder(books, c.req.param('id'))
+  routes.patch('/:id', mayWrite, async (c) => {
+    await orderFor(c.var.access, c.req.param('id'))
     const body = await readJson(c)
     // Read again: somebody may have changed it while the body came.
-    const order = findOrder(books, c.req.param('id'))
+    const { order, books } = await orderFor(c.var.access, c.req.param('id'))
     checkPrecondition(c, order)
     const changed: Order = {
       ...order,
@@ -54,9 +58,8 @@ export function orderRoutes(): Hono<ApiEnv> {
     return c.json(changed, 200, { ETag: etagOf(changed) })
   })
 
-  routes.delete('/:id', (c) => {
-    const books = booksOf(c, 'orders:write')
-    const order = findOrder(books, c.req.param('id'))
+  routes.delete('/:id', mayWrite, async (c) => {
+    const { order, books } = await orderFor(c.var.access, c.req.param('id'))
     checkPrecondition(c, order)
     books.orders.delete(order.id)
     books.feed.publish('order.deleted', { id: order.id, number: order.number })
@@ -132,12 +135,6 @@ function addOrder(books: Books, { customer, items, notes }: NewOrder): Order {
   }
   books.nextNumber += 1
   books.orders.set(order.id, order)
-  return order
-}
-
-function findOrder(books: Books, id: string): Order {
-  const order = books.orders.get(id)
-  if (!order) throw notFound('order')
   return order
 }
 

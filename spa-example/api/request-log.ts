@@ -1,6 +1,6 @@
 /** What reached the API, for tests: enough to see what was forwarded, and never a token or a cookie's value. */
 import type { Context } from 'hono'
-import type { Caller } from './authenticate.ts'
+import type { Access } from '../../src/resource-server/index.ts'
 
 export interface LoggedRequest {
   readonly method: string
@@ -17,8 +17,13 @@ export interface RequestLog {
   readonly requests: readonly LoggedRequest[]
   /** How many of all requests brought a cookie. */
   readonly cookieLeaks: number
-  begin(c: Context): { identify(caller: Caller): void }
+  begin(c: Context): LogEntry
   clear(): void
+}
+
+/** A request that has begun. */
+export interface LogEntry {
+  identify(access: Access): void
 }
 
 const keptRequests = 1000
@@ -45,9 +50,9 @@ export function createRequestLog(): RequestLog {
       requests.push(entry)
       if (requests.length > keptRequests) requests.shift()
       return {
-        identify(caller) {
-          entry.sub = caller.sub
-          entry.tokenId = caller.tokenId
+        identify({ sub, claims }) {
+          entry.sub = sub
+          entry.tokenId = claims.jti
         },
       }
     },
