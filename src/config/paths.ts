@@ -3,18 +3,25 @@
  * written in two ways is refused, so that the bytes that match are the bytes that are sent.
  */
 import * as v from 'valibot'
+import { parametersOf } from './path-patterns.ts'
 import { type Field, mistake, wanted } from './read-object.ts'
 
 /** RFC 3986 §3.3 pchar, without percent-encoding, `;` (refused in targets) and `*` (our wildcard). */
 const segmentCharacters = /^[A-Za-z0-9._~!$&'()+,=:@-]*$/
+
+const parameter = /^:[A-Za-z][A-Za-z0-9_]*$/
 
 export interface PathMistake {
   problem: string
   cure: string
 }
 
-/** What is wrong with a path without wildcard; undefined if it is canonical. `''` is the root. */
-export function canonicalPathMistake(path: string): PathMistake | undefined {
+/**
+ * What is wrong with a path without wildcard; undefined if it is canonical. `''` is the root.
+ *
+ * @param takesParameters whether a segment may be `:name`
+ */
+export function canonicalPathMistake(path: string, takesParameters = false): PathMistake | undefined {
   if (path === '') return undefined
   if (!path.startsWith('/')) return { problem: 'does not start with a slash', cure: `write /${path}` }
   if (/[?#]/.test(path)) return { problem: 'has a query or a fragment', cure: 'leave out the ? or # and what follows' }
@@ -24,8 +31,15 @@ export function canonicalPathMistake(path: string): PathMistake | undefined {
     if (segment === '.' || segment === '..')
       return { problem: 'has a dot segment', cure: 'write the path that it leads to' }
     if (segment.includes('*')) return { problem: 'has a * that is not its last segment', cure: 'end the path with /*' }
-    if (segment.startsWith(':'))
-      return { problem: `has a parameter, ${segment}`, cure: 'end the path with /* in its place' }
+    if (segment.startsWith(':')) {
+      if (!takesParameters) return { problem: `has a parameter, ${segment}`, cure: 'leave it out' }
+      if (!parameter.test(segment))
+        return {
+          problem: `has ${segment}, which is no parameter`,
+          cure: 'write a name of letters and digits, as in :id',
+        }
+      continue
+    }
     if (!segmentCharacters.test(segment))
       return {
         problem: 'has a character that a request target may not have',
@@ -35,7 +49,7 @@ export function canonicalPathMistake(path: string): PathMistake | undefined {
   return undefined
 }
 
-/** `/api/orders` or `/api/orders/*`. */
+/** `/api/orders`, `/api/orders/*`, or with parameters `/api/orders/:id/lines`. */
 export function routePath(): Field<string> {
   const example = 'write a path such as /api/orders, or /api/orders/* for all that is below it'
   return v.pipe(
@@ -53,7 +67,13 @@ function routePathMistake(path: string): PathMistake | undefined {
   if (!path.startsWith('/')) return canonicalPathMistake(path)
   const prefix = withoutWildcard(path)
   // What is left of `/api//*` would pass.
-  return canonicalPathMistake(isWildcard(path) && prefix.endsWith('/') ? `${prefix}/` : prefix)
+  const found = canonicalPathMistake(isWildcard(path) && prefix.endsWith('/') ? `${prefix}/` : prefix, true)
+  if (found) return found
+  const names = parametersOf(path)
+  const repeated = names.find((name, index) => names.indexOf(name) < index)
+  return repeated === undefined
+    ? undefined
+    : { problem: `names the parameter :${repeated} twice`, cure: 'give each a name of its own' }
 }
 
 /** Where our endpoints are. Narrower than a route's path: it becomes part of a pattern of the router. */

@@ -7,6 +7,7 @@
  * an API that ignores a slash at the end, or case, gives the same resource for both.
  */
 import { demandsOf } from './demands.ts'
+import { overlap, withoutParameterNames } from './path-patterns.ts'
 import { isWildcard } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
 import type { ReadRoute } from './route.ts'
@@ -47,10 +48,10 @@ export function unequalReaches(routes: readonly Route[]): string[] {
 
 /** Paths that neither a route nor the wider one around it takes, as a server may confuse the two. */
 export function leftOut(routes: readonly Route[]): string[] {
-  const named = new Set(routes.filter(({ isExact }) => isExact).map(({ prefix }) => prefix))
+  const named = new Set(routes.filter(({ isExact }) => isExact).map(({ prefix }) => withoutParameterNames(prefix)))
   const isWithin = (narrow: Route, wide: Route) => !wide.isExact && narrow.prefix.startsWith(`${wide.prefix}/`)
   return routes
-    .filter((route) => !route.isExact && !named.has(route.prefix))
+    .filter((route) => !route.isExact && !named.has(withoutParameterNames(route.prefix)))
     .filter((route) => routes.some((wide) => isWithin(route, wide) && demandsOf(wide) !== demandsOf(route)))
     .map(({ path, prefix }) => `${path} does not take ${prefix} itself, and no other route does: give it its own`)
 }
@@ -90,15 +91,7 @@ function serverOf({ origin }: Upstream): string {
   return url.origin
 }
 
-/** What a route reaches: one path, or all below it (then with the slash). */
-function reach(path: string, { basePath }: Upstream): { path: string; isPrefix: boolean } {
-  return isWildcard(path) ? { path: `${basePath}/`, isPrefix: true } : { path: basePath || '/', isPrefix: false }
-}
-
-function overlap(one: ReturnType<typeof reach>, other: ReturnType<typeof reach>): boolean {
-  return (
-    one.path === other.path ||
-    (one.isPrefix && other.path.startsWith(one.path)) ||
-    (other.isPrefix && one.path.startsWith(other.path))
-  )
+/** What a route reaches, as a pattern: one path, or all below it. */
+function reach(path: string, { basePath }: Upstream): string {
+  return isWildcard(path) ? `${basePath}/*` : basePath || '/'
 }

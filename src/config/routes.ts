@@ -1,5 +1,6 @@
 /** All routes, and what has to hold between them. */
-import { isAtOrBelow, isWildcard, withoutWildcard } from './paths.ts'
+import { overlap, parametersOf, withoutParameterNames } from './path-patterns.ts'
+import { isAtOrBelow, withoutWildcard } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
 import { reportConflicts } from './resource-conflicts.ts'
 import { type ReadRoute, type RouteContext, readRoute } from './route.ts'
@@ -38,13 +39,13 @@ function reportOwnPaths(routes: readonly ReadRoute[], path: string, issues: Issu
         problem: `is under ${context.basePath}, where our endpoints are`,
         cure: 'take another path, or set basePath',
       })
-    } else if (context.basePath !== undefined && isWildcard(partial.path) && isAtOrBelow(context.basePath, prefix)) {
+    } else if (context.basePath !== undefined && overlap(partial.path, `${context.basePath}/*`)) {
       issues.push({
         path: at,
         problem: `covers ${context.basePath}, where our endpoints are`,
         cure: 'take a narrower path, or set basePath to one that is not below it',
       })
-    } else if (context.hasSpa && isAtOrBelow(prefix, '/assets')) {
+    } else if (context.hasSpa && (isAtOrBelow(prefix, '/assets') || isParameterOf(partial.path, '/assets/*'))) {
       issues.push({
         path: at,
         problem: "is where the app's scripts are, so what the API answers with could run as one",
@@ -56,11 +57,17 @@ function reportOwnPaths(routes: readonly ReadRoute[], path: string, issues: Issu
   }
 }
 
+/** A `*` above is meant, and the app's files come first there; a parameter that takes their folder's name is not. */
+function isParameterOf(pattern: string, files: string): boolean {
+  return parametersOf(pattern).length > 0 && overlap(pattern, files)
+}
+
 function reportDuplicates(routes: readonly ReadRoute[], path: string, issues: Issues): void {
   const seen = new Map<string, number>()
   for (const [index, { partial }] of routes.entries()) {
-    const repeated = [...(partial.methods ?? [])].filter((method) => seen.has(`${method} ${partial.path}`))
-    const earlier = seen.get(`${repeated[0]} ${partial.path}`)
+    const pattern = withoutParameterNames(partial.path ?? '')
+    const repeated = [...(partial.methods ?? [])].filter((method) => seen.has(`${method} ${pattern}`))
+    const earlier = seen.get(`${repeated[0]} ${pattern}`)
     if (partial.path !== undefined && earlier !== undefined) {
       issues.push({
         path: join(path, index),
@@ -69,7 +76,7 @@ function reportDuplicates(routes: readonly ReadRoute[], path: string, issues: Is
       })
     }
     for (const method of partial.methods ?? []) {
-      if (!seen.has(`${method} ${partial.path}`)) seen.set(`${method} ${partial.path}`, index)
+      if (!seen.has(`${method} ${pattern}`)) seen.set(`${method} ${pattern}`, index)
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Where a route leads: an API's URL, or a service binding of Workers. */
 
-import { canonicalPathMistake } from './paths.ts'
+import { parametersOf } from './path-patterns.ts'
+import { canonicalPathMistake, type PathMistake } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
 import type { FetchBinding, Upstream } from './types.ts'
 import { isLoopbackHost, parseHttp, partsMistake } from './urls.ts'
@@ -8,6 +9,8 @@ import { isLoopbackHost, parseHttp, partsMistake } from './urls.ts'
 const example = 'https://orders.internal/v1'
 
 export interface UpstreamFields {
+  /** The route's, whose parameters the upstream's path may have. */
+  path?: string | undefined
   upstream?: unknown
   upstreamPath?: string | undefined
   allowInsecureUpstream?: boolean | undefined
@@ -20,7 +23,7 @@ export function readUpstream(
   issues: Issues,
   ownOrigin: string | undefined,
 ): Upstream | undefined {
-  if (isBinding(fields.upstream)) return readBinding(fields.upstream, fields.upstreamPath, path, issues)
+  if (isBinding(fields.upstream)) return readBinding(fields.upstream, fields, path, issues)
   const before = issues.length
   if (fields.upstreamPath !== undefined) {
     issues.push({
@@ -41,11 +44,11 @@ export function isInsecure(upstream: Upstream): boolean {
 
 function readBinding(
   binding: FetchBinding,
-  upstreamPath: string | undefined,
+  { upstreamPath, path: routePath }: UpstreamFields,
   path: string,
   issues: Issues,
 ): Upstream | undefined {
-  const found = canonicalPathMistake(upstreamPath ?? '/')
+  const found = canonicalPathMistake(upstreamPath ?? '/', true) ?? parameterMistake(upstreamPath ?? '/', routePath)
   const basePath = withoutLastSlash(upstreamPath ?? '/')
   if (!found) return { origin: 'https://binding.internal', basePath, binding }
   issues.push({ path: join(path, 'upstreamPath'), ...found })
@@ -53,7 +56,7 @@ function readBinding(
 }
 
 function readUrl(
-  { upstream, allowInsecureUpstream }: UpstreamFields,
+  { upstream, allowInsecureUpstream, path: routePath }: UpstreamFields,
   path: string,
   issues: Issues,
   ownOrigin: string | undefined,
@@ -81,9 +84,16 @@ function readUrl(
   const written = upstream.replace(/^https?:\/\/[^/]*/i, '')
   const found = written.endsWith('/*')
     ? { problem: 'ends with a *', cure: `write ${upstream.slice(0, -2)}: what * of the path matched is appended` }
-    : canonicalPathMistake(written)
+    : (canonicalPathMistake(written, true) ?? parameterMistake(written, routePath))
   if (found) return add(found.problem, found.cure)
   return { origin: url.origin, basePath: withoutLastSlash(written), binding: undefined }
+}
+
+function parameterMistake(upstreamPath: string, routePath: string | undefined): PathMistake | undefined {
+  const known = parametersOf(routePath ?? '')
+  const unknown = parametersOf(upstreamPath).find((name) => !known.includes(name))
+  if (unknown === undefined || routePath === undefined) return undefined
+  return { problem: `has :${unknown}, which is no parameter of the route's path`, cure: `add it to ${routePath}` }
 }
 
 function isBinding(value: unknown): value is FetchBinding {

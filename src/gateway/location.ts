@@ -45,7 +45,7 @@ function resolve(location: string, base: string): URL {
 
 function pathBelow(pathname: string, basePath: string, route: Route): string {
   if (route.isExact) {
-    if (pathname === (basePath === '' ? '/' : basePath)) return route.path
+    if (pathname === (basePath === '' ? '/' : basePath)) return route.prefix
   } else if (pathname.startsWith(`${basePath}/`)) {
     return route.prefix + pathname.slice(basePath.length)
   } else if (pathname === basePath) {
@@ -55,7 +55,7 @@ function pathBelow(pathname: string, basePath: string, route: Route): string {
 }
 
 function isInside(pathname: string, route: Route): boolean {
-  return route.isExact ? pathname === route.path : pathname.startsWith(`${route.prefix}/`)
+  return route.isExact ? pathname === route.prefix : pathname.startsWith(`${route.prefix}/`)
 }
 
 /** A path that a browser would take for another host (`//host`), or that we would refuse, is no answer. */

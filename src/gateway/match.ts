@@ -1,7 +1,6 @@
 /**
- * Which route a path belongs to, and where it goes. The more specific route wins (exact, then the longest prefix);
- * the order of the configuration never matters, nor does the method: a path that a specific route names never falls
- * through to a wider one.
+ * Which route a path belongs to, and where it goes. The more specific route wins (`path-tree.ts`); the order of the
+ * configuration never matters, nor does the method: a path that a specific route names never falls through to a wider one.
  *
  * Paths are compared case-sensitively, in a form where equivalent escapes are one (`%2c`, `%2C` and `,`): a second
  * spelling of a route's literal part must not reach the same resource by a wider route. What is sent is what came.
@@ -12,11 +11,13 @@
 import { demandsOf } from '../config/demands.ts'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
+import { type Found, pathTree } from './path-tree.ts'
 import { isPathCharacter, octetOfEscape } from './uri-characters.ts'
 
 export type RouteMatch =
   | {
       readonly kind: 'route'
+      /** With its parameters filled in: its path, and its upstream's, are this call's. */
       readonly route: Route
       /** What `*` matched, as it came; `''` for an exact route. */
       readonly rest: string
@@ -43,66 +44,43 @@ export interface RouteTable {
 
 /** @throws Error if two routes have the same path and method. */
 export function buildRouteTable(routes: readonly Route[]): RouteTable {
-  const exact = new Map<string, Group>()
-  const prefixes = new Map<string, Group>()
-  let longestPrefix = -1
-  for (const route of routes) {
-    const key = comparable(route.prefix)
-    add(route.isExact ? exact : prefixes, key, route)
-    if (!route.isExact) longestPrefix = Math.max(longestPrefix, key.length)
-  }
+  const groups = new Map<string, Group>()
+  for (const route of routes) add(groups, withoutNames(comparable(route.path)), route)
   const demands = new Map(routes.map((route) => [route, demandsOf(route)]))
-  const looseExact = loosely(exact)
-  const loosePrefixes = loosely(prefixes)
-
-  /** The group of the path; `restStart` is -1 for an exact one. */
-  function find(path: string): { group: Group; restStart: number } | undefined {
-    const key = comparable(path)
-    const exactGroup = exact.get(key)
-    if (exactGroup) return { group: exactGroup, restStart: -1 }
-    // Beyond the longest prefix nothing can match: a path of a thousand slashes costs no more than a short one.
-    for (let at = longestPrefix < 0 ? -1 : key.lastIndexOf('/', longestPrefix); at >= 0; ) {
-      const group = prefixes.get(key.slice(0, at))
-      if (group) return { group, restStart: key === path ? at + 1 : afterSameSlash(path, key, at) }
-      at = at === 0 ? -1 : key.lastIndexOf('/', at - 1)
-    }
-    return undefined
+  const tree = pathTree<Group>({ takesOwnPath: false })
+  const looseTree = pathTree<Group>({ takesOwnPath: true })
+  for (const [pattern, group] of groups) {
+    tree.add(pattern, group)
+    looseTree.add(looseOfPattern(pattern), group)
   }
 
-  /** The groups that a server may take the path to belong to: those of one path, the most specific that there is. */
-  function findLoosely(path: string): readonly Group[] {
-    const key = loose(comparable(path))
-    const groups = [...(looseExact.get(key) ?? []), ...(loosePrefixes.get(key) ?? [])]
-    let at = longestPrefix < 0 ? -1 : key.lastIndexOf('/', longestPrefix)
-    while (groups.length === 0 && at >= 0) {
-      groups.push(...(loosePrefixes.get(key.slice(0, at)) ?? []))
-      at = at === 0 ? -1 : key.lastIndexOf('/', at - 1)
-    }
-    return groups
+  /** The group of the path, and what its parts are. */
+  function find(path: string): { group: Group; at: Found<Group> } | undefined {
+    const at = tree.find(comparable(path))
+    const group = at?.values[0]
+    return group && at && { group, at }
   }
 
   return {
     match(path, method) {
       const found = find(path)
       if (!found) return none
+      const { group, at } = found
       const other = otherReading(path)
-      if (other !== path && find(other)?.group !== found.group) throw new CoatcheckError('path_not_canonical')
-      const route = found.group.routes.get(method)
-      // What an exact route names is that route's.
-      if (route && found.restStart >= 0) {
-        for (const group of findLoosely(other)) {
-          const rival = group.routes.get(method)
+      if (other !== path && find(other)?.group !== group) throw new CoatcheckError('path_not_canonical')
+      const route = group.routes.get(method)
+      // What a path without parameters names is that route's.
+      if (route && (at.restSegment >= 0 || at.parameters.length > 0)) {
+        for (const rivals of looseTree.find(loose(comparable(other)))?.values ?? []) {
+          const rival = rivals.routes.get(method)
           if (!rival || demands.get(rival) !== demands.get(route)) throw new CoatcheckError('path_not_canonical')
         }
       }
       if (!route) {
-        return {
-          kind: 'method_not_allowed',
-          allow: [...found.group.routes.keys()],
-          isSessionPath: found.group.hasSession,
-        }
+        return { kind: 'method_not_allowed', allow: [...group.routes.keys()], isSessionPath: group.hasSession }
       }
-      return { kind: 'route', route, rest: found.restStart < 0 ? '' : path.slice(found.restStart) }
+      const bound = at.parameters.length === 0 ? route : bind(route, path, at.parameters)
+      return { kind: 'route', route: bound, rest: at.restSegment < 0 ? '' : afterSlash(path, at.restSegment) }
     },
     has: (path) => find(path) !== undefined,
   }
@@ -167,10 +145,30 @@ function loose(path: string): string {
   return path.slice(0, end).toLowerCase()
 }
 
-function loosely(groups: ReadonlyMap<string, Group>): ReadonlyMap<string, readonly Group[]> {
-  const result = new Map<string, Group[]>()
-  for (const [key, group] of groups) result.set(loose(key), [...(result.get(loose(key)) ?? []), group])
-  return result
+/** The same of a route's path, whose `*` takes its own path there too. */
+function looseOfPattern(pattern: string): string {
+  return pattern.endsWith('/*') ? `${loose(pattern.slice(0, -2))}/*` : loose(pattern)
+}
+
+/** `/orders/:id` and `/orders/:number` are one path. */
+function withoutNames(pattern: string): string {
+  return pattern.replace(/\/:[^/]+/g, '/:')
+}
+
+/**
+ * The route of this one call: its parameters filled in, in its own path and its upstream's, with the bytes that came.
+ *
+ * @param parameters which segments of the path they are
+ */
+function bind(route: Route, path: string, parameters: readonly number[]): Route {
+  const came = path.slice(1).split('/')
+  const names = route.path.slice(1).split('/')
+  const values = new Map(parameters.map((at) => [names[at], came[at]]))
+  const filled = (pattern: string) => {
+    return pattern.replace(/(?<=\/):[^/]+/g, (name) => values.get(name) ?? name)
+  }
+  const { upstream } = route
+  return { ...route, prefix: filled(route.prefix), upstream: { ...upstream, basePath: filled(upstream.basePath) } }
 }
 
 function indexOrEnd(text: string, character: string): number {
@@ -178,11 +176,9 @@ function indexOrEnd(text: string, character: string): number {
   return index < 0 ? text.length : index
 }
 
-/** Where the path goes on after the slash that is at `at` in its comparable form. */
-function afterSameSlash(path: string, key: string, at: number): number {
-  let position = -1
-  for (let index = key.indexOf('/'); index >= 0 && index <= at; index = key.indexOf('/', index + 1)) {
-    position = path.indexOf('/', position + 1)
-  }
-  return position + 1
+/** What comes after the slash before this segment. */
+function afterSlash(path: string, segment: number): string {
+  let position = 0
+  for (let count = 0; count < segment; count++) position = path.indexOf('/', position + 1)
+  return path.slice(position + 1)
 }

@@ -3,6 +3,7 @@
  * Its `fetch` calls configured upstreams with the session's token, which it never shows.
  */
 import type { MiddlewareHandler } from 'hono'
+import { takes } from '../config/path-patterns.ts'
 import { byStage } from '../config/rate-limits.ts'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
@@ -131,7 +132,7 @@ function sessionVariable<Claims>(
 /** The most specific one. A token goes only to the resource that it is for (RFC 9700 §4.9.1). */
 function routeTo(routes: readonly Route[], url: URL, method: string): Route {
   const reaches = ({ upstream, isExact }: Route) =>
-    isExact ? url.pathname === (upstream.basePath || '/') : url.pathname.startsWith(`${upstream.basePath}/`)
+    takes(isExact ? upstream.basePath || '/' : `${upstream.basePath}/*`, url.pathname)
   const [route] = routes
     .filter(
       ({ auth, upstream, methods }) => auth === 'session' && upstream.origin === url.origin && methods.has(method),

@@ -253,7 +253,11 @@ refuses('routes[].path', 'routes[0].path', route('path'), [
   ['/api/*/orders', 'not its last segment'],
   ['/api*', 'not its last segment'],
   ['/api/**', 'not its last segment'],
-  ['/api/:id', 'has a parameter, :id'],
+  ['/api/:', 'no parameter'],
+  ['/api/:1', 'no parameter'],
+  ['/api/:a-b', 'no parameter'],
+  ['/api/:id/of/:id', 'names the parameter :id twice'],
+  ['/:anything/session', 'covers /bff'],
   ['/api/{id}', 'a character'],
   ['/api;x', 'a character'],
   ['/api\\x', 'a character'],
@@ -545,6 +549,16 @@ refuses(
     [['json'], 'no media type'],
     [['*/*'], 'no media type'],
     [['application/json; charset=utf-8'], 'no media type'],
+  ],
+)
+
+refuses(
+  'parameters in an upstream',
+  'routes[0].upstream',
+  (upstream) => good({ routes: [goodRoute({ path: '/api/orders/:id', upstream })] }),
+  [
+    ['https://orders.internal/v1/:number', 'has :number, which is no parameter of the route'],
+    ['https://orders.internal/v1/:', 'no parameter'],
   ],
 )
 

@@ -43,6 +43,21 @@ describe('one resource that two routes reach with different auth', () => {
       open({ path: '/a/prices', upstream: 'https://x.internal/v1/prices' }),
     ],
     [
+      'by a parameter that takes the other’s segment',
+      session({ path: '/a/:id', upstream: 'https://x.internal/v1/:id' }),
+      open({ path: '/b', upstream: 'https://x.internal/v1/prices' }),
+    ],
+    [
+      'by parameters of different names',
+      session({ path: '/a/:id/x', upstream: 'https://x.internal/v1/:id' }),
+      open({ path: '/b/:number', upstream: 'https://x.internal/v1/:number' }),
+    ],
+    [
+      'by all that is below a parameter',
+      session({ path: '/a/:id/*', upstream: 'https://x.internal/v1/:id' }),
+      open({ path: '/b/x', upstream: 'https://x.internal/v1/7/lines' }),
+    ],
+    [
       'by one method of several',
       session({ path: '/a/*', methods: ['GET', 'POST'] }),
       open({ path: '/b/*', methods: ['POST', 'PUT'] }),

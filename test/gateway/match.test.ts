@@ -197,6 +197,64 @@ describe('an encoded slash or a parameter does not hide another route', () => {
   })
 })
 
+describe('a parameter', () => {
+  const one = route('/api/orders/:id', {
+    upstream: { origin: 'https://orders.internal', basePath: '/v1/order/:id', binding: undefined },
+  })
+  const lines = route('/api/orders/:id/lines/*', {
+    upstream: { origin: 'https://orders.internal', basePath: '/v1/lines-of/:id', binding: undefined },
+  })
+  const latest = route('/api/orders/latest')
+  const admin = route('/api/:tenant/admin', { scopes: ['admin'] })
+  const withParameters = buildRouteTable([all, one, lines, latest, admin])
+
+  const target = (path: string) => {
+    const match = withParameters.match(path, 'GET')
+    if (match.kind !== 'route') return match.kind
+    return `${match.route.path} ${upstreamTarget(match.route, match.rest, '')}`
+  }
+
+  it.each([
+    ['/api/orders/7', '/api/orders/:id /v1/order/7'],
+    ['/api/orders/%C3%BC', '/api/orders/:id /v1/order/%C3%BC'],
+    ['/api/orders/:id', '/api/orders/:id /v1/order/:id'],
+    ['/api/orders/$&', '/api/orders/:id /v1/order/$&'],
+    ['/api/orders/7/lines/', '/api/orders/:id/lines/* /v1/lines-of/7/'],
+    ['/api/orders/7/lines/1/2', '/api/orders/:id/lines/* /v1/lines-of/7/1/2'],
+    ['/api/orders/latest', '/api/orders/latest /v1'],
+    ['/api/acme/admin', '/api/:tenant/admin /v1'],
+    ['/api/acme/users', '/api/* /v1/acme/users'],
+    ['/api/orders/7/other', '/api/* /v1/orders/7/other'],
+  ])('%s is %s', (path, expected) => {
+    expect(target(path)).toBe(expected)
+  })
+
+  it('is less than a plain segment, and more than the rest', () => {
+    expect(target('/api/orders/admin')).toBe('/api/orders/:id /v1/order/admin')
+  })
+
+  it.each(['/api/acme/Admin', '/api/acme/admin/', '/api/acme/%61DMIN'])(
+    '%s is not taken by a wider route: a server may take it for the one that asks for more',
+    (path) => {
+      expect(() => withParameters.match(path, 'GET')).toThrow(CoatcheckError)
+    },
+  )
+
+  it('does not take a plain name in another spelling where that asks for something else', () => {
+    const guarded = buildRouteTable([route('/o/:id'), route('/o/secret', { scopes: ['admin'] })])
+    expect(() => guarded.match('/o/Secret', 'GET')).toThrow(CoatcheckError)
+    expect(guarded.match('/o/secrets', 'GET')).toMatchObject({ kind: 'route' })
+  })
+
+  it('is not empty', () => {
+    expect(buildRouteTable([route('/o/:id/x')]).match('/o//x', 'GET')).toEqual({ kind: 'none' })
+  })
+
+  it('has no second route for another name of it', () => {
+    expect(() => buildRouteTable([route('/o/:id'), route('/o/:number')])).toThrow('two routes take GET')
+  })
+})
+
 describe('the target at the upstream', () => {
   it.each([
     ['/api/*', '/v1', 'orders/1', '?a=b', '/v1/orders/1?a=b'],
