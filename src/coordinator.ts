@@ -12,8 +12,8 @@ export interface LedgerEntry {
   readonly version: number
   /** The session at this version; absent when only a stub is left (R9). */
   readonly payload: string | undefined
-  /** A refresh that was begun and whose answer was not written yet (R3). */
-  readonly attempt: { readonly version: number; readonly at: number } | undefined
+  /** A refresh that was begun and whose answer was not written yet (R3), and how long ago by the coordinator's clock (R6). */
+  readonly attempt: { readonly version: number; readonly ageMs: number } | undefined
   readonly isEnded: boolean
 }
 
@@ -46,8 +46,11 @@ export interface Coordinator {
   /**
    * Makes durable that a refresh of this version is about to be sent (R3). Rejects if it cannot. Of a session
    * that is not known yet, a stub of this version is kept from now on.
+   *
+   * `stale`: another version is the newest, so this one's refresh token may be spent and must not be sent. `ended`:
+   * there is a tombstone. Neither records anything.
    */
-  recordAttempt(sessionId: string, version: number, keepUntil: number): Promise<void>
+  recordAttempt(sessionId: string, version: number, keepUntil: number): Promise<'recorded' | 'stale' | 'ended'>
 
   /** Takes back the attempt of a request that surely did not reach the authorization server. */
   clearAttempt(sessionId: string): Promise<void>
@@ -81,6 +84,8 @@ export interface Count {
 }
 
 export interface Lease {
+  /** Milliseconds of this process's clock, from before the request that took it: it lapses no sooner than `ttlMs` after. */
+  readonly takenAt: number
   /** Extends the lease; false if it was lost. */
   renew(ttlMs: number): Promise<boolean>
   release(): Promise<void>

@@ -16,13 +16,14 @@ export async function sendWithFreshToken(
   sessions: Sessions,
   open: OpenSession,
   send: () => Promise<UpstreamResponse>,
-  { isReplayable, keepAlive }: { isReplayable: boolean; keepAlive: KeepAlive },
+  { upstream, isReplayable, keepAlive }: { upstream: string; isReplayable: boolean; keepAlive: KeepAlive },
 ): Promise<UpstreamResponse> {
+  const sent = open.session
   const answer = await send()
   if (answer.status !== 401 || !isAboutTheToken(answer.headers)) return answer
   let hasNewTokens = false
   try {
-    hasNewTokens = await sessions.refreshAfterRejection(open, keepAlive)
+    hasNewTokens = await sessions.refreshAfterRejection(open, sent, upstream, keepAlive)
   } catch (error) {
     answer.body?.cancel()
     throw error

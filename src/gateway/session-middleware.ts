@@ -116,7 +116,11 @@ function sessionVariable<Claims>(
           bodyTimeoutMs: route.timeoutMs,
           binding: route.upstream.binding,
         })
-      const answer = await sendWithFreshToken(sessions, open, send, { isReplayable: true, keepAlive })
+      const answer = await sendWithFreshToken(sessions, open, send, {
+        upstream: route.upstream.origin,
+        isReplayable: true,
+        keepAlive,
+      })
       return new Response(answer.body?.stream() ?? null, {
         status: answer.status,
         headers: clientResponseHeaders(

@@ -73,7 +73,9 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
   )
   const writeAttempt = statement(
     `INSERT INTO session (id, version, attempt_version, attempt_at, keep_until) VALUES (?1, ?2, ?2, ?3, ?4)
-      ON CONFLICT (id) DO UPDATE SET attempt_version = excluded.attempt_version, attempt_at = excluded.attempt_at`,
+      ON CONFLICT (id) DO UPDATE SET attempt_version = excluded.attempt_version, attempt_at = excluded.attempt_at,
+      version = excluded.version, payload = CASE version WHEN excluded.version THEN payload END,
+      keep_until = max(keep_until, excluded.keep_until)`,
   )
   const clearAttempt = statement('UPDATE session SET attempt_version = NULL, attempt_at = NULL WHERE id = ?')
   const writeTombstone = statement(
@@ -104,7 +106,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
 
   const read = (sessionId: string) => {
     const row = first<SessionRow>(readSession, sessionId, clock.now())
-    return row && toEntry(row)
+    return row && toEntry(row, clock.now())
   }
 
   function sweep(): void {
@@ -169,6 +171,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
         guarded(() => takeLease.run(sessionId, holder, clock.now() + ttlMs, clock.now()).changes === 1)
       while (!tryToTake()) await delay(pollMs)
       return {
+        takenAt: clock.now(),
         renew: async (moreMs) =>
           guarded(() => renewLease.run(clock.now() + moreMs, sessionId, holder, clock.now()).changes === 1),
         release: async () => guarded(() => void dropLease.run(sessionId, holder)),
@@ -176,7 +179,13 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     },
 
     async recordAttempt(sessionId, version, keepUntil) {
-      guarded(() => writeAttempt.run(sessionId, version, clock.now(), keepUntil))
+      return atomically(() => {
+        const known = read(sessionId)
+        if (known?.isEnded) return 'ended'
+        if (known && known.version !== version) return 'stale'
+        writeAttempt.run(sessionId, version, clock.now(), keepUntil)
+        return 'recorded'
+      })
     },
 
     async clearAttempt(sessionId) {
@@ -245,12 +254,12 @@ function first<Row>(statement: StatementSync, ...parameters: SQLInputValue[]): R
   return statement.get(...parameters) as Row | undefined
 }
 
-function toEntry(row: SessionRow): LedgerEntry {
+function toEntry(row: SessionRow, nowMs: number): LedgerEntry {
   const { attempt_version: version, attempt_at: at } = row
   return {
     version: row.version,
     payload: row.payload ?? undefined,
-    attempt: version === null || at === null ? undefined : { version, at },
+    attempt: version === null || at === null ? undefined : { version, ageMs: nowMs - at },
     isEnded: row.is_ended === 1,
   }
 }

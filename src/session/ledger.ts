@@ -1,5 +1,6 @@
 /** The ledger: a coordinator's opaque payloads read and written as sessions (sessions.md, "What there is"). */
 import type { Coordinator, Lease } from '../coordinator.ts'
+import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
@@ -11,32 +12,42 @@ export interface LedgerView {
   readonly version: number
   /** Absent where only a stub is left: the version is known, its tokens are not (R9). And where the caller holds it. */
   readonly session: Session | undefined
-  readonly attemptedAt: number | undefined
+  /** How long ago a refresh of this version was begun whose answer was not written. */
+  readonly attemptAgeMs: number | undefined
   readonly isEnded: boolean
+  /** This version is known to this process alone: the coordinator could not be told yet. */
+  readonly isHeld: boolean
 }
+
+/** `held`: the coordinator is out. The version is kept in this process, and `writeHeld` has to be tried again. */
+export type CommitResult = 'committed' | 'stale' | 'ended' | 'held'
 
 export interface Ledger {
   /** @param holds the version that the caller has already: its session is not read again */
   read(sessionId: string, holds?: number): Promise<LedgerView | undefined>
+  /** Compare-and-set on the parent version, and no tombstone (R5). Never rejects: the tokens in hand are the only live ones. */
+  commit(parentVersion: number, session: Session): Promise<CommitResult>
+  /** Tries once more to write what is held; `held` if it is to be tried again. */
+  writeHeld(sessionId: string): Promise<CommitResult>
   /**
-   * Compare-and-set on the parent version, and no tombstone (R5). Never rejects: where the coordinator cannot
-   * be reached the version is held here, counts as committed, and is written at the next chance, because the
-   * tokens in hand are the only live ones.
+   * Takes over a seal that is newer than what is known: the ledger lost something, and learns it again (R9).
+   *
+   * @param knownVersion undefined where nothing is known. @throws CoatcheckError `store_unavailable`
    */
-  commit(parentVersion: number, session: Session): Promise<'committed' | 'stale' | 'ended'>
+  adopt(knownVersion: number | undefined, session: Session): Promise<'committed' | 'stale' | 'ended'>
   confirm(sessionId: string, version: number): void
   /** Tombstones, and gives the newest session that was known (E1). */
   end(session: Session): Promise<Session | undefined>
   /** Tombstones a session of which only the id is known; it cannot live longer than any session (E3). */
   endById(sessionId: string): Promise<void>
   acquireLease(sessionId: string, ttlMs: number): Promise<Lease>
-  recordAttempt(session: Session): Promise<void>
+  recordAttempt(session: Session): Promise<'recorded' | 'stale' | 'ended'>
   clearAttempt(session: Session): Promise<void>
 }
 
 /** Tombstones and entries outlive the seals they speak of by this much: clocks disagree. */
 const skewMs = 60_000
-const maxUnwritten = 10_000
+const maxHeld = 10_000
 
 export interface LedgerOptions {
   coordinator: Coordinator
@@ -49,15 +60,12 @@ export interface LedgerOptions {
   report: Report
 }
 
-export function ledger({
-  coordinator,
-  sealer,
-  clock,
-  idleSeconds,
-  absoluteSeconds,
-  isMarked,
-  report,
-}: LedgerOptions): Ledger {
+export function ledger(options: LedgerOptions): Ledger {
+  const { coordinator, sealer, clock, idleSeconds, absoluteSeconds, isMarked, report } = options
+  /** Versions whose write failed, by session id. */
+  const held = new ExpiringMap<{ parentVersion: number; session: Session }>(clock, maxHeld)
+  const endOf = (session: Session) => session.endsAt * 1000 + skewMs
+
   const toPayload = async (session: Session) => {
     const text = encodeSession(session)
     return coordinator.isInProcess ? text : sealer.seal(text)
@@ -68,8 +76,6 @@ export function ledger({
     // Entries of two sessions that were swapped in the store are nobody's.
     return session?.id === sessionId ? session : undefined
   }
-  /** Versions whose write failed, by session id. */
-  const unwritten = new ExpiringMap<{ parentVersion: number; session: Session }>(clock, maxUnwritten)
 
   const write = async (parentVersion: number, session: Session) =>
     coordinator.commit(session.id, parentVersion, {
@@ -78,67 +84,84 @@ export function ledger({
       // Every older seal idles out by then (R9): from now on only the newest goes out.
       keepUntil: Math.min(clock.now() + idleSeconds * 1000 + skewMs, endOf(session)),
     })
-  const writeHeld = async (held: { parentVersion: number; session: Session }) => {
-    await write(held.parentVersion, held.session)
-    // Not one that was put here in the meantime.
-    if (unwritten.get(held.session.id) === held) unwritten.delete(held.session.id)
+
+  /** An ancestor that was held too may have been written after all, although no answer came. */
+  async function writeOnParent(parentVersion: number, session: Session) {
+    const result = await write(parentVersion, session)
+    const direct = session.version - 1
+    return result === 'stale' && parentVersion !== direct ? write(direct, session) : result
   }
-  const endOf = (session: Session) => session.endsAt * 1000 + skewMs
+
+  async function writeHeld(sessionId: string): Promise<CommitResult> {
+    const one = held.get(sessionId)
+    if (!one) return 'committed'
+    try {
+      const result = (await isMarked(one.session)) ? 'ended' : await writeOnParent(one.parentVersion, one.session)
+      // Not one that was put here in the meantime.
+      if (held.get(sessionId) === one) held.delete(sessionId)
+      return result
+    } catch (cause) {
+      report({ event: 'store_unavailable', during: 'commit', cause })
+      return 'held'
+    }
+  }
+
+  async function readEntry(sessionId: string, holds: number): Promise<LedgerView | undefined> {
+    const entry = await coordinator.read(sessionId)
+    if (!entry) return undefined
+    const { version, payload, attempt, isEnded } = entry
+    return {
+      version,
+      session: payload === undefined || version <= holds ? undefined : await fromPayload(payload, sessionId),
+      attemptAgeMs: attempt?.version === version ? attempt.ageMs : undefined,
+      isEnded,
+      isHeld: false,
+    }
+  }
 
   return {
     async read(sessionId, holds = 0) {
-      const held = unwritten.get(sessionId)
-      if (held) {
-        try {
-          await writeHeld(held)
-        } catch (cause) {
-          report({ event: 'store_unavailable', during: 'commit', cause })
-          return { version: held.session.version, session: held.session, attemptedAt: undefined, isEnded: false }
-        }
-      }
-      const entry = await coordinator.read(sessionId)
-      if (!entry) return undefined
-      return {
-        version: entry.version,
-        session:
-          entry.payload === undefined || entry.version <= holds
-            ? undefined
-            : await fromPayload(entry.payload, sessionId),
-        attemptedAt: entry.attempt?.version === entry.version ? entry.attempt.at : undefined,
-        isEnded: entry.isEnded,
-      }
+      if (!held.get(sessionId)) return readEntry(sessionId, holds)
+      const known = await readEntry(sessionId, holds).catch(unlessUnavailable)
+      const session = held.get(sessionId)?.session
+      // Written while we read, or ended, or overtaken: the coordinator's word stands.
+      if (!session || known?.isEnded || (known && known.version >= session.version)) return known
+      return { version: session.version, session, attemptAgeMs: undefined, isEnded: false, isHeld: true }
     },
+
     async commit(parentVersion, session) {
       // A parent that was never written stands on one that was.
-      const held = unwritten.get(session.id)
-      const next = {
-        parentVersion: held?.session.version === parentVersion ? held.parentVersion : parentVersion,
-        session,
-      }
-      try {
-        if (await isMarked(session)) return 'ended'
-        const result = await write(next.parentVersion, session)
-        if (held && unwritten.get(session.id) === held) unwritten.delete(session.id)
-        return result
-      } catch (cause) {
-        report({ event: 'store_unavailable', during: 'commit', cause })
-        unwritten.set(session.id, next, endOf(session))
-        return 'committed'
-      }
+      const before = held.get(session.id)
+      const parent = before?.session.version === parentVersion ? before.parentVersion : parentVersion
+      held.set(session.id, { parentVersion: parent, session }, endOf(session))
+      return writeHeld(session.id)
     },
+
+    writeHeld,
+
+    adopt: (knownVersion, session) => write(knownVersion ?? session.version, session),
+
     confirm: (sessionId, version) => coordinator.confirm(sessionId, version),
+
     async end(session) {
       const known = await coordinator.end(session.id, endOf(session))
-      const held = unwritten.get(session.id)?.session
-      unwritten.delete(session.id)
-      if (held && held.version > (known?.version ?? 0)) return held
+      const own = held.get(session.id)?.session
+      held.delete(session.id)
+      if (own && own.version > (known?.version ?? 0)) return own
       return known?.payload === undefined ? undefined : fromPayload(known.payload, session.id)
     },
+
     async endById(sessionId) {
       await coordinator.end(sessionId, clock.now() + absoluteSeconds * 1000 + skewMs)
     },
+
     acquireLease: (sessionId, ttlMs) => coordinator.acquireLease(sessionId, ttlMs),
     recordAttempt: (session) => coordinator.recordAttempt(session.id, session.version, endOf(session)),
     clearAttempt: (session) => coordinator.clearAttempt(session.id),
   }
+}
+
+function unlessUnavailable(error: unknown): undefined {
+  if (error instanceof CoatcheckError && error.code === 'store_unavailable') return undefined
+  throw error
 }

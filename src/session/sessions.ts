@@ -11,15 +11,17 @@ import type { Clock } from '../runtime.ts'
 import { type CookieChange, markerCookieName, type RequestCookies, sessionCookieName } from './cookie-names.ts'
 import { clearCookies, fromCookies, toCookies } from './cookie-parts.ts'
 import type { KeyContext } from './keys.ts'
-import { ledger } from './ledger.ts'
+import { type LedgerView, ledger } from './ledger.ts'
 import type { LogoutMarks } from './logout-marks.ts'
 import { markedSessionId, markerCookie } from './marker.ts'
-import { type Grant, refresher } from './refresh.ts'
+import { type KeepAlive, refresher } from './refresh.ts'
+import type { Grant } from './refresh-run.ts'
+import { loginRequired, storeUnavailable, successorUnknown } from './refusals.ts'
 import { type Sealer, sealer } from './seal.ts'
 import { idleEndsAt, newSession, type Session, type SessionStart, shortId } from './session.ts'
 import { decodeSession, encodeSession } from './session-codec.ts'
 import { openSessionSeal, type PresentedSession, sealSession } from './session-seal.ts'
-import { isAlive } from './token-age.ts'
+import { canRefresh, isAlive, tokensEndAt } from './token-age.ts'
 
 /** A session as one request holds it. */
 export interface OpenSession {
@@ -54,8 +56,11 @@ export interface Sessions {
   firstCookies(session: Session): Promise<CookieChange[]>
   /** Puts usable tokens into `open.session`. @throws CoatcheckError as `Refresher.fresh` does */
   refresh(open: OpenSession, keepAlive: KeepAlive): Promise<void>
-  /** After an upstream's 401: true if `open.session` holds other tokens now (R11). */
-  refreshAfterRejection(open: OpenSession, keepAlive: KeepAlive): Promise<boolean>
+  /**
+   * After a 401 of `upstream` (its origin) to a call with the tokens of `sent`: true if `open.session` holds others now
+   * (R11).
+   */
+  refreshAfterRejection(open: OpenSession, sent: Session, upstream: string, keepAlive: KeepAlive): Promise<boolean>
   /** Whether calls can be made: false once a session without a refresh token has used its access token up. */
   isUsable(open: OpenSession): boolean
   /** What goes out with an answer, decided when its head is written (C2). */
@@ -68,7 +73,7 @@ export interface Sessions {
   clearedCookies(cookies: RequestCookies): CookieChange[]
 }
 
-export type KeepAlive = (work: Promise<unknown>) => void
+export type { KeepAlive } from './refresh.ts'
 
 export interface SessionsOptions {
   secrets: readonly string[]
@@ -135,6 +140,31 @@ export function sessions(options: SessionsOptions): Sessions {
     return seal
   }
 
+  /**
+   * The ledger's word on a session, after it has learnt what this seal tells it: one that is authentic and newer than
+   * what is known heals a ledger that lost something (R9). So does one that was refreshed before and of which nothing is
+   * known: an older one that comes after it is then served, and its spent refresh token is not sent.
+   */
+  async function newestKnown(session: Session): Promise<LedgerView | undefined> {
+    const known = await book.read(session.id, session.version)
+    if (known?.isEnded || (known && known.version > session.version)) return known
+    if (known?.version === session.version) book.confirm(session.id, session.version)
+    else if (known || session.version > 1) {
+      const result = await book.adopt(known?.version, session)
+      if (result !== 'committed') return book.read(session.id, session.version)
+    }
+    return known
+  }
+
+  /**
+   * A late answer of the session before may have put its cookie over that of a sign-in. Then the marker, which only a
+   * sign-in sets, names another session than the cookie, and a silent sign-in brings it back (C3).
+   */
+  async function refuseOvertaken(session: Session, cookies: RequestCookies, isForLogout: boolean): Promise<void> {
+    const marked = isForLogout ? undefined : await markedSessionId(markerSealer, cookies)
+    if (marked !== undefined && marked !== session.id) throw loginRequired(true)
+  }
+
   async function supersede(cookies: RequestCookies, rivals: readonly string[]): Promise<void> {
     const ids = new Set<string>()
     const marked = await markedSessionId(markerSealer, cookies)
@@ -164,7 +194,7 @@ export function sessions(options: SessionsOptions): Sessions {
   async function fromResult(result: string): Promise<Session> {
     const text = coordinator.isInProcess ? result : await ledgerSealer.open(result)
     const session = text === undefined ? undefined : decodeSession(text)
-    if (!session) throw new CoatcheckError('store_unavailable', { cause: new Error('a result that does not open') })
+    if (!session) throw storeUnavailable(new Error('a result that does not open'))
     return session
   }
 
@@ -180,24 +210,19 @@ export function sessions(options: SessionsOptions): Sessions {
       const { session, seenAt } = presented
       const end = isForLogout ? session.endsAt : idleEndsAt(session, seenAt, idleSeconds)
       if (end <= nowSeconds()) return undefined
-      const open = { session, presented: { version: session.version, seenAt }, isConfirmed: true }
+      const open: OpenSession = { session, presented: { version: session.version, seenAt }, isConfirmed: true }
       try {
-        const known = await book.read(session.id, session.version)
-        if (known?.isEnded) return undefined
-        if (!isForLogout && (await isMarked(session))) return await endMarked(session)
-        if (!known) return open
-        if (known.version === session.version) book.confirm(session.id, session.version)
-        // Authentic and newer than the ledger: the ledger lost something, and learns it again (R9).
-        if (known.version < session.version) await book.commit(known.version, session)
-        if (known.version > session.version) {
-          if (!known.session) {
-            if (isForLogout) return open
-            report({ event: 'refresh_token_spent', session: shortId(session) })
-            throw new CoatcheckError('login_required')
-          }
-          open.session = known.session
+        const known = await newestKnown(session)
+        if (known?.isEnded) {
+          await refuseOvertaken(session, cookies, isForLogout)
+          return undefined
         }
-        return open
+        if (!isForLogout && (await isMarked(session))) return await endMarked(session)
+        if (!known || known.version <= session.version) return open
+        if (known.session) return { ...open, session: known.session }
+        if (isForLogout) return open
+        report({ event: 'refresh_token_spent', session: shortId(session) })
+        throw successorUnknown()
       } catch (cause) {
         if (cause instanceof CoatcheckError && cause.code !== 'store_unavailable') throw cause
         report({ event: 'store_unavailable', during: 'open', cause })
@@ -231,27 +256,31 @@ export function sessions(options: SessionsOptions): Sessions {
       if (open.isConfirmed) {
         open.session = await refreshing.fresh(open.session, keepAlive)
       } else if (!isAlive(open.session.tokens, clock.now())) {
-        throw new CoatcheckError('store_unavailable', { headers: { 'Retry-After': '2' } })
+        throw storeUnavailable(undefined)
       }
     },
 
-    async refreshAfterRejection(open, keepAlive) {
+    async refreshAfterRejection(open, sent, upstream, keepAlive) {
+      // Another call of the same request was quicker.
+      if (open.session.tokens.accessToken !== sent.tokens.accessToken) return true
       if (!open.isConfirmed) return false
-      const next = await refreshing.afterRejection(open.session, keepAlive)
+      const next = await refreshing.afterRejection(open.session, upstream, keepAlive)
       if (!next) return false
       open.session = next
       return true
     },
 
-    isUsable: ({ session: { tokens } }) => tokens.refreshToken !== undefined || isAlive(tokens, clock.now()),
+    isUsable: ({ session: { tokens } }) => canRefresh(tokens, clock.now()) || isAlive(tokens, clock.now()),
 
     async cookies(open, cookies, slides) {
       if (!open.isConfirmed) return []
       try {
         const known = await book.read(open.session.id, open.session.version)
-        if (known?.isEnded) return []
-        if (await isMarked(open.session)) return []
+        // With a stub, the tokens that are newest are not known (R9): what this call holds is older.
+        if (known?.isEnded || (known && known.version > open.session.version && !known.session)) return []
         const newest = known?.session ?? open.session
+        // What only this process knows goes out whatever else is out of reach: it is all there is (R5).
+        if (await isMarked(newest).catch((error) => known?.isHeld !== true && rethrow(error))) return []
         const seenAt = nextSeenAt(open, slides)
         if (newest.version === open.presented.version && seenAt === open.presented.seenAt) return []
         return toCookies(sessionCookieName, await sealOnce(newest, seenAt), cookies) ?? []
@@ -261,7 +290,11 @@ export function sessions(options: SessionsOptions): Sessions {
       }
     },
 
-    idleEndsAt: (open, slides) => idleEndsAt(open.session, nextSeenAt(open, slides), idleSeconds),
+    idleEndsAt(open, slides) {
+      const { session } = open
+      const end = idleEndsAt(session, nextSeenAt(open, slides), idleSeconds)
+      return Math.min(end, tokensEndAt(session.tokens) ?? end)
+    },
 
     async end(open) {
       const known = await book.end(open.session)
@@ -283,6 +316,10 @@ export function sessions(options: SessionsOptions): Sessions {
         : []),
     ],
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error
 }
 
 /** Of two that the browser holds: the one of the later sign-in, else the later version. */

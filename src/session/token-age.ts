@@ -13,6 +13,22 @@ export function isAlive(tokens: TokenSet, nowMs: number): boolean {
   return tokens.expiresAt === undefined || nowMs < tokens.expiresAt * 1000 - lastUseMarginMs
 }
 
+/** Whether there is a refresh token, as far as the server has said when it ends (BFF-10). */
+export function canRefresh(tokens: TokenSet, nowMs: number): boolean {
+  const { refreshToken, refreshTokenExpiresAt } = tokens
+  return refreshToken !== undefined && (refreshTokenExpiresAt === undefined || nowMs < refreshTokenExpiresAt * 1000)
+}
+
+/**
+ * Until when calls can be made if nothing is refreshed any more: the end of the access token, or of the refresh token
+ * where the server gives that one an end. Epoch seconds; undefined where neither is known.
+ */
+export function tokensEndAt({ expiresAt, refreshToken, refreshTokenExpiresAt }: TokenSet): number | undefined {
+  if (refreshToken === undefined) return expiresAt
+  if (refreshTokenExpiresAt === undefined || expiresAt === undefined) return undefined
+  return Math.max(expiresAt, refreshTokenExpiresAt)
+}
+
 /**
  * Early, and not at the same moment for all: the margin is between half and all of its bound, drawn by a hash
  * of session and version. A draw for each call would collapse to the earliest.

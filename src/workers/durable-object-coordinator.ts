@@ -80,15 +80,21 @@ export function durableObjectCoordinator<Id>(
 
     async acquireLease(sessionId, ttlMs) {
       const holder = crypto.randomUUID()
-      while (!(await ofSession<boolean>(sessionId, { do: 'take', holder, ttlMs }))) await pause()
+      let takenAt = clock.now()
+      while (!(await ofSession<boolean>(sessionId, { do: 'take', holder, ttlMs }))) {
+        await pause()
+        takenAt = clock.now()
+      }
       return {
+        takenAt,
         renew: async (moreMs) => (await ofSession<boolean>(sessionId, { do: 'renew', holder, ttlMs: moreMs })) === true,
         release: async () => void (await ofSession(sessionId, { do: 'release', holder })),
       }
     },
 
     async recordAttempt(sessionId, version, keepUntil) {
-      await ofSession(sessionId, { do: 'recordAttempt', version, ttlMs: ttl(keepUntil) })
+      const request = { do: 'recordAttempt', version, ttlMs: ttl(keepUntil) } as const
+      return (await ofSession<'recorded' | 'stale' | 'ended'>(sessionId, request)) ?? 'stale'
     },
 
     async clearAttempt(sessionId) {

@@ -144,14 +144,22 @@ export class CoatcheckSession {
     return 'committed'
   }
 
-  async #recordAttempt({ version, ttlMs }: { version: number; ttlMs: number }): Promise<void> {
+  async #recordAttempt({
+    version,
+    ttlMs,
+  }: {
+    version: number
+    ttlMs: number
+  }): Promise<'recorded' | 'stale' | 'ended'> {
     const known = await this.#book()
-    if (known?.isEnded) return
+    if (known?.isEnded) return 'ended'
+    if (known && known.version !== version) return 'stale'
     const attempt = { version, at: Date.now() }
     const book: Book = known
       ? { ...known, attempt }
       : { version, attempt, isEnded: false, keepUntil: Date.now() + ttlMs }
     await this.#keep({ book }, book.keepUntil - Date.now())
+    return 'recorded'
   }
 
   async #clearAttempt(): Promise<void> {
@@ -201,5 +209,5 @@ function unexpired<Kept extends { expiresAt: number }>(kept: Kept | undefined): 
 function toEntry(book: Book | undefined) {
   if (book === undefined) return undefined
   const { version, payload, attempt, isEnded } = book
-  return { version, payload, attempt, isEnded }
+  return { version, payload, attempt: attempt && { version: attempt.version, ageMs: Date.now() - attempt.at }, isEnded }
 }

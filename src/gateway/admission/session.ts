@@ -36,7 +36,8 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
     caller: sessionCallers(open.session),
     claims: open.session.claims,
     mayReplay: true,
-    send: (once, isReplayable) => sendWithFreshToken(sessions, open, once, { isReplayable, keepAlive }),
+    send: (once, isReplayable) =>
+      sendWithFreshToken(sessions, open, once, { upstream: route.upstream.origin, isReplayable, keepAlive }),
     finish: (answer) => cookiesOf(sessions, open, cookies, answer),
   }
 }

@@ -42,7 +42,13 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
     const version = versions.get(sessionId)?.version
     if (version === undefined)
       return isEnded ? { version: 0, payload: undefined, attempt: undefined, isEnded } : undefined
-    return { version, payload: payloads.get(sessionId), attempt: attempts.get(sessionId), isEnded }
+    const attempt = attempts.get(sessionId)
+    return {
+      version,
+      payload: payloads.get(sessionId),
+      attempt: attempt && { version: attempt.version, ageMs: clock.now() - attempt.at },
+      isEnded,
+    }
   }
 
   function shrinkOne(): void {
@@ -89,6 +95,7 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
       leases.set(sessionId, held)
       await previous
       return {
+        takenAt: clock.now(),
         renew: async () => true,
         release: async () => {
           if (leases.get(sessionId) === held) leases.delete(sessionId)
@@ -98,8 +105,12 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
     },
 
     async recordAttempt(sessionId, version, keepUntil) {
+      if (tombstones.get(sessionId)) return 'ended'
+      const known = versions.get(sessionId)
+      if (known && known.version !== version) return 'stale'
       attempts.set(sessionId, { version, at: clock.now() }, keepUntil)
-      if (!versions.get(sessionId)) versions.set(sessionId, { version, keepUntil }, keepUntil)
+      if (!known) versions.set(sessionId, { version, keepUntil }, keepUntil)
+      return 'recorded'
     },
 
     async clearAttempt(sessionId) {

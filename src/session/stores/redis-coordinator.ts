@@ -26,9 +26,17 @@ export interface RedisCoordinatorOptions {
   clock?: Clock
 }
 
+/** The attempt's time leaves as its age, so that nobody's clock but Redis's counts (R6). */
+const readKnown = `
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local known = redis.call('HMGET', KEYS[1], 'v', 'p', 'av', 'at', 'e')
+    if known[4] then known[4] = now - known[4] end`
+
 /** A hash a session: v version, p payload, av and at the attempt, e the tombstone. */
 const scripts = {
-  read: `return redis.call('HMGET', KEYS[1], 'v', 'p', 'av', 'at', 'e')`,
+  read: `${readKnown}
+    return known`,
   commit: `
     if redis.call('HEXISTS', KEYS[1], 'e') == 1 then return 'ended' end
     local version = redis.call('HGET', KEYS[1], 'v')
@@ -38,14 +46,15 @@ const scripts = {
     redis.call('PEXPIRE', KEYS[1], ARGV[4])
     return 'committed'`,
   recordAttempt: `
-    if redis.call('HEXISTS', KEYS[1], 'e') == 1 then return end
-    local time = redis.call('TIME')
-    local isNew = redis.call('HSETNX', KEYS[1], 'v', ARGV[1]) == 1
-    redis.call('HSET', KEYS[1], 'av', ARGV[1], 'at', time[1] * 1000 + math.floor(time[2] / 1000))
-    if isNew then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end`,
+    ${readKnown}
+    if known[5] then return 'ended' end
+    if known[1] and known[1] ~= ARGV[1] then return 'stale' end
+    redis.call('HSET', KEYS[1], 'v', ARGV[1], 'av', ARGV[1], 'at', now)
+    if not known[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    return 'recorded'`,
   clearAttempt: `redis.call('HDEL', KEYS[1], 'av', 'at')`,
   end: `
-    local known = redis.call('HMGET', KEYS[1], 'v', 'p', 'av', 'at', 'e')
+    ${readKnown}
     local ttl = tonumber(ARGV[1])
     if known[5] then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
     redis.call('DEL', KEYS[1])
@@ -122,15 +131,21 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     async acquireLease(sessionId, ttlMs) {
       const key = leaseKey(sessionId)
       const holder = randomId(12)
-      while ((await run('take', key, holder, String(ttlMs))) !== 1) await pause()
+      let takenAt = clock.now()
+      while ((await run('take', key, holder, String(ttlMs))) !== 1) {
+        await pause()
+        takenAt = clock.now()
+      }
       return {
+        takenAt,
         renew: async (moreMs) => (await run('renew', key, holder, String(moreMs))) === 1,
         release: async () => void (await run('release', key, holder)),
       }
     },
 
     async recordAttempt(sessionId, version, keepUntil) {
-      await run('recordAttempt', sessionKey(sessionId), String(version), ttl(keepUntil))
+      const parameters = [String(version), ttl(keepUntil)]
+      return (await run('recordAttempt', sessionKey(sessionId), ...parameters)) as 'recorded' | 'stale' | 'ended'
     },
 
     async clearAttempt(sessionId) {
@@ -170,12 +185,12 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
 }
 
 function toEntry(reply: unknown): LedgerEntry | undefined {
-  const [version, payload, attemptVersion, attemptAt, end] = reply as (string | null)[]
+  const [version, payload, attemptVersion, attemptAge, end] = reply as (string | number | null)[]
   if (!version && !end) return undefined
   return {
     version: Number(version ?? 0),
-    payload: payload ?? undefined,
-    attempt: attemptVersion && attemptAt ? { version: Number(attemptVersion), at: Number(attemptAt) } : undefined,
+    payload: payload === null || payload === undefined ? undefined : String(payload),
+    attempt: attemptVersion ? { version: Number(attemptVersion), ageMs: Number(attemptAge) } : undefined,
     isEnded: end === '1',
   }
 }

@@ -1,0 +1,240 @@
+/**
+ * One refresh of a session, from its lease to the new version on record (sessions.md R1, R3 to R7). It belongs to the
+ * session, not to the call that began it.
+ */
+import type { Lease } from '../coordinator.ts'
+import { ExpiringMap } from '../expiring-map.ts'
+import type { Report } from '../observability/events.ts'
+import type { Clock } from '../runtime.ts'
+import type { RefreshOutcome, TokenSet } from '../tokens.ts'
+import type { BackOffs } from './back-off.ts'
+import type { CommitResult, Ledger, LedgerView } from './ledger.ts'
+import { comeBack, refreshImpossible, storeUnavailable, successorUnknown } from './refusals.ts'
+import { refreshedSession, type Session, shortId, withoutRefreshToken } from './session.ts'
+
+/** What joins sessions and the authorization server: handed in, because neither imports the other. */
+export interface Grant {
+  refresh(held: { refreshToken: string; scope: string; sub: string | undefined }): Promise<RefreshOutcome>
+  revoke(tokens: TokenSet): Promise<void>
+  /** The longest that one refresh request can take. */
+  readonly requestLimitMs: number
+}
+
+export interface RefreshRunOptions {
+  ledger: Ledger
+  grant: Grant
+  clock: Clock
+  report: Report
+  backOff: BackOffs
+  onEnd: (session: Session) => void
+}
+
+/** @param later takes work that goes on after the tokens are there */
+export type RefreshRun = (session: Session, later: (work: Promise<void>) => void) => Promise<Session>
+
+/** What a lease is longer than a request: between taking it and sending there are two operations of the store. */
+const leaseMarginMs = 5000
+/** How often a version whose write failed is written again. */
+const rewriteMs = 1000
+/** Who finds an attempt whose holder is gone waits for this long: time for a holder who only lost the store to write. */
+const settleMs = 2.5 * rewriteMs
+const mostRounds = 5
+const rememberedDoubts = 100_000
+
+export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: RefreshRunOptions): RefreshRun {
+  const leaseMs = grant.requestLimitMs + leaseMarginMs
+  /** Versions whose refresh token may be spent, because an answer was lost. */
+  const doubtful = new ExpiringMap<number>(clock, rememberedDoubts)
+  const doubt = ({ id, version, endsAt }: Session) => doubtful.set(id, version, endsAt * 1000)
+  const isDoubtful = ({ id, version }: Session) => doubtful.get(id) === version
+
+  async function run(session: Session, later: (work: Promise<void>) => void): Promise<Session> {
+    const lease = await ledger.acquireLease(session.id, leaseMs)
+    let goesOn: Promise<void> | undefined
+    try {
+      const other = await begin(session, lease)
+      if (other) return other
+      const outcome = await sendTwiceIfLost(session, lease)
+      return await settle(session, outcome, (next) => {
+        goesOn = writeUntilDone(next, lease)
+      })
+    } finally {
+      if (goesOn) later(goesOn)
+      else await release(lease)
+    }
+  }
+
+  /** Records the attempt. Gives the session instead where somebody else's refresh came first. */
+  async function begin(session: Session, lease: Lease): Promise<Session | undefined> {
+    for (let round = 0; round < mostRounds; round++) {
+      const known = await ledger.read(session.id)
+      const other = successor(known, session)
+      if (other) return other
+      if (known && known.version < session.version) await ledger.adopt(known.version, session)
+      if (known?.attemptAgeMs !== undefined && !isDoubtful(session)) {
+        // Somebody sent this refresh token before and left no answer (R6). A lease outlasts its request, so within the
+        // limit of one it was given back, and the answer is lost; after that its holder may live, without the store.
+        doubt(session)
+        if (known.attemptAgeMs >= grant.requestLimitMs) {
+          await pause(settleMs)
+          continue
+        }
+      }
+      const recorded = await ledger.recordAttempt(session)
+      if (recorded === 'ended') throw refreshImpossible(session)
+      if (recorded === 'recorded' && (await isHeld(lease))) return undefined
+    }
+    // A version that this process could not write yet, or others that come and go.
+    throw storeUnavailable(new Error('the attempt cannot be recorded'))
+  }
+
+  /**
+   * A process that was stopped for a while (a frozen machine, a store that did not answer) has lost its lease without
+   * noticing, and somebody else may have spent the refresh token: asked again before anything is sent.
+   */
+  async function isHeld(lease: Lease): Promise<boolean> {
+    let heldSince = lease.takenAt
+    for (let round = 0; round < mostRounds; round++) {
+      if (clock.now() - heldSince <= leaseMarginMs) return true
+      heldSince = clock.now()
+      if (!(await lease.renew(leaseMs))) break
+    }
+    throw storeUnavailable(new Error('the lease was lost'))
+  }
+
+  /** An answer that may have been lost is asked for once more, at once: servers' grace periods are for that (R7). */
+  async function sendTwiceIfLost(session: Session, lease: Lease): Promise<RefreshOutcome | AnswerLost> {
+    const { refreshToken, scope } = session.tokens
+    if (refreshToken === undefined) throw refreshImpossible(session)
+    const request = { refreshToken, scope, sub: session.sub }
+    let outcome = await grant.refresh(request)
+    if (outcome.kind === 'lost') {
+      doubt(session)
+      // It was for one request. Where it cannot be renewed the store is out, so nobody else can take it either.
+      await lease.renew(leaseMs).catch((cause) => report({ event: 'store_unavailable', during: 'renew', cause }))
+      outcome = await grant.refresh(request)
+    }
+    if (!isDoubtful(session)) return outcome
+    // A request did reach the server, and its answer carried the token that is now the only live one.
+    if (outcome.kind === 'invalid_grant') return { kind: 'answer_lost' }
+    // This one did not reach it, but the one before may have: the attempt stays on record.
+    return outcome.kind === 'unreached' ? { kind: 'lost', cause: outcome.cause } : outcome
+  }
+
+  async function settle(
+    session: Session,
+    outcome: RefreshOutcome | AnswerLost,
+    keepWriting: (next: Session) => void,
+  ): Promise<Session> {
+    switch (outcome.kind) {
+      case 'refreshed':
+        backOff.clear(session.id)
+        return save(session, refreshedSession(session, outcome.tokens, outcome.idToken), keepWriting)
+      case 'answer_lost':
+        report({ event: 'refresh_answer_lost', session: shortId(session) })
+        return save(session, withoutRefreshToken(session), keepWriting)
+      case 'invalid_grant':
+      case 'refused':
+      case 'identity_changed':
+        return endRefused(session, outcome)
+      case 'unreached':
+        await ledger.clearAttempt(session)
+        return trouble(session, outcome)
+      case 'lost':
+        return trouble(session, outcome)
+      case 'unavailable':
+        // An answer, and no new tokens in it: this attempt is over. One before it may still be in doubt.
+        if (!isDoubtful(session)) await ledger.clearAttempt(session)
+        return trouble(session, outcome, outcome.retryAfterSeconds)
+    }
+  }
+
+  async function save(session: Session, next: Session, keepWriting: (next: Session) => void): Promise<Session> {
+    const result = await ledger.commit(session.version, next)
+    switch (result) {
+      case 'held':
+        keepWriting(next)
+        return next
+      case 'committed':
+        if (!next.isRefreshLost) report({ event: 'session_refreshed', session: shortId(next), version: next.version })
+        return next
+      case 'stale':
+        return (await ledger.read(session.id))?.session ?? unknownTokens()
+      case 'ended':
+        // A sign-out came first: what was just issued must not outlive it (E1).
+        await revoke(next)
+        throw refreshImpossible(session)
+    }
+  }
+
+  /** The tokens in hand are the only live ones, so nobody else may refresh until they are on record (R5). */
+  async function writeUntilDone(next: Session, lease: Lease): Promise<void> {
+    let result: CommitResult = 'held'
+    while (result === 'held') {
+      await pause(rewriteMs)
+      // Where it cannot be renewed nobody else can take it either; the write below says that the store is out.
+      await lease.renew(leaseMs).catch(() => undefined)
+      result = await ledger.writeHeld(next.id)
+    }
+    if (result === 'ended') await revoke(next)
+    await release(lease)
+  }
+
+  /** The session ends, but only if the refused refresh token is still the newest one (R7). */
+  async function endRefused(session: Session, outcome: { kind: string; cause: unknown }): Promise<Session> {
+    const other = successor(await ledger.read(session.id), session)
+    if (other) return other
+    report({ event: 'refresh_failed', session: shortId(session), kind: outcome.kind, cause: outcome.cause })
+    await ledger.end(session)
+    report({ event: 'session_ended', session: shortId(session), reason: 'refresh_refused' })
+    onEnd(session)
+    throw refreshImpossible(session)
+  }
+
+  /** The session stands; the server is left alone for a while. */
+  function trouble(session: Session, outcome: { kind: string; cause: unknown }, askedSeconds?: number): never {
+    const delayMs = backOff.raise(session.id, askedSeconds)
+    report({ event: 'refresh_failed', session: shortId(session), kind: outcome.kind, cause: outcome.cause })
+    throw comeBack(delayMs, outcome.cause)
+  }
+
+  async function revoke(session: Session): Promise<void> {
+    try {
+      await grant.revoke(session.tokens)
+    } catch (cause) {
+      report({ event: 'revocation_failed', session: shortId(session), cause })
+    }
+  }
+
+  /** A lease that cannot be given back lapses; the answer in hand is worth more (R5). */
+  async function release(lease: Lease): Promise<void> {
+    await lease.release().catch((cause) => report({ event: 'store_unavailable', during: 'release', cause }))
+  }
+
+  return run
+}
+
+interface AnswerLost {
+  readonly kind: 'answer_lost'
+}
+
+/** What the ledger holds besides this session's own tokens: a newer version, or the same one with other tokens. */
+function successor(known: LedgerView | undefined, session: Session): Session | undefined {
+  if (known?.isEnded) throw refreshImpossible(session)
+  if (!known || known.version < session.version) return undefined
+  if (known.version > session.version) return known.session ?? unknownTokens()
+  const isOther = known.session && known.session.tokens.refreshToken !== session.tokens.refreshToken
+  return isOther ? known.session : undefined
+}
+
+function unknownTokens(): never {
+  throw successorUnknown()
+}
+
+/** Does not keep a process alive that has nothing else to do. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer: unknown = setTimeout(resolve, ms)
+    if (typeof timer === 'object') (timer as { unref?: () => void }).unref?.()
+  })
+}
