@@ -15,6 +15,32 @@ export interface LedgerEntry {
   /** A refresh that was begun and whose answer was not written yet (R3), and how long ago by the coordinator's clock (R6). */
   readonly attempt: { readonly version: number; readonly ageMs: number } | undefined
   readonly isEnded: boolean
+  /** Epoch seconds, by `touch`. */
+  readonly seenAt: number | undefined
+}
+
+/** What `end` gives: with the copy that tokens are revoked by. */
+export interface EndedEntry extends LedgerEntry {
+  readonly revocation: string | undefined
+}
+
+/** One version, as it is written. */
+export interface NewEntry {
+  readonly version: number
+  readonly payload: string
+  readonly keepUntil: number
+  /** Epoch seconds; stands until the first `touch`. */
+  readonly seenAt?: number | undefined
+  /** What the server may read without the browser's ticket (S1), about the session: what was written first stays. */
+  readonly about?: string | undefined
+  /** And what revokes its tokens: the newest stands. */
+  readonly revocation?: string | undefined
+}
+
+/** What the server may read without the browser's ticket. */
+export interface SessionNotes {
+  readonly about: string
+  readonly seenAt: number | undefined
 }
 
 export interface Coordinator {
@@ -23,7 +49,8 @@ export interface Coordinator {
   /** True when payloads never leave this process, so that they need no sealing. */
   readonly isInProcess: boolean
 
-  read(sessionId: string): Promise<LedgerEntry | undefined>
+  /** @param holds the version that the caller has: its payload need not be sent again */
+  read(sessionId: string, holds?: number): Promise<LedgerEntry | undefined>
 
   /**
    * Writes a version if the newest one is `parentVersion` (or nothing is known of the session) and there
@@ -31,11 +58,13 @@ export interface Coordinator {
    *
    * `stale`: a newer version is there already. `ended`: there is a tombstone.
    */
-  commit(
-    sessionId: string,
-    parentVersion: number,
-    entry: { version: number; payload: string; keepUntil: number },
-  ): Promise<'committed' | 'stale' | 'ended'>
+  commit(sessionId: string, parentVersion: number, entry: NewEntry): Promise<'committed' | 'stale' | 'ended'>
+
+  /** Moves the idle clock of a session that is known, forward only. */
+  touch(sessionId: string, seenAt: number, keepUntil: number): Promise<void>
+
+  /** Undefined for a session that is not known, has ended, or was written without notes. */
+  readNotes(sessionId: string): Promise<SessionNotes | undefined>
 
   /** The browser has shown that it holds this version: the entry may shrink to a stub when room is needed (R9). */
   confirm(sessionId: string, version: number): void
@@ -56,7 +85,7 @@ export interface Coordinator {
   clearAttempt(sessionId: string): Promise<void>
 
   /** Writes the tombstone and gives what was known of the session; once it is there it stays (E1, E3). */
-  end(sessionId: string, keepUntil: number): Promise<LedgerEntry | undefined>
+  end(sessionId: string, keepUntil: number): Promise<EndedEntry | undefined>
 
   /**
    * Does a thing once for all processes, and gives everyone its result (R12). The first caller's `work` runs;
@@ -73,6 +102,12 @@ export interface Coordinator {
    */
   count(key: string, windowMs: number): Promise<Count>
 
+  /** Sessions under keys, such as a person's. Entries leave by themselves. */
+  readonly index: SessionIndex
+
+  /** What is wrong with how the store is set up, in a sentence for the operator; undefined where nothing is. */
+  problem?(): Promise<string | undefined>
+
   close(): Promise<void>
 }
 
@@ -81,6 +116,13 @@ export interface Count {
   readonly count: number
   /** Until the window ends. */
   readonly remainingMs: number
+}
+
+export interface SessionIndex {
+  add(key: string, sessionId: string, keepUntil: number): Promise<void>
+  /** At most `limit` ids, those that are kept longest first. */
+  list(key: string, limit: number): Promise<string[]>
+  remove(key: string, sessionIds: readonly string[]): Promise<void>
 }
 
 export interface Lease {
@@ -94,5 +136,7 @@ export interface Lease {
 /** Where sessions live: in the browser's cookie, or behind a ticket. Made by `cookieStore()` and its kin. */
 export interface SessionStore {
   readonly name: string
+  /** What the cookie carries: the session itself, or a ticket for one that the coordinator keeps. */
+  readonly cookie: 'session' | 'ticket'
   readonly coordinator: Coordinator
 }

@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Coordinator, LedgerEntry } from '../coordinator.ts'
+import type { Coordinator, EndedEntry } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import { sqliteCounter } from './sqlite-counter.ts'
@@ -20,7 +20,7 @@ export interface SqliteCoordinatorOptions {
 }
 
 /** A different number is a file of another release. */
-const schemaVersion = 1
+const schemaVersion = 2
 const schema = `
   CREATE TABLE IF NOT EXISTS session (
     id TEXT PRIMARY KEY,
@@ -29,6 +29,9 @@ const schema = `
     attempt_version INTEGER,
     attempt_at INTEGER,
     is_ended INTEGER NOT NULL DEFAULT 0,
+    seen_at INTEGER,
+    about TEXT,
+    revocation TEXT,
     keep_until INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS session_keep_until ON session (keep_until);
@@ -43,6 +46,13 @@ const schema = `
     error TEXT,
     expires_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS session_index (
+    key TEXT NOT NULL,
+    id TEXT NOT NULL,
+    keep_until INTEGER NOT NULL,
+    PRIMARY KEY (key, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS session_index_keep_until ON session_index (keep_until);
   PRAGMA user_version = ${schemaVersion};
 `
 /** Writers of other processes are done within a few of these. */
@@ -57,6 +67,8 @@ interface SessionRow {
   attempt_version: number | null
   attempt_at: number | null
   is_ended: number
+  seen_at: number | null
+  revocation: string | null
 }
 
 /** @throws Error when the file cannot be opened, or is of another release */
@@ -64,13 +76,21 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
   const database = open(file)
   const statement = (sql: string) => database.prepare(sql)
   const readSession = statement(
-    'SELECT version, payload, attempt_version, attempt_at, is_ended FROM session WHERE id = ? AND keep_until > ?',
+    `SELECT version, CASE WHEN version > ? THEN payload END AS payload, attempt_version, attempt_at, is_ended, seen_at,
+      revocation FROM session WHERE id = ? AND keep_until > ?`,
   )
   const writeSession = statement(
-    `INSERT INTO session (id, version, payload, keep_until) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
-      version = excluded.version, payload = excluded.payload, keep_until = excluded.keep_until,
+    `INSERT INTO session (id, version, payload, keep_until, seen_at, about, revocation) VALUES (?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET version = excluded.version, payload = excluded.payload,
+      keep_until = excluded.keep_until, seen_at = coalesce(seen_at, excluded.seen_at),
+      about = coalesce(about, excluded.about), revocation = excluded.revocation,
       attempt_version = NULL, attempt_at = NULL, is_ended = 0`,
   )
+  const moveSeen = statement(
+    `UPDATE session SET seen_at = ?1, keep_until = ?2 WHERE id = ?3 AND is_ended = 0 AND keep_until > ?4
+      AND coalesce(seen_at, 0) < ?1`,
+  )
+  const readAbout = statement('SELECT about, seen_at FROM session WHERE id = ? AND is_ended = 0 AND keep_until > ?')
   const writeAttempt = statement(
     `INSERT INTO session (id, version, attempt_version, attempt_at, keep_until) VALUES (?1, ?2, ?2, ?3, ?4)
       ON CONFLICT (id) DO UPDATE SET attempt_version = excluded.attempt_version, attempt_at = excluded.attempt_at,
@@ -81,6 +101,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
   const writeTombstone = statement(
     `INSERT INTO session (id, version, is_ended, keep_until) VALUES (?, 0, 1, ?) ON CONFLICT (id) DO UPDATE SET
       version = 0, payload = NULL, attempt_version = NULL, attempt_at = NULL, is_ended = 1,
+      seen_at = NULL, about = NULL, revocation = NULL,
       keep_until = max(keep_until, excluded.keep_until)`,
   )
   const takeLease = statement(
@@ -95,6 +116,18 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
   )
   const settleResult = statement('UPDATE result SET value = ?, error = ? WHERE key = ?')
   const readResult = statement('SELECT value, error FROM result WHERE key = ? AND expires_at > ?')
+  const addToIndex = statement(
+    `INSERT INTO session_index (key, id, keep_until) VALUES (?, ?, ?) ON CONFLICT (key, id) DO UPDATE SET
+      keep_until = excluded.keep_until`,
+  )
+  const listIndex = statement(
+    'SELECT id FROM session_index WHERE key = ? AND keep_until > ? ORDER BY keep_until DESC LIMIT ?',
+  )
+  const removeFromIndex = statement('DELETE FROM session_index WHERE key = ? AND id = ?')
+  const sweepIndex = statement(
+    `DELETE FROM session_index WHERE (key, id) IN
+      (SELECT key, id FROM session_index WHERE keep_until <= ? LIMIT ${sweepRows})`,
+  )
   const sweeps = ['session WHERE keep_until', 'lease WHERE expires_at', 'result WHERE expires_at'].map((where) => {
     const [table] = where.split(' ')
     const key = table === 'result' ? 'key' : 'id'
@@ -104,15 +137,15 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
   const count = sqliteCounter(counting, clock)
   let sweptAt = clock.now()
 
-  const read = (sessionId: string) => {
-    const row = first<SessionRow>(readSession, sessionId, clock.now())
+  const read = (sessionId: string, holds = -1) => {
+    const row = first<SessionRow>(readSession, holds, sessionId, clock.now())
     return row && toEntry(row, clock.now())
   }
 
   function sweep(): void {
     if (clock.now() - sweptAt < sweepEveryMs) return
     sweptAt = clock.now()
-    for (const one of sweeps) one.run(sweptAt)
+    for (const one of [...sweeps, sweepIndex]) one.run(sweptAt)
   }
 
   /** Nobody else writes between what `work` reads and what it writes. */
@@ -147,19 +180,31 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     name: 'sqlite',
     isInProcess: false,
 
-    async read(sessionId) {
-      return guarded(() => read(sessionId))
+    async read(sessionId, holds) {
+      return guarded(() => read(sessionId, holds))
     },
 
-    async commit(sessionId, parentVersion, { version, payload, keepUntil }) {
+    async commit(sessionId, parentVersion, { version, payload, keepUntil, seenAt, about, revocation }) {
       return atomically(() => {
         const known = read(sessionId)
         if (known?.isEnded) return 'ended'
         if (known && known.version !== parentVersion) return 'stale'
-        writeSession.run(sessionId, version, payload, keepUntil)
+        const details = [seenAt ?? null, about ?? null, revocation ?? null]
+        writeSession.run(sessionId, version, payload, keepUntil, ...details)
         sweep()
         return 'committed'
       })
+    },
+
+    async touch(sessionId, seenAt, keepUntil) {
+      guarded(() => moveSeen.run(seenAt, keepUntil, sessionId, clock.now()))
+    },
+
+    async readNotes(sessionId) {
+      const row = guarded(() =>
+        first<{ about: string | null; seen_at: number | null }>(readAbout, sessionId, clock.now()),
+      )
+      return row?.about ? { about: row.about, seenAt: row.seen_at ?? undefined } : undefined
     },
 
     /** A disk has room: entries stay whole until every older seal has idled out (R9). */
@@ -219,6 +264,20 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     },
 
     count: async (key, windowMs) => guarded(() => count(key, windowMs)),
+    index: {
+      async add(key, sessionId, keepUntil) {
+        guarded(() => addToIndex.run(key, sessionId, keepUntil))
+      },
+      async list(key, limit) {
+        return guarded(() => listIndex.all(key, clock.now(), limit)).map(({ id }) => String(id))
+      },
+      async remove(key, sessionIds) {
+        if (sessionIds.length === 0) return
+        atomically(() => {
+          for (const id of sessionIds) removeFromIndex.run(key, id)
+        })
+      },
+    },
 
     async close() {
       if (counting.isOpen) counting.close()
@@ -254,13 +313,15 @@ function first<Row>(statement: StatementSync, ...parameters: SQLInputValue[]): R
   return statement.get(...parameters) as Row | undefined
 }
 
-function toEntry(row: SessionRow, nowMs: number): LedgerEntry {
+function toEntry(row: SessionRow, nowMs: number): EndedEntry {
   const { attempt_version: version, attempt_at: at } = row
   return {
     version: row.version,
     payload: row.payload ?? undefined,
     attempt: version === null || at === null ? undefined : { version, ageMs: nowMs - at },
     isEnded: row.is_ended === 1,
+    seenAt: row.seen_at ?? undefined,
+    revocation: row.revocation ?? undefined,
   }
 }
 

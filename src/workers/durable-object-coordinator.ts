@@ -1,5 +1,5 @@
 /** The coordinator on Workers: one Durable Object for each session (sessions.md S3). It holds ciphertext and ids only. */
-import type { Coordinator, Count, LedgerEntry } from '../coordinator.ts'
+import type { Coordinator, Count, EndedEntry, SessionNotes } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import type { SessionRequest } from './session-object.ts'
@@ -47,6 +47,7 @@ export function durableObjectCoordinator<Id>(
     }
   }
   const ofSession = <Answer>(id: string, request: SessionRequest) => ask<Answer>(`session:${id}`, request)
+  const ofIndex = <Answer>(key: string, request: SessionRequest) => ask<Answer>(`index:${key}`, request)
   const ofResult = <Answer>(key: string, request: SessionRequest) => ask<Answer>(`result:${key}`, request)
 
   async function settled(key: string, ttlMs: number): Promise<string> {
@@ -66,14 +67,20 @@ export function durableObjectCoordinator<Id>(
     name: 'durable object',
     isInProcess: false,
 
-    async read(sessionId) {
-      return toEntry(await ofSession<LedgerEntry>(sessionId, { do: 'read' }))
+    async read(sessionId, holds) {
+      return toEntry(await ofSession<EndedEntry>(sessionId, { do: 'read', holds }))
     },
 
-    async commit(sessionId, parentVersion, { version, payload, keepUntil }) {
-      const request = { do: 'commit', parentVersion, version, payload, ttlMs: ttl(keepUntil) } as const
+    async commit(sessionId, parentVersion, { keepUntil, ...entry }) {
+      const request = { do: 'commit', parentVersion, ...entry, ttlMs: ttl(keepUntil) } as const
       return (await ofSession<'committed' | 'stale' | 'ended'>(sessionId, request)) ?? 'stale'
     },
+
+    async touch(sessionId, seenAt, keepUntil) {
+      await ofSession(sessionId, { do: 'touch', seenAt, ttlMs: ttl(keepUntil) })
+    },
+
+    readNotes: (sessionId) => ofSession<SessionNotes>(sessionId, { do: 'readNotes' }),
 
     /** Objects forget by themselves, when every older seal has idled out (R9). */
     confirm() {},
@@ -102,7 +109,7 @@ export function durableObjectCoordinator<Id>(
     },
 
     async end(sessionId, keepUntil) {
-      return toEntry(await ofSession<LedgerEntry>(sessionId, { do: 'end', ttlMs: ttl(keepUntil) }))
+      return toEntry(await ofSession<EndedEntry>(sessionId, { do: 'end', ttlMs: ttl(keepUntil) }))
     },
 
     async once(key, ttlMs, work) {
@@ -125,13 +132,21 @@ export function durableObjectCoordinator<Id>(
       return (await ask<Count>(`count:${key}`, { do: 'count', windowMs })) ?? { count: 1, remainingMs: windowMs }
     },
 
+    index: {
+      add: async (key, id, keepUntil) => void (await ofIndex(key, { do: 'add', id, ttlMs: ttl(keepUntil) })),
+      list: async (key, limit) => (await ofIndex<string[]>(key, { do: 'list', limit })) ?? [],
+      remove: async (key, ids) => void (await ofIndex(key, { do: 'remove', ids })),
+    },
+
     async close() {},
   }
 }
 
 /** JSON leaves out what is undefined. */
-function toEntry(entry: LedgerEntry | undefined): LedgerEntry | undefined {
-  return entry && { version: entry.version, payload: entry.payload, attempt: entry.attempt, isEnded: entry.isEnded }
+function toEntry(entry: EndedEntry | undefined): EndedEntry | undefined {
+  if (entry === undefined) return undefined
+  const { version, payload, attempt, isEnded, seenAt, revocation } = entry
+  return { version, payload, attempt, isEnded, seenAt, revocation }
 }
 
 /** What failed in another isolate, as far as the browser may know it. */

@@ -1,5 +1,5 @@
 /**
- * A Durable Object: what is known of one session, or of one thing that is done once. Its storage opens to one event at
+ * A Durable Object: what is known of one session, of one thing that is done once, or of all sessions under one key. Its storage opens to one event at
  * a time, and an answer leaves only when what was written is durable (input and output gates), so each request below
  * is one step.
  *
@@ -12,6 +12,7 @@ import type { Count } from '../coordinator.ts'
 interface Storage {
   get<Value>(key: string): Promise<Value | undefined>
   put(entries: Record<string, unknown>, options?: { allowUnconfirmed?: boolean }): Promise<void>
+  list<Value>(options: { prefix: string }): Promise<Map<string, Value>>
   delete(keys: string[]): Promise<number>
   deleteAll(): Promise<void>
   getAlarm(): Promise<number | null>
@@ -24,6 +25,9 @@ interface Book {
   attempt?: { version: number; at: number }
   isEnded: boolean
   keepUntil: number
+  seenAt?: number | undefined
+  about?: string | undefined
+  revocation?: string | undefined
 }
 
 interface Lease {
@@ -44,13 +48,18 @@ interface Result {
 
 /** What the coordinator asks; times are how long from now, in milliseconds, by this object's clock. */
 export type SessionRequest =
-  | { readonly do: 'read' }
+  | { readonly do: 'read'; readonly holds?: number | undefined }
+  | { readonly do: 'touch'; readonly seenAt: number; readonly ttlMs: number }
+  | { readonly do: 'readNotes' }
   | {
       readonly do: 'commit'
       readonly parentVersion: number
       readonly version: number
       readonly payload: string
       readonly ttlMs: number
+      readonly seenAt?: number | undefined
+      readonly about?: string | undefined
+      readonly revocation?: string | undefined
     }
   | { readonly do: 'recordAttempt'; readonly version: number; readonly ttlMs: number }
   | { readonly do: 'clearAttempt' }
@@ -61,6 +70,14 @@ export type SessionRequest =
   | { readonly do: 'settle'; readonly value?: string; readonly error?: string }
   | { readonly do: 'recall' }
   | { readonly do: 'count'; readonly windowMs: number }
+  | { readonly do: 'add'; readonly id: string; readonly ttlMs: number }
+  | { readonly do: 'list'; readonly limit: number }
+  | { readonly do: 'remove'; readonly ids: readonly string[] }
+
+/** What storage deletes in one call. */
+const mostKeysAtOnce = 128
+/** Before the ids of an index. */
+const memberPrefix = 'member:'
 
 export class CoatcheckSession {
   readonly #storage: Storage
@@ -79,7 +96,11 @@ export class CoatcheckSession {
     const ends = [await this.#book(), await this.#lease(), await this.#result()].map(
       (kept) => (kept && ('keepUntil' in kept ? kept.keepUntil : kept.expiresAt)) ?? 0,
     )
-    const last = Math.max(...ends)
+    const members = await this.#storage.list<number>({ prefix: memberPrefix })
+    const over = [...members].filter(([, keepUntil]) => keepUntil <= Date.now()).map(([key]) => key)
+    await this.#remove(over)
+    let last = Math.max(...ends)
+    for (const keepUntil of members.values()) if (keepUntil > Date.now()) last = Math.max(last, keepUntil)
     if (last > 0) await this.#storage.setAlarm(last)
     else await this.#storage.deleteAll()
   }
@@ -87,9 +108,15 @@ export class CoatcheckSession {
   async #answer(asked: SessionRequest): Promise<unknown> {
     switch (asked.do) {
       case 'read':
-        return toEntry(await this.#book())
+        return toEntry(await this.#book(), asked.holds)
       case 'commit':
         return this.#commit(asked)
+      case 'touch':
+        return this.#touch(asked)
+      case 'readNotes': {
+        const book = await this.#book()
+        return book?.about === undefined ? undefined : { about: book.about, seenAt: book.seenAt }
+      }
       case 'recordAttempt':
         return this.#recordAttempt(asked)
       case 'clearAttempt':
@@ -118,6 +145,12 @@ export class CoatcheckSession {
         return this.#result()
       case 'count':
         return this.#count(asked.windowMs)
+      case 'add':
+        return this.#keep({ [memberPrefix + asked.id]: Date.now() + asked.ttlMs }, asked.ttlMs)
+      case 'list':
+        return this.#list(asked.limit)
+      case 'remove':
+        return this.#remove(asked.ids.map((id) => memberPrefix + id))
     }
   }
 
@@ -136,12 +169,34 @@ export class CoatcheckSession {
     const known = await this.#book()
     if (known?.isEnded) return 'ended'
     if (known && known.version !== asked.parentVersion) return 'stale'
-    const { version, payload, ttlMs } = asked
-    await this.#keep(
-      { book: { version, payload, isEnded: false, keepUntil: Date.now() + ttlMs } satisfies Book },
-      ttlMs,
-    )
+    const { version, payload, ttlMs, revocation } = asked
+    const book: Book = {
+      ...{ version, payload, revocation, isEnded: false, keepUntil: Date.now() + ttlMs },
+      seenAt: known?.seenAt ?? asked.seenAt,
+      about: known?.about ?? asked.about,
+    }
+    await this.#keep({ book }, ttlMs)
     return 'committed'
+  }
+
+  async #touch({ seenAt, ttlMs }: { seenAt: number; ttlMs: number }): Promise<void> {
+    const known = await this.#book()
+    if (!known || known.isEnded || (known.seenAt ?? 0) >= seenAt) return
+    await this.#storage.put({ book: { ...known, seenAt, keepUntil: Date.now() + ttlMs } })
+  }
+
+  async #list(limit: number): Promise<string[]> {
+    return [...(await this.#storage.list<number>({ prefix: memberPrefix }))]
+      .filter(([, keepUntil]) => keepUntil > Date.now())
+      .sort(([, one], [, other]) => other - one)
+      .slice(0, limit)
+      .map(([key]) => key.slice(memberPrefix.length))
+  }
+
+  async #remove(keys: readonly string[]): Promise<void> {
+    for (let at = 0; at < keys.length; at += mostKeysAtOnce) {
+      await this.#storage.delete(keys.slice(at, at + mostKeysAtOnce))
+    }
   }
 
   async #recordAttempt({
@@ -206,8 +261,12 @@ function unexpired<Kept extends { expiresAt: number }>(kept: Kept | undefined): 
   return kept && kept.expiresAt > Date.now() ? kept : undefined
 }
 
-function toEntry(book: Book | undefined) {
+function toEntry(book: Book | undefined, holds = -1) {
   if (book === undefined) return undefined
-  const { version, payload, attempt, isEnded } = book
-  return { version, payload, attempt: attempt && { version: attempt.version, ageMs: Date.now() - attempt.at }, isEnded }
+  const { version, attempt, isEnded, seenAt, revocation } = book
+  return {
+    ...{ version, isEnded, seenAt, revocation },
+    payload: version > holds ? book.payload : undefined,
+    attempt: attempt && { version: attempt.version, ageMs: Date.now() - attempt.at },
+  }
 }

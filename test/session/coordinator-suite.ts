@@ -83,6 +83,77 @@ export function describeCoordinator(name: string, start: () => Promise<Coordinat
       })
     })
 
+    describe('what is kept beside a version', () => {
+      const noted = (version: number, keepMs = hour) => ({
+        ...entry(version, keepMs),
+        revocation: `revocation ${version}`,
+      })
+
+      it('is not sent again to who has it', async () => {
+        await one.commit('s', 0, entry(1))
+        expect(await two.read('s', 1)).toMatchObject({ version: 1, payload: undefined })
+        await one.commit('s', 1, entry(2))
+        expect(await two.read('s', 1)).toMatchObject({ version: 2, payload: 'payload 2' })
+      })
+
+      it('can be read without the payload: what was said about it first stays', async () => {
+        expect(await one.readNotes('s')).toBeUndefined()
+        await one.commit('s', 0, { ...noted(1), about: 'about', seenAt: 1000 })
+        await two.commit('s', 1, { ...noted(2), about: 'other', seenAt: 2000 })
+        expect(await one.readNotes('s')).toEqual({ about: 'about', seenAt: 1000 })
+      })
+
+      it('has the newest copy for revocation, which goes out with the end, once', async () => {
+        await one.commit('s', 0, { ...noted(1), about: 'about' })
+        await two.commit('s', 1, noted(2))
+        expect(await one.end('s', under.clock.now() + hour)).toMatchObject({ revocation: 'revocation 2' })
+        expect((await two.end('s', under.clock.now() + hour))?.revocation).toBeUndefined()
+        expect(await two.readNotes('s')).toBeUndefined()
+      })
+
+      it('says when it was last used, which moves forward only and keeps it', async () => {
+        await one.commit('s', 0, { ...entry(1, 2000), seenAt: 1000 })
+        await two.touch('s', 1060, under.clock.now() + hour)
+        await one.touch('s', 1030, under.clock.now() + 1000)
+        await under.advance(2500)
+        expect(await two.read('s')).toMatchObject({ seenAt: 1060, payload: 'payload 1' })
+        await one.commit('s', 1, { ...entry(2), seenAt: 3000 })
+        expect((await two.read('s'))?.seenAt).toBe(1060)
+      })
+
+      it('is not brought back by a use that comes late', async () => {
+        await one.touch('unknown', 1000, under.clock.now() + hour)
+        expect(await one.read('unknown')).toBeUndefined()
+        await one.end('s', under.clock.now() + hour)
+        await two.touch('s', 1000, under.clock.now() + hour)
+        expect(await one.read('s')).toMatchObject({ isEnded: true })
+      })
+    })
+
+    describe('an index', () => {
+      const add = (id: string, keepMs: number, key = 'k') => one.index.add(key, id, under.clock.now() + keepMs)
+
+      it('lists ids, those that are kept longest first, as many as are asked for', async () => {
+        await add('a', hour)
+        await add('c', 3 * hour)
+        await add('b', 2 * hour)
+        await add('x', hour, 'other')
+        expect(await two.index.list('k', 10)).toEqual(['c', 'b', 'a'])
+        expect(await two.index.list('k', 2)).toEqual(['c', 'b'])
+        expect(await two.index.list('unknown', 2)).toEqual([])
+      })
+
+      it('forgets what is over, and what is taken out', async () => {
+        await add('short', 1000)
+        await add('gone', hour)
+        await add('stays', hour)
+        await two.index.remove('k', ['gone', 'unknown'])
+        await two.index.remove('k', [])
+        await under.advance(1500)
+        expect(await one.index.list('k', 10)).toEqual(['stays'])
+      })
+    })
+
     describe('an attempt', () => {
       it('is seen by everyone until the answer is written (R3)', async () => {
         await one.commit('s', 1, entry(2))

@@ -8,5 +8,5 @@ export interface CookieStoreOptions {
 }
 
 export function cookieStore(options: CookieStoreOptions = {}): SessionStore {
-  return { name: 'cookie', coordinator: options.coordinator ?? memoryCoordinator() }
+  return { name: 'cookie', cookie: 'session', coordinator: options.coordinator ?? memoryCoordinator() }
 }

@@ -2,7 +2,7 @@
  * The coordinator of a single process: for tests, demos, and servers that may forget their ledger at a restart.
  * A restart loses tombstones and newer versions with it.
  */
-import type { Coordinator, LedgerEntry } from '../../coordinator.ts'
+import type { Coordinator, EndedEntry, SessionIndex } from '../../coordinator.ts'
 import { ExpiringMap } from '../../expiring-map.ts'
 import type { Clock } from '../../runtime.ts'
 import { memoryCounter } from './memory-counter.ts'
@@ -11,6 +11,13 @@ export interface MemoryCoordinatorOptions {
   /** Ledger entries to keep in full; above that, confirmed ones shrink to a stub (R9). Default 100,000. */
   maxEntries?: number
   clock?: Clock
+}
+
+/** What is kept beside a version. */
+interface Details {
+  readonly seenAt: number | undefined
+  readonly about: string | undefined
+  readonly revocation: string | undefined
 }
 
 /** What `once` does or did. */
@@ -32,22 +39,25 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
   const confirmed = new ExpiringMap<true>(clock, maxEntries * stubFactor)
   /** The value is the time until which it is kept. */
   const tombstones = new ExpiringMap<number>(clock, maxEntries * stubFactor)
+  const details = new ExpiringMap<Details>(clock, maxEntries * stubFactor)
   const attempts = new ExpiringMap<{ version: number; at: number }>(clock, maxEntries)
   const results = new ExpiringMap<Result>(clock, maxEntries)
   const count = memoryCounter(clock)
   const leases = new Map<string, Promise<void>>()
 
-  function view(sessionId: string): LedgerEntry | undefined {
+  function view(sessionId: string): EndedEntry | undefined {
     const isEnded = tombstones.get(sessionId) !== undefined
     const version = versions.get(sessionId)?.version
-    if (version === undefined)
-      return isEnded ? { version: 0, payload: undefined, attempt: undefined, isEnded } : undefined
+    if (version === undefined) return isEnded ? { ...nothing, isEnded } : undefined
+    const { seenAt, revocation } = details.get(sessionId) ?? nothing
     const attempt = attempts.get(sessionId)
     return {
       version,
       payload: payloads.get(sessionId),
       attempt: attempt && { version: attempt.version, ageMs: clock.now() - attempt.at },
       isEnded,
+      seenAt,
+      revocation,
     }
   }
 
@@ -63,20 +73,39 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
     name: 'memory',
     isInProcess: true,
 
-    async read(sessionId) {
-      return view(sessionId)
+    async read(sessionId, holds) {
+      const known = view(sessionId)
+      return known?.version === holds && known ? { ...known, payload: undefined } : known
     },
 
-    async commit(sessionId, parentVersion, { version, payload, keepUntil }) {
+    async commit(sessionId, parentVersion, { version, payload, keepUntil, seenAt, about, revocation }) {
       if (tombstones.get(sessionId)) return 'ended'
       const known = versions.get(sessionId)
       if (known && known.version !== parentVersion) return 'stale'
       attempts.delete(sessionId)
       versions.set(sessionId, { version, keepUntil }, keepUntil)
       payloads.set(sessionId, payload, keepUntil)
+      const before = details.get(sessionId)
+      const after = { seenAt: before?.seenAt ?? seenAt, about: before?.about ?? about, revocation }
+      details.set(sessionId, after, keepUntil)
       confirmed.delete(sessionId)
       if (payloads.size > maxEntries) shrinkOne()
       return 'committed'
+    },
+
+    async touch(sessionId, seenAt, keepUntil) {
+      const known = versions.get(sessionId)
+      const payload = payloads.get(sessionId)
+      const before = details.get(sessionId)
+      if (!known || payload === undefined || !before || (before.seenAt ?? 0) >= seenAt) return
+      versions.set(sessionId, { version: known.version, keepUntil }, keepUntil)
+      payloads.set(sessionId, payload, keepUntil)
+      details.set(sessionId, { ...before, seenAt }, keepUntil)
+    },
+
+    async readNotes(sessionId) {
+      const { about, seenAt } = details.get(sessionId) ?? nothing
+      return about === undefined ? undefined : { about, seenAt }
     },
 
     confirm(sessionId, version) {
@@ -123,6 +152,7 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
       tombstones.set(sessionId, until, until)
       versions.delete(sessionId)
       payloads.delete(sessionId)
+      details.delete(sessionId)
       confirmed.delete(sessionId)
       return known
     },
@@ -144,7 +174,39 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
     },
 
     count: async (key, windowMs) => count(key, windowMs),
+    index: memoryIndex(clock, maxEntries),
 
     async close() {},
+  }
+}
+
+const nothing = {
+  version: 0,
+  payload: undefined,
+  attempt: undefined,
+  seenAt: undefined,
+  about: undefined,
+  revocation: undefined,
+}
+
+function memoryIndex(clock: Clock, maxKeys: number): SessionIndex {
+  const keys = new ExpiringMap<Map<string, number>>(clock, maxKeys)
+  return {
+    async add(key, sessionId, keepUntil) {
+      const ids = keys.get(key) ?? new Map<string, number>()
+      for (const [id, until] of ids) if (until <= clock.now()) ids.delete(id)
+      ids.set(sessionId, keepUntil)
+      keys.set(key, ids, Math.max(...ids.values()))
+    },
+    async list(key, limit) {
+      return [...(keys.get(key) ?? [])]
+        .filter(([, until]) => until > clock.now())
+        .sort(([, one], [, other]) => other - one)
+        .slice(0, limit)
+        .map(([id]) => id)
+    },
+    async remove(key, sessionIds) {
+      for (const id of sessionIds) keys.get(key)?.delete(id)
+    },
   }
 }

@@ -5,16 +5,13 @@
  * such as a write that a failover lost, is learnt again from the browsers' own seals (R9); a sign-out that a failover
  * lost is not: set `min-replicas-to-write` where that matters.
  */
-import type { Coordinator, LedgerEntry } from '../../coordinator.ts'
+import type { Coordinator, EndedEntry } from '../../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../../errors.ts'
 import type { Clock } from '../../runtime.ts'
 import { randomId } from '../session.ts'
+import { type RedisClient, redisConnections } from './redis-client.ts'
 
-/** What we need of a client: those of the package `redis` (single, cluster, sentinel) have it. */
-export interface RedisClient {
-  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
-  close?(): Promise<unknown> | undefined
-}
+export type { RedisClient } from './redis-client.ts'
 
 export interface RedisCoordinatorOptions {
   /** Connected by whoever made it, with TLS, users and sentinels as they are needed there. Closed by us. */
@@ -23,6 +20,8 @@ export interface RedisCoordinatorOptions {
   prefix?: string
   /** How long one command may take before the store counts as out of reach. Milliseconds. Default 1000. */
   commandTimeoutMs?: number
+  /** How long a rotation or a sign-out waits for a replica to have it too, where there is one. Milliseconds. Default 200. */
+  replicaTimeoutMs?: number
   clock?: Clock
 }
 
@@ -30,37 +29,50 @@ export interface RedisCoordinatorOptions {
 const readKnown = `
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local known = redis.call('HMGET', KEYS[1], 'v', 'p', 'av', 'at', 'e')
+    local known = redis.call('HMGET', KEYS[1], 'v', 'p', 'av', 'at', 'e', 's', 'r')
     if known[4] then known[4] = now - known[4] end`
 
-/** A hash a session: v version, p payload, av and at the attempt, e the tombstone. */
+/** A hash a session: v version, p payload, av and at the attempt, e the tombstone, s seen at, b about, r revocation. */
 const scripts = {
-  read: `${readKnown}
-    return known`,
-  commit: `
+  read: `
+    local time = redis.call('TIME')
+    local known = redis.call('HMGET', KEYS[1], 'v', 'av', 'at', 'e', 's')
+    local age = known[3] and time[1] * 1000 + math.floor(time[2] / 1000) - known[3]
+    local payload = known[1] ~= ARGV[1] and redis.call('HGET', KEYS[1], 'p')
+    return {known[1], payload, known[2], age, known[4], known[5]}`,
+  commit: durably(`
     if redis.call('HEXISTS', KEYS[1], 'e') == 1 then return 'ended' end
     local version = redis.call('HGET', KEYS[1], 'v')
     if version and version ~= ARGV[1] then return 'stale' end
     redis.call('HSET', KEYS[1], 'v', ARGV[2], 'p', ARGV[3])
+    if ARGV[5] ~= '' then redis.call('HSETNX', KEYS[1], 's', ARGV[5]) end
+    if ARGV[6] ~= '' then redis.call('HSETNX', KEYS[1], 'b', ARGV[6]) end
+    if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'r', ARGV[7]) else redis.call('HDEL', KEYS[1], 'r') end
     redis.call('HDEL', KEYS[1], 'av', 'at')
     redis.call('PEXPIRE', KEYS[1], ARGV[4])
-    return 'committed'`,
-  recordAttempt: `
+    return 'committed'`),
+  touch: `
+    local known = redis.call('HMGET', KEYS[1], 'v', 'e', 's')
+    if not known[1] or known[2] or tonumber(known[3] or 0) >= tonumber(ARGV[1]) then return end
+    redis.call('HSET', KEYS[1], 's', ARGV[1])
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
+  readNotes: `return redis.call('HMGET', KEYS[1], 'b', 's')`,
+  recordAttempt: durably(`
     ${readKnown}
     if known[5] then return 'ended' end
     if known[1] and known[1] ~= ARGV[1] then return 'stale' end
     redis.call('HSET', KEYS[1], 'v', ARGV[1], 'av', ARGV[1], 'at', now)
     if not known[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-    return 'recorded'`,
+    return 'recorded'`),
   clearAttempt: `redis.call('HDEL', KEYS[1], 'av', 'at')`,
-  end: `
+  end: durably(`
     ${readKnown}
     local ttl = tonumber(ARGV[1])
     if known[5] then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'e', '1')
     redis.call('PEXPIRE', KEYS[1], ttl)
-    return known`,
+    return known`),
   take: `return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`,
   renew: `
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -72,14 +84,48 @@ const scripts = {
     if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
     return {count, redis.call('PTTL', KEYS[1])}`,
   recall: `return redis.call('GET', KEYS[1])`,
+  /** A sorted set a key: ids by the time until which they are kept, by Redis's clock. */
+  addToIndex: durably(`
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+    redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    return 'added'`),
+  listIndex: `
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    return redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', now, 'LIMIT', 0, ARGV[1])`,
+  removeFromIndex: `return redis.call('ZREM', KEYS[1], unpack(ARGV))`,
+  policy: `
+    local memory = redis.pcall('INFO', 'memory')
+    return type(memory) == 'string' and string.match(memory, 'maxmemory_policy:(%S+)') or nil`,
 } as const
+
+/** Gives what `body` returns, and how many replicas there are; 0 where this user may not ask. */
+function durably(body: string): string {
+  return `
+    local result = (function() ${body}
+    end)()
+    local replication = redis.pcall('INFO', 'replication')
+    local replicas = type(replication) == 'string' and string.match(replication, 'connected_slaves:(%d+)') or '0'
+    return {result, tonumber(replicas)}`
+}
+
+/** The scripts that a replica is waited for: rotations and tombstones (S2), and what a session begins with. */
+const durable: ReadonlySet<keyof typeof scripts> = new Set(['commit', 'recordAttempt', 'end', 'addToIndex'])
+/** More than that at once is more than one command of Redis should have to do. */
+const mostRemoved = 500
 
 /** Results begin with a letter that says what they are: being done, done, failed. */
 const pending = 'p'
 const pollMs = 25
 
 export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator {
-  const { client, prefix = 'coatcheck:', commandTimeoutMs = 1000, clock = { now: () => Date.now() } } = options
+  const { client, prefix = 'coatcheck:', commandTimeoutMs = 1000, replicaTimeoutMs = 200 } = options
+  const clock = options.clock ?? { now: () => Date.now() }
+  const connections = redisConnections(client, replicaTimeoutMs)
+  const indexKey = (key: string) => `${prefix}index:${key}`
   const sessionKey = (id: string) => `${prefix}session:${id}`
   const leaseKey = (id: string) => `${prefix}lease:${id}`
   const resultKey = (key: string) => `${prefix}result:${key}`
@@ -92,7 +138,8 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
       timer = setTimeout(() => reject(new Error('Redis does not answer')), commandTimeoutMs)
     })
     try {
-      return await Promise.race([client.eval(scripts[name], { keys: [key], arguments: parameters }), limit])
+      const run = durable.has(name) ? connections.runDurably : connections.run
+      return await Promise.race([run(scripts[name], key, parameters), limit])
     } catch (cause) {
       throw unavailable(cause)
     } finally {
@@ -116,13 +163,23 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     name: 'redis',
     isInProcess: false,
 
-    async read(sessionId) {
-      return toEntry(await run('read', sessionKey(sessionId)))
+    async read(sessionId, holds = 0) {
+      return toEntry(await run('read', sessionKey(sessionId), String(holds)))
     },
 
-    async commit(sessionId, parentVersion, { version, payload, keepUntil }) {
-      const parameters = [String(parentVersion), String(version), payload, ttl(keepUntil)]
+    async commit(sessionId, parentVersion, { version, payload, keepUntil, seenAt, about, revocation }) {
+      const details = [String(seenAt ?? ''), about ?? '', revocation ?? '']
+      const parameters = [String(parentVersion), String(version), payload, ttl(keepUntil), ...details]
       return (await run('commit', sessionKey(sessionId), ...parameters)) as 'committed' | 'stale' | 'ended'
+    },
+
+    async touch(sessionId, seenAt, keepUntil) {
+      await run('touch', sessionKey(sessionId), String(seenAt), ttl(keepUntil))
+    },
+
+    async readNotes(sessionId) {
+      const [about, seenAt] = (await run('readNotes', sessionKey(sessionId))) as (string | null)[]
+      return about ? { about, seenAt: seenAt ? Number(seenAt) : undefined } : undefined
     },
 
     /** Entries leave by Redis's own expiry, when every older seal has idled out (R9). */
@@ -178,20 +235,38 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
       return { count: Number(count), remainingMs: Number(remainingMs) }
     },
 
-    async close() {
-      await client.close?.()
+    index: {
+      async add(key, sessionId, keepUntil) {
+        await run('addToIndex', indexKey(key), sessionId, ttl(keepUntil))
+      },
+      list: async (key, limit) => (await run('listIndex', indexKey(key), String(limit))) as string[],
+      async remove(key, sessionIds) {
+        for (let at = 0; at < sessionIds.length; at += mostRemoved) {
+          await run('removeFromIndex', indexKey(key), ...sessionIds.slice(at, at + mostRemoved))
+        }
+      },
     },
+
+    async problem() {
+      const policy = await run('policy', sessionKey('policy'))
+      if (typeof policy !== 'string' || policy === 'noeviction') return undefined
+      return `Redis has maxmemory-policy ${policy}: when it is full it throws sessions and sign-outs away. Set noeviction`
+    },
+
+    close: () => connections.close(),
   }
 }
 
-function toEntry(reply: unknown): LedgerEntry | undefined {
-  const [version, payload, attemptVersion, attemptAge, end] = reply as (string | number | null)[]
+function toEntry(reply: unknown): EndedEntry | undefined {
+  const [version, payload, attemptVersion, attemptAge, end, seenAt, revocation] = reply as (string | number | null)[]
   if (!version && !end) return undefined
   return {
     version: Number(version ?? 0),
     payload: payload === null || payload === undefined ? undefined : String(payload),
     attempt: attemptVersion ? { version: Number(attemptVersion), ageMs: Number(attemptAge) } : undefined,
     isEnded: end === '1',
+    seenAt: seenAt ? Number(seenAt) : undefined,
+    revocation: revocation ? String(revocation) : undefined,
   }
 }
 
