@@ -50,8 +50,13 @@ export default defineConfig({
         test: {
           name: 'contract:mounted',
           include: ['test/contract/**/*.test.ts'],
-          // The other way to run each: in an app of one's own, and with the ledger in a file.
-          env: { COATCHECK_RUNTIME: 'node', COATCHECK_MOUNTED: 'true', COATCHECK_COORDINATOR: 'sqlite' },
+          // The other way to run each: in an app of one's own, and with tickets for sessions in a file.
+          env: {
+            COATCHECK_RUNTIME: 'node',
+            COATCHECK_MOUNTED: 'true',
+            COATCHECK_COORDINATOR: 'sqlite',
+            COATCHECK_COOKIE: 'ticket',
+          },
         },
       },
     ],

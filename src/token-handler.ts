@@ -11,6 +11,7 @@ import { logout } from './endpoints/logout.ts'
 import { logoutContinue } from './endpoints/logout-continue.ts'
 import { replyWith } from './endpoints/reply.ts'
 import { session } from './endpoints/session.ts'
+import { endOtherSessions, endSession, listSessions } from './endpoints/sessions.ts'
 import { CoatcheckError, methodNotAllowed } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
 import { checkResponseRules } from './gateway/field-rules.ts'
@@ -119,6 +120,14 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
     app.post(`${basePath}/backchannel-logout`, backchannelLogout(services))
     app.all(`${basePath}/backchannel-logout`, () => refuse(methodNotAllowed(['POST'])))
   }
+  const { own } = services.sessions
+  if (own) {
+    app.get(`${basePath}/sessions`, listSessions(services, own))
+    app.delete(`${basePath}/sessions`, endOtherSessions(services, own))
+    app.delete(`${basePath}/sessions/:id`, endSession(services, own))
+    app.all(`${basePath}/sessions`, () => refuse(methodNotAllowed(['GET', 'HEAD', 'DELETE'])))
+    app.all(`${basePath}/sessions/:id`, () => refuse(methodNotAllowed(['DELETE'])))
+  }
   app.all(`${basePath}/session`, () => refuse(methodNotAllowed(['GET', 'HEAD'])))
   app.all(`${basePath}/logout`, () => refuse(methodNotAllowed(['POST'])))
   app.all(`${basePath}/logout/continue`, () => refuse(methodNotAllowed(['GET', 'HEAD'])))
@@ -146,10 +155,10 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   const runtime = options.runtime ?? webRuntime()
   const report = options.report ?? reportToConsole
   const { clock } = runtime
-  const { secrets, idleSeconds, absoluteSeconds } = config.session
+  const { secrets, idleSeconds, absoluteSeconds, maxSessions } = config.session
   const { issuer, clientId, timeoutSeconds } = config.provider
   const context = { origin: config.origin, issuer, clientId }
-  const { coordinator } = config.session.store ?? cookieStore()
+  const { coordinator, cookie } = config.session.store ?? cookieStore()
   requireSharedCoordinator(config, coordinator)
   checkResponseRules(config.routes)
   const marks = config.backChannelLogout ? logoutMarks(coordinator, clock, absoluteSeconds) : noLogoutMarks
@@ -174,6 +183,8 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
       secrets,
       context,
       coordinator,
+      cookie,
+      maxSessions,
       logoutMarks: marks,
       clock,
       report,

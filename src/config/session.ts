@@ -17,6 +17,7 @@ const fields = {
   // Browsers keep a cookie for 400 days at most (RFC 6265bis §5.5).
   absoluteTimeout: withDefault(duration(1, 400 * day), day / 2),
   claims: withDefault(list(text('write the name of a claim, such as email'), 'write a list of claims'), defaultClaims),
+  maxSessions: optional(sessionCount()),
   store: optional(store()),
 }
 
@@ -31,22 +32,44 @@ export function readSession(input: unknown, path: string, issues: Issues): Confi
     })
     return undefined
   }
+  if (partial.maxSessions !== undefined && (partial.store === undefined || partial.store.cookie === 'session')) {
+    issues.push({
+      path: join(path, 'maxSessions'),
+      problem: 'needs a store that knows all sessions of a person, and they are in cookies',
+      cure: 'set session.store, such as sqliteStore({ file }), or remove maxSessions',
+    })
+    return undefined
+  }
   return (
     complete && {
       secrets: complete.secrets,
       idleSeconds: complete.idleTimeout,
       absoluteSeconds: complete.absoluteTimeout,
       claims: complete.claims,
+      maxSessions: complete.maxSessions,
       store: complete.store,
     }
   )
 }
 
+function sessionCount(): Field<number> {
+  const cure = 'write a whole number of at least 1'
+  return v.pipe(
+    v.number(wanted('a number', cure)),
+    v.integer(mistake('is not a whole number', cure)),
+    v.minValue(1, mistake('is less than 1', cure)),
+  )
+}
+
 /** Made by `cookieStore()` and its kin; what is in it is their business. */
 function store(): Field<SessionStore> {
-  const cure = 'write cookieStore()'
+  const cure = 'write cookieStore(), or another store such as sqliteStore({ file })'
   return v.custom<SessionStore>(
-    (value) => isObject(value) && isObject(value.coordinator) && typeof value.coordinator.commit === 'function',
+    (value) =>
+      isObject(value) &&
+      (value.cookie === 'session' || value.cookie === 'ticket') &&
+      isObject(value.coordinator) &&
+      typeof value.coordinator.commit === 'function',
     (issue) =>
       typeof issue.input === 'object' && issue.input !== null
         ? mistake('is not a session store', cure)

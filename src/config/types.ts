@@ -63,7 +63,13 @@ export interface SessionConfig {
   absoluteTimeout?: Duration
   /** Claims of the ID token that the page may see. Default `sub name preferred_username email picture`. */
   claims?: readonly string[]
-  /** Where sessions live. Default: `cookieStore()`, in the browser's cookie. */
+  /** Sessions that one person may have at once, with a ticket store; a sign-in ends the oldest. Default: any number. */
+  maxSessions?: number
+  /**
+   * Where sessions live: in the browser's cookie (`cookieStore()`, the default), or behind a ticket (`memoryStore()`,
+   * `sqliteStore()` of `coatcheck/node`, `redisStore()` of `coatcheck/stores/redis`, `durableObjectStore()` of
+   * `coatcheck/workers`).
+   */
   store?: SessionStore
 }
 
@@ -225,7 +231,13 @@ export interface Hooks {
   onSessionEnd?(event: { reason: SessionEndReason; sub: string | undefined }): void | Promise<void>
 }
 
-export type SessionEndReason = 'logout' | 'superseded' | 'refresh_refused' | 'backchannel_logout'
+export type SessionEndReason =
+  | 'logout'
+  | 'superseded'
+  | 'refresh_refused'
+  | 'backchannel_logout'
+  /** By the person, from another browser, or because there were more than `session.maxSessions`. */
+  | 'ended_elsewhere'
 
 /** A configuration, or a function of the environment that gives one. */
 export type ConfigSource<Env = Record<string, string | undefined>> = UserConfig | ((env: Env) => UserConfig)
@@ -339,6 +351,7 @@ export interface Config {
     readonly idleSeconds: number
     readonly absoluteSeconds: number
     readonly claims: readonly string[]
+    readonly maxSessions: number | undefined
     readonly store: SessionStore | undefined
   }
   readonly routes: readonly Route[]

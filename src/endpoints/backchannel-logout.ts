@@ -7,7 +7,7 @@ import type { BffEnv, Services } from '../services.ts'
 const longestBody = 16 * 1024
 
 export function backchannelLogout(services: Services): Handler<BffEnv> {
-  const { config, runtime, reply, logoutMarks, verifyLogoutToken, report } = services
+  const { config, runtime, reply, sessions, logoutMarks, verifyLogoutToken, report } = services
   return async (c) => {
     const type = runtime.requestHeaders(c)['content-type'] ?? ''
     if (!/^application\/x-www-form-urlencoded(\s*;|\s*$)/i.test(type)) throw malformed('Content-Type')
@@ -15,7 +15,12 @@ export function backchannelLogout(services: Services): Handler<BffEnv> {
     const [token, ...more] = form.getAll('logout_token')
     if (token === undefined || more.length > 0) throw malformed('logout_token')
     const { jti, sid, sub, issuedAt, expiresAt } = await verifyLogoutToken(token)
-    await logoutMarks.add({ issuer: config.provider.issuer, sid, sub, issuedAt, jti, expiresAt })
+    const ended = { issuer: config.provider.issuer, sid, sub, issuedAt, jti, expiresAt }
+    await logoutMarks.add(ended)
+    // The mark has ended them; that their tokens go at once is tidiness.
+    await sessions.own?.endByServer(ended).catch((cause) => {
+      report({ event: 'store_unavailable', during: 'backchannel_logout', cause })
+    })
     report({ event: 'logout_token_accepted', by: sid === undefined ? 'sub' : 'sid' })
     return reply({ status: 200 })
   }

@@ -5,6 +5,7 @@ import { LoginError, type LoginErrorCode, redeemCode } from '../oauth/code-grant
 import { ownCookies } from '../own-cookies.ts'
 import type { BffEnv, Services } from '../services.ts'
 import { loginCookiePrefix, type RequestCookies } from '../session/cookie-names.ts'
+import { deviceOf } from '../session/device.ts'
 import {
   clearedLoginCookie,
   type LoginTransaction,
@@ -39,9 +40,13 @@ export function callback(services: Services): Handler<BffEnv> {
     }
     try {
       const rivals = await otherTransactions(services, transaction, cookies)
-      const session = await sessions.begin(onceKey(transaction.id), rivals.map(onceKey), cookies, () =>
-        signIn(services, query, transaction),
-      )
+      const arrival = {
+        key: onceKey(transaction.id),
+        secret: transaction.codeVerifier,
+        rivals: rivals.map(onceKey),
+        device: deviceOf(runtime.requestHeaders(c)['user-agent']),
+      }
+      const session = await sessions.begin(arrival, cookies, () => signIn(services, query, transaction))
       const changes = await sessions.firstCookies(session)
       report({ event: 'login_succeeded', session: shortId(session) })
       return reply({

@@ -7,13 +7,17 @@ import type { AuthorizationServer } from './authorization-server.ts'
  * Revokes the refresh token, then the access token. A server without a revocation endpoint is left alone.
  * Rejects with what went wrong, after both were tried.
  */
-export async function revokeTokens(server: AuthorizationServer, tokens: TokenSet): Promise<void> {
+export async function revokeTokens(
+  server: AuthorizationServer,
+  tokens: Partial<Pick<TokenSet, 'accessToken' | 'refreshToken'>>,
+): Promise<void> {
   const configuration = await server.configuration()
   if (!configuration.serverMetadata().revocation_endpoint) return
   const results = await Promise.allSettled([
     tokens.refreshToken &&
       client.tokenRevocation(configuration, tokens.refreshToken, { token_type_hint: 'refresh_token' }),
-    client.tokenRevocation(configuration, tokens.accessToken, { token_type_hint: 'access_token' }),
+    tokens.accessToken &&
+      client.tokenRevocation(configuration, tokens.accessToken, { token_type_hint: 'access_token' }),
   ])
   for (const result of results) {
     if (result.status === 'rejected' && !isUnsupported(result.reason)) throw result.reason

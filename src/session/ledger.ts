@@ -1,12 +1,10 @@
 /** The ledger: a coordinator's opaque payloads read and written as sessions (sessions.md, "What there is"). */
-import type { Coordinator, Lease } from '../coordinator.ts'
+import type { Coordinator, Lease, NewEntry } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
-import type { Sealer } from './seal.ts'
 import type { Session } from './session.ts'
-import { decodeSession, encodeSession } from './session-codec.ts'
 
 export interface LedgerView {
   readonly version: number
@@ -15,6 +13,8 @@ export interface LedgerView {
   /** How long ago a refresh of this version was begun whose answer was not written. */
   readonly attemptAgeMs: number | undefined
   readonly isEnded: boolean
+  /** Epoch seconds, where the ledger keeps the idle clock too. */
+  readonly seenAt: number | undefined
   /** This version is known to this process alone: the coordinator could not be told yet. */
   readonly isHeld: boolean
 }
@@ -24,7 +24,15 @@ export type CommitResult = 'committed' | 'stale' | 'ended' | 'held'
 
 export interface Ledger {
   /** @param holds the version that the caller has already: its session is not read again */
-  read(sessionId: string, holds?: number): Promise<LedgerView | undefined>
+  read(session: SessionName, holds?: number): Promise<LedgerView | undefined>
+  /**
+   * The first version of a session that lives in the ledger; `about` is what the server may read of it without the ticket.
+   *
+   * @throws CoatcheckError `store_unavailable`
+   */
+  begin(session: Session, about: string): Promise<'committed' | 'stale' | 'ended'>
+  /** Moves the idle clock. */
+  touch(session: Session, seenAt: number): Promise<void>
   /** Compare-and-set on the parent version, and no tombstone (R5). Never rejects: the tokens in hand are the only live ones. */
   commit(parentVersion: number, session: Session): Promise<CommitResult>
   /** Tries once more to write what is held; `held` if it is to be tried again. */
@@ -49,9 +57,19 @@ export interface Ledger {
 const skewMs = 60_000
 const maxHeld = 10_000
 
+/** How a session is written down. */
+export interface LedgerRecords {
+  write(session: Session): Promise<Pick<NewEntry, 'payload' | 'revocation'>>
+  /** Undefined for what does not open, and for another session's: entries that were swapped are nobody's. */
+  read(payload: string, session: SessionName): Promise<Session | undefined>
+}
+
+/** What finds a session in the ledger, and opens it there. */
+export type SessionName = Pick<Session, 'id' | 'ticketKey'>
+
 export interface LedgerOptions {
   coordinator: Coordinator
-  sealer: Sealer
+  records: LedgerRecords
   clock: Clock
   idleSeconds: number
   absoluteSeconds: number
@@ -61,28 +79,20 @@ export interface LedgerOptions {
 }
 
 export function ledger(options: LedgerOptions): Ledger {
-  const { coordinator, sealer, clock, idleSeconds, absoluteSeconds, isMarked, report } = options
+  const { coordinator, records, clock, idleSeconds, absoluteSeconds, isMarked, report } = options
   /** Versions whose write failed, by session id. */
   const held = new ExpiringMap<{ parentVersion: number; session: Session }>(clock, maxHeld)
   const endOf = (session: Session) => session.endsAt * 1000 + skewMs
 
-  const toPayload = async (session: Session) => {
-    const text = encodeSession(session)
-    return coordinator.isInProcess ? text : sealer.seal(text)
-  }
-  const fromPayload = async (payload: string, sessionId: string) => {
-    const text = coordinator.isInProcess ? payload : await sealer.open(payload)
-    const session = text === undefined ? undefined : decodeSession(text)
-    // Entries of two sessions that were swapped in the store are nobody's.
-    return session?.id === sessionId ? session : undefined
-  }
+  // Every older seal idles out by then (R9): from now on only the newest goes out.
+  const keepUntil = (session: Session) => Math.min(clock.now() + idleSeconds * 1000 + skewMs, endOf(session))
 
-  const write = async (parentVersion: number, session: Session) =>
+  const write = async (parentVersion: number, session: Session, about?: string) =>
     coordinator.commit(session.id, parentVersion, {
+      ...(await records.write(session)),
       version: session.version,
-      payload: await toPayload(session),
-      // Every older seal idles out by then (R9): from now on only the newest goes out.
-      keepUntil: Math.min(clock.now() + idleSeconds * 1000 + skewMs, endOf(session)),
+      keepUntil: keepUntil(session),
+      ...(about !== undefined && { about, seenAt: session.createdAt }),
     })
 
   /** An ancestor that was held too may have been written after all, although no answer came. */
@@ -106,28 +116,34 @@ export function ledger(options: LedgerOptions): Ledger {
     }
   }
 
-  async function readEntry(sessionId: string, holds: number): Promise<LedgerView | undefined> {
-    const entry = await coordinator.read(sessionId)
+  async function readEntry(name: SessionName, holds: number): Promise<LedgerView | undefined> {
+    const entry = await coordinator.read(name.id, holds)
     if (!entry) return undefined
-    const { version, payload, attempt, isEnded } = entry
+    const { version, payload, attempt, isEnded, seenAt } = entry
     return {
       version,
-      session: payload === undefined || version <= holds ? undefined : await fromPayload(payload, sessionId),
+      session: payload === undefined || version <= holds ? undefined : await records.read(payload, name),
       attemptAgeMs: attempt?.version === version ? attempt.ageMs : undefined,
       isEnded,
+      seenAt,
       isHeld: false,
     }
   }
 
   return {
-    async read(sessionId, holds = 0) {
-      if (!held.get(sessionId)) return readEntry(sessionId, holds)
-      const known = await readEntry(sessionId, holds).catch(unlessUnavailable)
-      const session = held.get(sessionId)?.session
+    async read(name, holds = 0) {
+      if (!held.get(name.id)) return readEntry(name, holds)
+      const known = await readEntry(name, holds).catch(unlessUnavailable)
+      const session = held.get(name.id)?.session
       // Written while we read, or ended, or overtaken: the coordinator's word stands.
       if (!session || known?.isEnded || (known && known.version >= session.version)) return known
-      return { version: session.version, session, attemptAgeMs: undefined, isEnded: false, isHeld: true }
+      const { version } = session
+      return { version, session, attemptAgeMs: undefined, isEnded: false, seenAt: known?.seenAt, isHeld: true }
     },
+
+    begin: (session, about) => write(0, session, about),
+
+    touch: (session, seenAt) => coordinator.touch(session.id, seenAt, keepUntil(session)),
 
     async commit(parentVersion, session) {
       // A parent that was never written stands on one that was.
@@ -148,7 +164,7 @@ export function ledger(options: LedgerOptions): Ledger {
       const own = held.get(session.id)?.session
       held.delete(session.id)
       if (own && own.version > (known?.version ?? 0)) return own
-      return known?.payload === undefined ? undefined : fromPayload(known.payload, session.id)
+      return known?.payload === undefined ? undefined : records.read(known.payload, session)
     },
 
     async endById(sessionId) {

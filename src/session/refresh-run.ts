@@ -15,7 +15,7 @@ import { refreshedSession, type Session, shortId, withoutRefreshToken } from './
 /** What joins sessions and the authorization server: handed in, because neither imports the other. */
 export interface Grant {
   refresh(held: { refreshToken: string; scope: string; sub: string | undefined }): Promise<RefreshOutcome>
-  revoke(tokens: TokenSet): Promise<void>
+  revoke(tokens: Partial<Pick<TokenSet, 'accessToken' | 'refreshToken'>>): Promise<void>
   /** The longest that one refresh request can take. */
   readonly requestLimitMs: number
 }
@@ -67,7 +67,7 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
   /** Records the attempt. Gives the session instead where somebody else's refresh came first. */
   async function begin(session: Session, lease: Lease): Promise<Session | undefined> {
     for (let round = 0; round < mostRounds; round++) {
-      const known = await ledger.read(session.id)
+      const known = await ledger.read(session)
       const other = successor(known, session)
       if (other) return other
       if (known && known.version < session.version) await ledger.adopt(known.version, session)
@@ -159,7 +159,7 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
         if (!next.isRefreshLost) report({ event: 'session_refreshed', session: shortId(next), version: next.version })
         return next
       case 'stale':
-        return (await ledger.read(session.id))?.session ?? unknownTokens()
+        return (await ledger.read(session))?.session ?? unknownTokens()
       case 'ended':
         // A sign-out came first: what was just issued must not outlive it (E1).
         await revoke(next)
@@ -182,7 +182,7 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
 
   /** The session ends, but only if the refused refresh token is still the newest one (R7). */
   async function endRefused(session: Session, outcome: { kind: string; cause: unknown }): Promise<Session> {
-    const other = successor(await ledger.read(session.id), session)
+    const other = successor(await ledger.read(session), session)
     if (other) return other
     report({ event: 'refresh_failed', session: shortId(session), kind: outcome.kind, cause: outcome.cause })
     await ledger.end(session)

@@ -105,7 +105,7 @@ export function refresher(options: RefresherOptions): Refresher {
     fresh,
 
     async afterRejection(session, upstream, keepAlive) {
-      const known = await ledger.read(session.id)
+      const known = await ledger.read(session)
       if (known?.isEnded) throw refreshImpossible(session)
       if (known?.session && known.version > session.version) return known.session
       const now = clock.now()

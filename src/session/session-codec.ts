@@ -25,6 +25,8 @@ export function encodeSession(session: Session): string {
     rt: tokens.refreshToken,
     re: tokens.refreshTokenExpiresAt,
     h: session.idToken,
+    o: session.authenticatedAt,
+    k: session.ticketKey,
     l: session.isRefreshLost ? 1 : undefined,
   })
 }
@@ -54,6 +56,8 @@ export function decodeSession(text: string): Session | undefined {
     },
     idToken: wire.h,
     isRefreshLost: wire.l === 1,
+    authenticatedAt: wire.o,
+    ticketKey: wire.k,
   }
 }
 
@@ -70,6 +74,8 @@ const optional = {
   re: 'number',
   h: 'string',
   l: 'number',
+  o: 'number',
+  k: 'string',
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what was parsed has no type until its members are looked at

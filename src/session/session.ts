@@ -3,6 +3,10 @@ import { base64url } from 'jose'
 import type { TokenSet } from '../tokens.ts'
 
 export interface Session {
+  /** Of a session behind a ticket: the key that only its cookie holds (S1). */
+  readonly ticketKey?: string | undefined
+  /** When the person last proved who they are, by the provider's clock (`auth_time`, OIDC Core §2); absent where not said. */
+  readonly authenticatedAt?: number | undefined
   /** Random, never reused. */
   readonly id: string
   /** Raised by one with each refresh. */
@@ -36,7 +40,12 @@ export interface SessionStart {
   readonly shownClaims: Readonly<Record<string, unknown>>
 }
 
-export function newSession(start: SessionStart, nowSeconds: number, absoluteSeconds: number): Session {
+export function newSession(
+  start: SessionStart,
+  nowSeconds: number,
+  absoluteSeconds: number,
+  ticketKey?: string,
+): Session {
   const { tokens, idTokenClaims } = start
   const absoluteEnd = nowSeconds + absoluteSeconds
   // Without a refresh token the session cannot outlive its access token (R7).
@@ -51,7 +60,9 @@ export function newSession(start: SessionStart, nowSeconds: number, absoluteSeco
     issuer: start.issuer,
     sub: text(idTokenClaims.sub),
     sid: text(idTokenClaims.sid),
-    idTokenIssuedAt: typeof idTokenClaims.iat === 'number' ? idTokenClaims.iat : undefined,
+    idTokenIssuedAt: number(idTokenClaims.iat),
+    authenticatedAt: number(idTokenClaims.auth_time),
+    ticketKey,
     claims: start.shownClaims,
     tokens,
     idToken: start.idToken,
@@ -92,4 +103,8 @@ export function randomId(bytes: number): string {
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
 }

@@ -3,30 +3,33 @@
  * turned into the cookies that go out.
  */
 import type { SessionEndReason } from '../config/types.ts'
-import type { Coordinator } from '../coordinator.ts'
+import type { Coordinator, SessionStore } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
-import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
+import type { Presented } from './carrier.ts'
+import { cookieCarrier } from './cookie-carrier.ts'
 import { type CookieChange, markerCookieName, type RequestCookies, sessionCookieName } from './cookie-names.ts'
 import { clearCookies, fromCookies, toCookies } from './cookie-parts.ts'
 import type { KeyContext } from './keys.ts'
-import { type LedgerView, ledger } from './ledger.ts'
 import type { LogoutMarks } from './logout-marks.ts'
 import { markedSessionId, markerCookie } from './marker.ts'
+import { type OwnSessions, ownSessions } from './own-sessions.ts'
 import { type KeepAlive, refresher } from './refresh.ts'
 import type { Grant } from './refresh-run.ts'
-import { loginRequired, storeUnavailable, successorUnknown } from './refusals.ts'
-import { type Sealer, sealer } from './seal.ts'
-import { idleEndsAt, newSession, type Session, type SessionStart, shortId } from './session.ts'
+import { loginRequired, storeUnavailable } from './refusals.ts'
+import { sealer } from './seal.ts'
+import { idleEndsAt, newSession, randomId, type Session, type SessionStart, shortId } from './session.ts'
 import { decodeSession, encodeSession } from './session-codec.ts'
-import { openSessionSeal, type PresentedSession, sealSession } from './session-seal.ts'
+import { ticketCarrier } from './ticket-carrier.ts'
 import { canRefresh, isAlive, tokensEndAt } from './token-age.ts'
 
 /** A session as one request holds it. */
 export interface OpenSession {
   /** The newest that is known; a refresh puts the next one here. */
   session: Session
+  /** Epoch seconds. */
+  readonly seenAt: number
   /** As the cookie had it. */
   readonly presented: { readonly version: number; readonly seenAt: number }
   /** False where the coordinator could not be asked: nothing is refreshed, no cookie goes out (C2). */
@@ -41,17 +44,8 @@ export interface Sessions {
    * @throws CoatcheckError `login_required` for an old seal whose successor is not kept any more (R9)
    */
   open(cookies: RequestCookies, isForLogout?: boolean): Promise<OpenSession | undefined>
-  /**
-   * Begins a session, once for each `key`, whoever arrives (R12), and supersedes what this browser held (C3).
-   *
-   * @param rivals keys of other sign-ins of this browser
-   */
-  begin(
-    key: string,
-    rivals: readonly string[],
-    cookies: RequestCookies,
-    start: () => Promise<SessionStart>,
-  ): Promise<Session>
+  /** Begins a session, once for each `login.key`, whoever arrives (R12), and supersedes what this browser held (C3). */
+  begin(login: LoginArrival, cookies: RequestCookies, start: () => Promise<SessionStart>): Promise<Session>
   /** The cookies of a session that was just begun, and an end to all others. @throws CoatcheckError `session_too_large` */
   firstCookies(session: Session): Promise<CookieChange[]>
   /** Puts usable tokens into `open.session`. @throws CoatcheckError as `Refresher.fresh` does */
@@ -71,6 +65,19 @@ export interface Sessions {
   end(open: OpenSession): Promise<Session>
   /** Clears every cookie of a session that the browser sent. Only logout's answer does that (C1). */
   clearedCookies(cookies: RequestCookies): CookieChange[]
+  /** A person's own sessions: undefined where they lie in cookies, and nobody knows of all of them. */
+  readonly own: OwnSessions | undefined
+}
+
+/** A sign-in that has come back. */
+export interface LoginArrival {
+  readonly key: string
+  /** What only the browser that began it can show: its result is sealed with that. */
+  readonly secret: string
+  /** Keys of other sign-ins of this browser. */
+  readonly rivals: readonly string[]
+  /** In a word or two, for the person's own list. */
+  readonly device: string
 }
 
 export type { KeepAlive } from './refresh.ts'
@@ -86,83 +93,58 @@ export interface SessionsOptions {
   idleSeconds: number
   absoluteSeconds: number
   callerLimitMs: number
-  onEnd: (session: Session, reason: SessionEndReason) => void
+  onEnd: (session: Pick<Session, 'sub'>, reason: SessionEndReason) => void
+  /** What the cookie carries. */
+  cookie: SessionStore['cookie']
+  /** Sessions that one person may have at once; a sign-in ends the oldest. */
+  maxSessions?: number | undefined
 }
 
 /** A callback that arrives twice within this time gets one result (R12). */
 const onceMs = 60_000
-const openedSeals = 10_000
-const madeSeals = 10_000
-const madeSealLifetimeMs = 60_000
 const longestSlideStepSeconds = 60
 
 export function sessions(options: SessionsOptions): Sessions {
   const { secrets, context, coordinator, logoutMarks, clock, report, idleSeconds, absoluteSeconds, onEnd, grant } =
     options
-  const sessionSealer = sealer(secrets, 'session', context)
   const markerSealer = sealer(secrets, 'marker', context)
-  const ledgerSealer = sealer(secrets, 'ledger', context)
   const { isMarked } = logoutMarks
-  const book = ledger({ coordinator, sealer: ledgerSealer, clock, idleSeconds, absoluteSeconds, isMarked, report })
+  const carrier = (options.cookie === 'ticket' ? ticketCarrier : cookieCarrier)({ ...options, isMarked })
+  const book = carrier.ledger
+  const own = options.cookie === 'ticket' ? ownSessions({ ...options, onEnd: ended }) : undefined
   const refreshing = refresher({
     ledger: book,
     grant,
     clock,
     report,
     callerLimitMs: options.callerLimitMs,
-    onEnd: (session) => onEnd(session, 'refresh_refused'),
+    onEnd: (session) => ended(session, 'refresh_refused'),
   })
-  const opened = openedSealCache(sessionSealer, clock, idleSeconds)
-  const made = new ExpiringMap<Promise<string>>(clock, madeSeals)
   /** The idle clock is written on when it is worth a cookie, not with every call. */
   const slideStepSeconds = Math.min(longestSlideStepSeconds, Math.max(1, Math.floor(idleSeconds / 10)))
   const nowSeconds = () => Math.floor(clock.now() / 1000)
 
-  async function presentedBy(cookies: RequestCookies): Promise<PresentedSession | undefined> {
-    let newest: PresentedSession | undefined
+  async function presentedBy(cookies: RequestCookies): Promise<Presented | undefined> {
+    let newest: Presented | undefined
     for (const value of fromCookies(sessionCookieName, cookies)) {
-      const presented = await opened.open(value)
-      if (presented && (!newest || isNewer(presented.session, newest.session))) newest = presented
+      const presented = await carrier.open(value)
+      if (presented && (!newest || isNewer(presented, newest))) newest = presented
     }
     return newest
   }
 
-  /** One seal for all answers that carry the same thing: a burst at expiry is sealed once. */
-  function sealOnce(session: Session, seenAt: number): Promise<string> {
-    const key = `${session.id}.${session.version}.${seenAt}`
-    const known = made.get(key)
-    if (known) return known
-    const seal = sealSession(sessionSealer, { session, seenAt }).then((value) => {
-      opened.remember(value, { session, seenAt })
-      return value
-    })
-    made.set(key, seal, clock.now() + madeSealLifetimeMs)
-    return seal
-  }
-
-  /**
-   * The ledger's word on a session, after it has learnt what this seal tells it: one that is authentic and newer than
-   * what is known heals a ledger that lost something (R9). So does one that was refreshed before and of which nothing is
-   * known: an older one that comes after it is then served, and its spent refresh token is not sent.
-   */
-  async function newestKnown(session: Session): Promise<LedgerView | undefined> {
-    const known = await book.read(session.id, session.version)
-    if (known?.isEnded || (known && known.version > session.version)) return known
-    if (known?.version === session.version) book.confirm(session.id, session.version)
-    else if (known || session.version > 1) {
-      const result = await book.adopt(known?.version, session)
-      if (result !== 'committed') return book.read(session.id, session.version)
-    }
-    return known
+  function ended(session: Pick<Session, 'id' | 'sub'>, reason: SessionEndReason): void {
+    carrier.forget(session.id)
+    onEnd(session, reason)
   }
 
   /**
    * A late answer of the session before may have put its cookie over that of a sign-in. Then the marker, which only a
    * sign-in sets, names another session than the cookie, and a silent sign-in brings it back (C3).
    */
-  async function refuseOvertaken(session: Session, cookies: RequestCookies, isForLogout: boolean): Promise<void> {
+  async function refuseOvertaken({ id }: Presented, cookies: RequestCookies, isForLogout: boolean): Promise<void> {
     const marked = isForLogout ? undefined : await markedSessionId(markerSealer, cookies)
-    if (marked !== undefined && marked !== session.id) throw loginRequired(true)
+    if (marked !== undefined && marked !== id) throw loginRequired(true)
   }
 
   async function supersede(cookies: RequestCookies, rivals: readonly string[]): Promise<void> {
@@ -170,29 +152,30 @@ export function sessions(options: SessionsOptions): Sessions {
     const marked = await markedSessionId(markerSealer, cookies)
     if (marked) ids.add(marked)
     const presented = await presentedBy(cookies)
-    if (presented) ids.add(presented.session.id)
+    if (presented) ids.add(presented.id)
     for (const rival of rivals) {
       const result = await coordinator.recall(rival)
-      if (result !== undefined) ids.add((await fromResult(result)).id)
+      if (result !== undefined) ids.add(idOfResult(result))
     }
     for (const id of ids) {
       await book.endById(id)
+      carrier.forget(id)
       report({ event: 'session_ended', session: shortId({ id }), reason: 'superseded' })
     }
-    if (presented) onEnd(presented.session, 'superseded')
+    if (presented?.session) onEnd(presented.session, 'superseded')
   }
 
   /** The authorization server has ended it: from now on that is known without asking. */
   async function endMarked(session: Session): Promise<undefined> {
     await book.end(session)
     report({ event: 'session_ended', session: shortId(session), reason: 'backchannel_logout' })
-    onEnd(session, 'backchannel_logout')
+    ended(session, 'backchannel_logout')
   }
 
-  const toResult = async (session: Session) =>
-    coordinator.isInProcess ? encodeSession(session) : ledgerSealer.seal(encodeSession(session))
-  async function fromResult(result: string): Promise<Session> {
-    const text = coordinator.isInProcess ? result : await ledgerSealer.open(result)
+  /** It opens to who began the sign-in and to nobody else, as what it speaks of. */
+  const resultSealer = (secret: string) => sealer(secrets, 'result', context, secret)
+  async function fromResult(result: string, secret: string): Promise<Session> {
+    const text = await resultSealer(secret).open(result.slice(idOfResult(result).length + 1))
     const session = text === undefined ? undefined : decodeSession(text)
     if (!session) throw storeUnavailable(new Error('a result that does not open'))
     return session
@@ -204,50 +187,49 @@ export function sessions(options: SessionsOptions): Sessions {
   }
 
   return {
+    own,
+
     async open(cookies, isForLogout = false) {
       const presented = await presentedBy(cookies)
       if (!presented) return undefined
-      const { session, seenAt } = presented
-      const end = isForLogout ? session.endsAt : idleEndsAt(session, seenAt, idleSeconds)
-      if (end <= nowSeconds()) return undefined
-      const open: OpenSession = { session, presented: { version: session.version, seenAt }, isConfirmed: true }
       try {
-        const known = await newestKnown(session)
-        if (known?.isEnded) {
-          await refuseOvertaken(session, cookies, isForLogout)
-          return undefined
-        }
+        const found = await carrier.find(presented, isForLogout)
+        if (found === 'ended') await refuseOvertaken(presented, cookies, isForLogout)
+        if (found === 'ended' || found === undefined) return undefined
+        const { session, seenAt } = found
         if (!isForLogout && (await isMarked(session))) return await endMarked(session)
-        if (!known || known.version <= session.version) return open
-        if (known.session) return { ...open, session: known.session }
-        if (isForLogout) return open
-        report({ event: 'refresh_token_spent', session: shortId(session) })
-        throw successorUnknown()
+        const version = presented.session?.version ?? session.version
+        return { session, seenAt, presented: { version, seenAt }, isConfirmed: true }
       } catch (cause) {
         if (cause instanceof CoatcheckError && cause.code !== 'store_unavailable') throw cause
         report({ event: 'store_unavailable', during: 'open', cause })
-        return { ...open, isConfirmed: false }
+        const { session, seenAt } = presented
+        if (session === undefined || seenAt === undefined) throw storeUnavailable(cause)
+        return { session, seenAt, presented: { version: session.version, seenAt }, isConfirmed: false }
       }
     },
 
-    async begin(key, rivals, cookies, start) {
+    async begin({ key, secret, rivals, device }, cookies, start) {
       const result = await coordinator.once(key, onceMs, async () => {
-        const session = newSession(await start(), nowSeconds(), absoluteSeconds)
+        const ticketKey = options.cookie === 'ticket' ? randomId(32) : undefined
+        const session = newSession(await start(), nowSeconds(), absoluteSeconds, ticketKey)
         // Before anything is ended for it.
-        if (!toCookies(sessionCookieName, await sealOnce(session, session.createdAt), 'unknown')) {
+        if (!toCookies(sessionCookieName, await carrier.seal(session, session.createdAt), 'unknown')) {
           throw new CoatcheckError('session_too_large')
         }
         // A logout token that came while the code was on its way.
         if (await isMarked(session)) throw new CoatcheckError('login_required')
+        await carrier.begin(session, (await own?.register(session, device)) ?? '')
         await supersede(cookies, rivals)
-        return toResult(session)
+        await own?.endOldest(session)
+        return `${session.id}.${await resultSealer(secret).seal(encodeSession(session))}`
       })
-      return fromResult(result)
+      return fromResult(result, secret)
     },
 
     async firstCookies(session) {
       // The callback may have come without the Strict cookies that this browser holds.
-      const changes = toCookies(sessionCookieName, await sealOnce(session, session.createdAt), 'unknown')
+      const changes = toCookies(sessionCookieName, await carrier.seal(session, session.createdAt), 'unknown')
       if (!changes) throw new CoatcheckError('session_too_large')
       return [...changes, await markerCookie(markerSealer, session.id)]
     },
@@ -275,15 +257,7 @@ export function sessions(options: SessionsOptions): Sessions {
     async cookies(open, cookies, slides) {
       if (!open.isConfirmed) return []
       try {
-        const known = await book.read(open.session.id, open.session.version)
-        // With a stub, the tokens that are newest are not known (R9): what this call holds is older.
-        if (known?.isEnded || (known && known.version > open.session.version && !known.session)) return []
-        const newest = known?.session ?? open.session
-        // What only this process knows goes out whatever else is out of reach: it is all there is (R5).
-        if (await isMarked(newest).catch((error) => known?.isHeld !== true && rethrow(error))) return []
-        const seenAt = nextSeenAt(open, slides)
-        if (newest.version === open.presented.version && seenAt === open.presented.seenAt) return []
-        return toCookies(sessionCookieName, await sealOnce(newest, seenAt), cookies) ?? []
+        return await carrier.answer(open, nextSeenAt(open, slides), cookies)
       } catch (cause) {
         report({ event: 'store_unavailable', during: 'cookies', cause })
         return []
@@ -305,7 +279,7 @@ export function sessions(options: SessionsOptions): Sessions {
       } catch (cause) {
         report({ event: 'revocation_failed', session: shortId(newest), cause })
       }
-      onEnd(newest, 'logout')
+      ended(newest, 'logout')
       return newest
     },
 
@@ -318,30 +292,12 @@ export function sessions(options: SessionsOptions): Sessions {
   }
 }
 
-function rethrow(error: unknown): never {
-  throw error
+function idOfResult(result: string): string {
+  return result.slice(0, result.indexOf('.'))
 }
 
 /** Of two that the browser holds: the one of the later sign-in, else the later version. */
-function isNewer(one: Session, other: Session): boolean {
-  return one.createdAt === other.createdAt ? one.version > other.version : one.createdAt > other.createdAt
-}
-
-/** Seals that were opened lately, by their text: opening one is ten times a call's other work. */
-function openedSealCache(sessionSealer: Sealer, clock: Clock, idleSeconds: number) {
-  const cache = new ExpiringMap<PresentedSession>(clock, openedSeals)
-  const remember = (seal: string, presented: PresentedSession) => {
-    const { session, seenAt } = presented
-    cache.set(seal, presented, idleEndsAt(session, seenAt, idleSeconds) * 1000)
-  }
-  return {
-    remember,
-    async open(seal: string): Promise<PresentedSession | undefined> {
-      const known = cache.get(seal)
-      if (known) return known
-      const presented = await openSessionSeal(sessionSealer, seal)
-      if (presented) remember(seal, presented)
-      return presented
-    },
-  }
+function isNewer(one: Presented, other: Presented): boolean {
+  const version = ({ session }: Presented) => session?.version ?? 0
+  return one.createdAt === other.createdAt ? version(one) > version(other) : one.createdAt > other.createdAt
 }

@@ -5,6 +5,7 @@ export {
   durableObjectCoordinator,
   type SessionNamespace,
 } from './durable-object-coordinator.ts'
+export { durableObjectStore } from './durable-object-store.ts'
 export { type WorkersRuntimeOptions, workersRuntime } from './runtime.ts'
 export { CoatcheckSession } from './session-object.ts'
 export type { WorkerContext, WorkerHandler, WorkerHandlers } from './types.ts'

@@ -26,6 +26,7 @@ beforeAll(async () => {
       thirdPartyInitiatedLogin: false,
       backChannelLogout: false,
       rateLimits: [],
+      cookie: 'session',
     },
     port,
   )

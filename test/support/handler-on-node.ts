@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { resolveConfig } from '../../src/config/resolve.ts'
+import type { SessionStore } from '../../src/coordinator.ts'
 import { nodeRuntime } from '../../src/node/runtime.ts'
 import { serve } from '../../src/node/serve.ts'
 import { sqliteCoordinator } from '../../src/node/sqlite-coordinator.ts'
@@ -21,8 +22,10 @@ export async function startHandler(system: SystemConfig, port: number): Promise<
     process.env.COATCHECK_COORDINATOR === 'sqlite' || system.backChannelLogout
       ? sqliteCoordinator({ file: path.join(folder, 'ledger.sqlite'), clock })
       : memoryCoordinator({ clock })
-  const store = cookieStore({ coordinator })
-  const config = resolveConfig({ ...system, session: { ...system.session, store } }, {})
+  const store: SessionStore =
+    system.cookie === 'ticket' ? { name: 'test', cookie: 'ticket', coordinator } : cookieStore({ coordinator })
+  const { cookie: _cookie, ...said } = system
+  const config = resolveConfig({ ...said, session: { ...system.session, store } }, {})
   const handler = tokenHandler(config, { runtime, report: () => undefined })
   const app = process.env.COATCHECK_MOUNTED === 'true' ? mounted(handler) : handler.routes
   const server = await serve(app, { port, host: 'localhost', runtime })

@@ -20,6 +20,8 @@ export interface SystemOptions {
   readonly thirdPartyInitiatedLogin?: boolean
   readonly backChannelLogout?: boolean
   readonly rateLimits?: UserConfig['rateLimits']
+  /** Default: by `COATCHECK_COOKIE`, else the session. */
+  readonly cookie?: 'session' | 'ticket'
   /** Host name of the app. Default `localhost`. */
   readonly host?: string
   readonly accessTokenSeconds?: number
@@ -37,6 +39,8 @@ export interface SystemConfig {
   readonly thirdPartyInitiatedLogin: boolean
   readonly backChannelLogout: boolean
   readonly rateLimits: NonNullable<UserConfig['rateLimits']>
+  /** What the session cookie carries. */
+  readonly cookie: 'session' | 'ticket'
 }
 
 export interface RunningHandler {
@@ -49,6 +53,7 @@ export interface RunningHandler {
 
 export interface System {
   readonly runtime: 'node' | 'workers'
+  readonly cookie: 'session' | 'ticket'
   /** `http://localhost:PORT`; the provider is on `http://127.0.0.1:PORT`, another site. */
   readonly origin: string
   readonly provider: RunningProvider
@@ -73,6 +78,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const runtime = process.env.COATCHECK_RUNTIME === 'workers' ? 'workers' : 'node'
   const port = await freePort()
   const origin = `http://${options.host ?? 'localhost'}:${port}`
+  const cookie = options.cookie ?? (process.env.COATCHECK_COOKIE === 'ticket' ? 'ticket' : 'session')
   const upstream = await startUpstream()
   const provider = await startProvider({
     appOrigin: origin,
@@ -96,6 +102,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     thirdPartyInitiatedLogin: options.thirdPartyInitiatedLogin ?? false,
     backChannelLogout: options.backChannelLogout ?? false,
     rateLimits: options.rateLimits ?? [],
+    cookie,
   }
   const { startHandler } = await import(runtime === 'workers' ? './handler-on-workers.ts' : './handler-on-node.ts')
   const handler: RunningHandler = await startHandler(config, port)
@@ -103,6 +110,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
 
   return {
     runtime,
+    cookie,
     origin,
     provider,
     upstream,

@@ -3,7 +3,13 @@
  * tests' own that sets the clock.
  */
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
-import { durableObjectCoordinator, type SessionNamespace, type WorkerHandler, worker } from '../../src/workers/index.ts'
+import {
+  durableObjectCoordinator,
+  durableObjectStore,
+  type SessionNamespace,
+  type WorkerHandler,
+  worker,
+} from '../../src/workers/index.ts'
 import type { SystemConfig } from '../support/system.ts'
 
 export { CoatcheckSession } from '../../src/workers/index.ts'
@@ -18,8 +24,11 @@ const clock = { now: () => Date.now() + offsetMs }
 
 const coatcheck = worker<Env>(
   (env) => {
-    const system: SystemConfig = JSON.parse(env.SYSTEM)
-    const store = cookieStore({ coordinator: durableObjectCoordinator(env.SESSIONS, { clock }) })
+    const { cookie, ...system }: SystemConfig = JSON.parse(env.SYSTEM)
+    const store =
+      cookie === 'ticket'
+        ? durableObjectStore(env.SESSIONS, { clock })
+        : cookieStore({ coordinator: durableObjectCoordinator(env.SESSIONS, { clock }) })
     return { ...system, session: { ...system.session, store } }
   },
   { clock, report: () => undefined },

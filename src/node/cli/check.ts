@@ -1,6 +1,7 @@
 /** Checks the configuration, and lists what it opens. Asks nobody on the network. */
 import { spokenDuration } from '../../config/durations.ts'
 import type { Address, Config, Route } from '../../config/types.ts'
+import type { SessionStore } from '../../coordinator.ts'
 import { loadConfig } from '../load-config.ts'
 import type { Values } from './commands.ts'
 import { environment } from './environment.ts'
@@ -33,18 +34,18 @@ function summary({ origin, basePath, provider, session, spa, listeners }: Config
   const pages = spa ? ('dir' in spa ? `the folder ${spa.dir}` : `the development server ${spa.proxy}`) : 'none'
   return [
     ['Origin', origin],
-    ['Endpoints', `${basePath}/login, ${basePath}/callback, ${basePath}/session, ${basePath}/logout`],
+    [
+      'Endpoints',
+      ['login', 'callback', 'session', 'logout', ...(session.store?.cookie === 'ticket' ? ['sessions'] : [])]
+        .map((name) => `${basePath}/${name}`)
+        .join(', '),
+    ],
     ['Redirect URI', `${origin}${basePath}/callback`],
     ['Provider', `${provider.issuer}, as ${provider.clientId} by ${provider.clientAuthentication}`],
     ['Scope', provider.scope],
     ['Sessions', `idle ${spokenDuration(session.idleSeconds)}, at most ${spokenDuration(session.absoluteSeconds)}`],
     ['Secrets', `${count}${count > 1 ? ' (the first one seals)' : ''}`],
-    [
-      'Store',
-      session.store
-        ? `${session.store.name}, coordinator ${session.store.coordinator.name}`
-        : 'cookie, coordinator sqlite in coatcheck.sqlite (default)',
-    ],
+    ['Store', session.store ? storeName(session.store) : 'cookie, coordinator sqlite in coatcheck.sqlite (default)'],
     ['Pages', pages],
     ['Listens on', spoken(listeners.public)],
     ['Internal', listeners.internal ? spoken(listeners.internal) : 'none'],
@@ -54,6 +55,10 @@ function summary({ origin, basePath, provider, session, spa, listeners }: Config
 
 function spoken({ host, port }: Address): string {
   return `${host === undefined ? 'every address' : host}, port ${port}`
+}
+
+function storeName({ name, cookie, coordinator }: SessionStore): string {
+  return cookie === 'ticket' ? `${name}, with a ticket in the cookie` : `${name}, coordinator ${coordinator.name}`
 }
 
 function row(route: Route): string[] {

@@ -1,0 +1,128 @@
+/** The session itself in the cookie. The ledger knows of it once it is refreshed or ended. */
+import { ExpiringMap } from '../expiring-map.ts'
+import type { Clock } from '../runtime.ts'
+import { type Carrier, type CarrierOptions, type Presented, rememberedSessions } from './carrier.ts'
+import { sessionCookieName } from './cookie-names.ts'
+import { toCookies } from './cookie-parts.ts'
+import { type LedgerRecords, type LedgerView, ledger } from './ledger.ts'
+import { successorUnknown } from './refusals.ts'
+import { type Sealer, sealer } from './seal.ts'
+import { idleEndsAt, type Session, shortId } from './session.ts'
+import { decodeSession, encodeSession } from './session-codec.ts'
+import { openSessionSeal, type PresentedSession, sealSession } from './session-seal.ts'
+
+const madeSealLifetimeMs = 60_000
+
+export function cookieCarrier(options: CarrierOptions): Carrier {
+  const { secrets, context, coordinator, clock, report, isMarked, idleSeconds } = options
+  const sessionSealer = sealer(secrets, 'session', context)
+  const records = recordsOf(coordinator.isInProcess ? undefined : sealer(secrets, 'ledger', context))
+  const book = ledger({ ...options, records })
+  const opened = openedSealCache(sessionSealer, clock, idleSeconds)
+  const made = new ExpiringMap<Promise<string>>(clock, rememberedSessions)
+
+  /** One seal for all answers that carry the same thing: a burst at expiry is sealed once. */
+  function sealOnce(session: Session, seenAt: number): Promise<string> {
+    const key = `${session.id}.${session.version}.${seenAt}`
+    const known = made.get(key)
+    if (known) return known
+    const seal = sealSession(sessionSealer, { session, seenAt }).then((value) => {
+      opened.remember(value, { session, seenAt })
+      return value
+    })
+    made.set(key, seal, clock.now() + madeSealLifetimeMs)
+    return seal
+  }
+
+  /**
+   * The ledger's word on a session, after it has learnt what this seal tells it: one that is authentic and newer than
+   * what is known heals a ledger that lost something (R9). So does one that was refreshed before and of which nothing is
+   * known: an older one that comes after it is then served, and its spent refresh token is not sent.
+   */
+  async function newestKnown(session: Session): Promise<LedgerView | undefined> {
+    const known = await book.read(session, session.version)
+    if (known?.isEnded || (known && known.version > session.version)) return known
+    if (known?.version === session.version) book.confirm(session.id, session.version)
+    else if (known || session.version > 1) {
+      const result = await book.adopt(known?.version, session)
+      if (result !== 'committed') return book.read(session, session.version)
+    }
+    return known
+  }
+
+  return {
+    ledger: book,
+    forget: () => undefined,
+    begin: async () => undefined,
+    seal: sealOnce,
+
+    async open(value) {
+      const presented = await opened.open(value)
+      if (!presented) return undefined
+      const { session, seenAt } = presented
+      return { id: session.id, createdAt: session.createdAt, ticketKey: undefined, session, seenAt }
+    },
+
+    async find(presented, isForLogout) {
+      const { session, seenAt } = presented as Presented & PresentedSession
+      const end = isForLogout ? session.endsAt : idleEndsAt(session, seenAt, idleSeconds)
+      if (end <= clock.now() / 1000) return undefined
+      const known = await newestKnown(session)
+      if (known?.isEnded) return 'ended'
+      if (!known || known.version <= session.version) return { session, seenAt }
+      if (known.session) return { session: known.session, seenAt }
+      if (isForLogout || (await isMarked(session))) return { session, seenAt }
+      report({ event: 'refresh_token_spent', session: shortId(session) })
+      throw successorUnknown()
+    },
+
+    async answer(open, seenAt, cookies) {
+      const known = await book.read(open.session, open.session.version)
+      // With a stub, the tokens that are newest are not known (R9): what this call holds is older.
+      if (known?.isEnded || (known && known.version > open.session.version && !known.session)) return []
+      const newest = known?.session ?? open.session
+      // What only this process knows goes out whatever else is out of reach: it is all there is (R5).
+      if (await isMarked(newest).catch((error) => known?.isHeld !== true && rethrow(error))) return []
+      if (newest.version === open.presented.version && seenAt === open.presented.seenAt) return []
+      return toCookies(sessionCookieName, await sealOnce(newest, seenAt), cookies) ?? []
+    },
+  }
+}
+
+/** Sealed where entries leave this process. */
+function recordsOf(ledgerSealer: Sealer | undefined): LedgerRecords {
+  return {
+    async write(session) {
+      const text = encodeSession(session)
+      return { payload: ledgerSealer ? await ledgerSealer.seal(text) : text }
+    },
+    async read(payload, { id }) {
+      const text = ledgerSealer ? await ledgerSealer.open(payload) : payload
+      const session = text === undefined ? undefined : decodeSession(text)
+      return session?.id === id ? session : undefined
+    },
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}
+
+/** Seals that were opened lately, by their text: opening one is ten times a call's other work. */
+function openedSealCache(sessionSealer: Sealer, clock: Clock, idleSeconds: number) {
+  const cache = new ExpiringMap<PresentedSession>(clock, rememberedSessions)
+  const remember = (seal: string, presented: PresentedSession) => {
+    const { session, seenAt } = presented
+    cache.set(seal, presented, idleEndsAt(session, seenAt, idleSeconds) * 1000)
+  }
+  return {
+    remember,
+    async open(seal: string): Promise<PresentedSession | undefined> {
+      const known = cache.get(seal)
+      if (known) return known
+      const presented = await openSessionSeal(sessionSealer, seal)
+      if (presented) remember(seal, presented)
+      return presented
+    },
+  }
+}

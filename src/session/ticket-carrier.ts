@@ -1,0 +1,157 @@
+/**
+ * A ticket in the cookie: the id of the session and a key of its own. The session lies in the ledger, under a key that
+ * is made of that one and the server's secret, so that what lies there opens with neither alone (S1). The ticket stays
+ * the same for as long as the session lives; the idle clock is the ledger's.
+ */
+import { ExpiringMap } from '../expiring-map.ts'
+import { type Carrier, type CarrierOptions, type Found, type Presented, rememberedSessions } from './carrier.ts'
+import { type LedgerRecords, ledger } from './ledger.ts'
+import { loginRequired, storeUnavailable } from './refusals.ts'
+import { type Sealer, sealer } from './seal.ts'
+import { idleEndsAt, type Session } from './session.ts'
+import { decodeSession, encodeSession } from './session-codec.ts'
+import { isDueForRefresh } from './token-age.ts'
+
+/** A session is not asked for again before: an end elsewhere is honoured within this time (E4). */
+const trustedForMs = 500
+
+interface Ticket {
+  readonly id: string
+  readonly key: string
+  readonly createdAt: number
+}
+
+export function ticketCarrier(options: CarrierOptions): Carrier {
+  const { secrets, context, clock, idleSeconds } = options
+  const ticketSealer = sealer(secrets, 'ticket', context)
+  const book = ledger({ ...options, records: ticketRecords(options) })
+  const opened = new ExpiringMap<Ticket>(clock, rememberedSessions)
+  const remembered = new ExpiringMap<Found & { readonly askedAt: number }>(clock, rememberedSessions)
+  /** One look at a time for a session: a burst is opened once. */
+  const looking = new Map<string, Promise<Found | 'ended' | undefined>>()
+
+  function remember(found: Found): Found {
+    const { session, seenAt } = found
+    const end = idleEndsAt(session, seenAt, idleSeconds) * 1000
+    remembered.set(session.id, { session, seenAt, askedAt: clock.now() }, end)
+    return found
+  }
+
+  async function look({ id, ticketKey }: Presented): Promise<Found | 'ended' | undefined> {
+    const before = remembered.get(id)
+    const known = await book.read({ id, ticketKey }, before?.session.version)
+    if (known?.isEnded) remembered.delete(id)
+    if (known?.isEnded) return 'ended'
+    // Gone, and so for every other process: not brought back by what this one remembers.
+    if (!known) return undefined
+    // A failover has lost what this process knows (R9).
+    if (before && known.version < before.session.version) {
+      if ((await book.adopt(known.version, before.session)) === 'ended') return 'ended'
+    }
+    const session = known.session ?? (before && before.session.version >= known.version ? before.session : undefined)
+    if (!session) return undefined
+    return remember({ session, seenAt: known.seenAt ?? before?.seenAt ?? session.createdAt })
+  }
+
+  function lookOnce(presented: Presented): Promise<Found | 'ended' | undefined> {
+    const known = looking.get(presented.id)
+    if (known) return known
+    const looked = look(presented).finally(() => looking.delete(presented.id))
+    looking.set(presented.id, looked)
+    return looked
+  }
+
+  return {
+    ledger: book,
+    forget: (sessionId) => remembered.delete(sessionId),
+
+    async open(value) {
+      const ticket = opened.get(value) ?? (await openTicket(ticketSealer, value))
+      if (!ticket) return undefined
+      const { id, key, createdAt } = ticket
+      opened.set(value, ticket, clock.now() + idleSeconds * 1000)
+      const { session, seenAt } = remembered.get(id) ?? {}
+      return { id, createdAt, ticketKey: key, session, seenAt }
+    },
+
+    async find(presented, isForLogout) {
+      const known = remembered.get(presented.id)
+      const isTrusted =
+        known && clock.now() - known.askedAt < trustedForMs && !isDueForRefresh(known.session, clock.now())
+      const found = isTrusted && !isForLogout ? known : await lookOnce(presented)
+      if (found === 'ended' || found === undefined) return found
+      // The same entry, and another's ticket.
+      if (found.session.ticketKey !== presented.ticketKey) return undefined
+      const end = isForLogout ? found.session.endsAt : idleEndsAt(found.session, found.seenAt, idleSeconds)
+      return end <= clock.now() / 1000 ? undefined : found
+    },
+
+    seal: (session) => ticketSealer.seal(JSON.stringify([session.id, session.ticketKey, session.createdAt])),
+
+    async begin(session, about) {
+      const result = await book.begin(session, about)
+      if (result === 'ended') throw loginRequired(false)
+      if (result === 'stale') throw storeUnavailable(new Error('a new session has an id that is taken'))
+      remember({ session, seenAt: session.createdAt })
+    },
+
+    /** Nothing of the session is in the cookie, so nothing goes out. */
+    async answer({ session, presented }, seenAt) {
+      const lastSeenAt = remembered.get(session.id)?.seenAt ?? presented.seenAt
+      if (seenAt <= lastSeenAt) return []
+      const known = remembered.get(session.id)
+      // Before it is written, so that a burst writes it once.
+      if (known) remembered.set(session.id, { ...known, seenAt }, idleEndsAt(session, seenAt, idleSeconds) * 1000)
+      await book.touch(session, seenAt)
+      return []
+    },
+  }
+}
+
+/** Also where entries stay in this process: what a ticket opens does not depend on the store. */
+function ticketRecords({ secrets, context }: CarrierOptions): LedgerRecords {
+  const revocationSealer = sealer(secrets, 'revocation', context)
+  const sealerOf = (ticketKey: string | undefined) => {
+    if (ticketKey === undefined) throw new TypeError('a session behind a ticket has a key')
+    return sealer(secrets, 'ticket-session', context, ticketKey)
+  }
+  return {
+    async write(session) {
+      const { refreshToken } = session.tokens
+      const [payload, revocation] = await Promise.all([
+        sealerOf(session.ticketKey).seal(encodeSession(session)),
+        refreshToken === undefined ? undefined : sealRevocation(revocationSealer, session.id, refreshToken),
+      ])
+      return { payload, revocation }
+    },
+    async read(payload, { id, ticketKey }) {
+      const text = await sealerOf(ticketKey).open(payload)
+      const session: Session | undefined = text === undefined ? undefined : decodeSession(text)
+      return session?.id === id ? session : undefined
+    },
+  }
+}
+
+/** A copy that needs no ticket: sessions end elsewhere, too. */
+function sealRevocation(revocationSealer: Sealer, sessionId: string, refreshToken: string): Promise<string> {
+  return revocationSealer.seal(JSON.stringify([sessionId, refreshToken]))
+}
+
+/** The refresh token; undefined for what does not open, or is another session's. */
+export async function openRevocation(
+  revocationSealer: Sealer,
+  sessionId: string,
+  revocation: string,
+): Promise<string | undefined> {
+  const text = await revocationSealer.open(revocation)
+  if (text === undefined) return undefined
+  const [id, refreshToken] = JSON.parse(text) as [string, string]
+  return id === sessionId ? refreshToken : undefined
+}
+
+async function openTicket(ticketSealer: Sealer, value: string): Promise<Ticket | undefined> {
+  const text = await ticketSealer.open(value)
+  if (text === undefined) return undefined
+  const [id, key, createdAt] = JSON.parse(text) as [string, string, number]
+  return { id, key, createdAt }
+}
