@@ -192,7 +192,8 @@ export function ownSessions(options: OwnSessionsOptions): OwnSessions {
     },
 
     async endOthers(current) {
-      const all = await knownOf(current, endedAtOnce + 1)
+      // Besides these, the one that stays, and one that tells of more.
+      const all = await knownOf(current, endedAtOnce + 2)
       const others = all.filter(({ id }) => id !== current.id)
       const ending = others.slice(0, endedAtOnce)
       for (const one of ending) await endOne(one, [current], 'ended_elsewhere')

@@ -2,32 +2,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { durableObjectCoordinator, type SessionNamespace } from '../../src/workers/index.ts'
 import { describeCoordinator } from '../session/coordinator-suite.ts'
-import { freePort } from '../support/free-port.ts'
-import { type RunningWorkerd, startWorkerd } from '../support/workerd.ts'
+import { type SessionObjects, startSessionObjects } from './session-objects.ts'
 
-let workerd: RunningWorkerd
-let port: number
+let objects: SessionObjects
 let count = 0
 
 beforeAll(async () => {
-  port = await freePort()
-  const entry = new URL('./session-object-worker.ts', import.meta.url)
-  workerd = await startWorkerd([{ name: 'objects', entry, objects: { SESSIONS: 'CoatcheckSession' } }], port)
+  objects = await startSessionObjects()
 })
-afterAll(() => workerd.stop())
-
-const namespace = (prefix: string): SessionNamespace<string> => ({
-  idFromName: (name) => prefix + name,
-  get: (id) => ({
-    fetch: (_url, init) => fetch(`http://localhost:${port}/`, { ...init, headers: { 'x-object': id } }),
-  }),
-})
+afterAll(() => objects.stop())
 
 describeCoordinator('Durable Object', async () => {
-  const prefix = `test-${++count}:`
+  const namespace = objects.namespace(`test-${++count}:`)
   return {
-    coordinator: durableObjectCoordinator(namespace(prefix)),
-    other: durableObjectCoordinator(namespace(prefix)),
+    coordinator: durableObjectCoordinator(namespace),
+    other: durableObjectCoordinator(namespace),
     clock: { now: () => Date.now() },
     // The object's clock is not ours to move: the time has to pass.
     advance: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

@@ -1,0 +1,335 @@
+/** What every store has to do, whatever the cookie carries and wherever it keeps its book (sessions.md S1, S4). */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { SessionStore } from '../../src/coordinator.ts'
+import type { CookieChange } from '../../src/session/cookie-names.ts'
+import { noLogoutMarks } from '../../src/session/logout-marks.ts'
+import type { SessionStart } from '../../src/session/session.ts'
+import { type OpenSession, type Sessions, sessions } from '../../src/session/sessions.ts'
+import type { TokenSet } from '../../src/tokens.ts'
+import { otherTestSecret, testSecret } from '../support/system.ts'
+
+export interface StoreUnderTest {
+  readonly store: SessionStore
+  /** Another process on the same book; undefined where there cannot be one. */
+  readonly other: SessionStore | undefined
+  stop(): Promise<void>
+}
+
+export interface Process {
+  readonly sessions: Sessions
+  /** Refresh tokens that were revoked at the provider. */
+  readonly revoked: string[]
+}
+
+export interface ProcessOptions {
+  readonly secrets?: readonly string[]
+  readonly clientId?: string
+  readonly maxSessions?: number
+}
+
+/** Lets a suite move on what the processes take for the time. */
+export function movableClock() {
+  let offset = 0
+  return {
+    now: () => Date.now() + offset,
+    advance(ms: number) {
+      offset += ms
+    },
+  }
+}
+
+let tokenCount = 0
+
+/** One process of Coatcheck, without its HTTP, and a provider that grants whatever is asked. */
+export function startProcess(
+  { coordinator, cookie }: SessionStore,
+  clock: { now(): number },
+  { secrets = [testSecret], clientId = 'app', maxSessions }: ProcessOptions = {},
+): Process {
+  const revoked: string[] = []
+  return {
+    revoked,
+    sessions: sessions({
+      ...{ secrets, coordinator, cookie, clock, maxSessions },
+      context: { origin: 'https://app.example.com', issuer: 'https://login.example.com', clientId },
+      logoutMarks: noLogoutMarks,
+      report: () => undefined,
+      grant: {
+        refresh: async () => ({ kind: 'refreshed', tokens: tokens(clock), idToken: undefined }),
+        revoke: async ({ refreshToken }) => void revoked.push(refreshToken ?? ''),
+        requestLimitMs: 1000,
+      },
+      idleSeconds: 1800,
+      absoluteSeconds: 43_200,
+      callerLimitMs: 1000,
+      onEnd: () => undefined,
+    }),
+  }
+}
+
+function tokens(clock: { now(): number }): TokenSet {
+  const issuedAt = Math.floor(clock.now() / 1000)
+  const name = `${++tokenCount}`
+  return {
+    accessToken: `access-token-${name}`,
+    refreshToken: `refresh-token-${name}`,
+    scope: 'openid',
+    issuedAt,
+    expiresAt: issuedAt + 300,
+  }
+}
+
+export interface Person {
+  readonly sub: string
+  readonly sid: string
+  readonly device?: string
+}
+
+/** A browser's cookies of ours. */
+export class Browser {
+  cookies = new Map<string, string>()
+  take(changes: readonly CookieChange[]): void {
+    for (const { name, value } of changes) {
+      if (value === undefined) this.cookies.delete(name)
+      else this.cookies.set(name, value)
+    }
+  }
+}
+
+let loginCount = 0
+
+export async function signIn(
+  { sessions }: Process,
+  { sub, sid, device = 'Firefox on Linux' }: Person,
+  clock: { now(): number },
+  browser = new Browser(),
+  key = `login.${++loginCount}`,
+): Promise<Browser> {
+  const start: SessionStart = {
+    issuer: 'https://login.example.com',
+    tokens: tokens(clock),
+    idToken: undefined,
+    idTokenClaims: { sub, sid, iat: Math.floor(clock.now() / 1000) },
+    shownClaims: { sub, name: 'Ada Lovelace', email: 'ada@example.com' },
+  }
+  const arrival = { key, secret: `verifier of ${key}`, rivals: [], device }
+  const session = await sessions.begin(arrival, browser.cookies, async () => start)
+  browser.take(await sessions.firstCookies(session))
+  return browser
+}
+
+export async function opened(process: Process, browser: Browser): Promise<OpenSession> {
+  const open = await process.sessions.open(browser.cookies)
+  if (!open) throw new Error('there is no session')
+  return open
+}
+
+const ada = { sub: 'ada-subject', sid: 'ada-sid-1' }
+const keepAlive = () => undefined
+
+export function describeStore(name: string, start: () => Promise<StoreUnderTest>): void {
+  describe(`the ${name} store`, () => {
+    let under: StoreUnderTest
+    let one: Process
+    /** The other process, where there is one. */
+    let two: Process
+    let clock: ReturnType<typeof movableClock>
+    const otherProcess = (options?: ProcessOptions) => startProcess(under.other ?? under.store, clock, options)
+    beforeEach(async () => {
+      under = await start()
+      clock = movableClock()
+      one = startProcess(under.store, clock)
+      two = otherProcess()
+    })
+    afterEach(() => under.stop())
+
+    it('has a session for every process once it has begun', async () => {
+      const browser = await signIn(one, ada, clock)
+      const { session } = await opened(two, browser)
+      expect(session).toEqual((await opened(one, browser)).session)
+      expect(session.claims.name).toBe('Ada Lovelace')
+    })
+
+    it('begins one session for a callback that arrives twice (R12)', async () => {
+      const browsers = await Promise.all([
+        signIn(one, ada, clock, new Browser(), 'login.twice'),
+        signIn(two, ada, clock, new Browser(), 'login.twice'),
+      ])
+      const ids = await Promise.all(browsers.map(async (browser) => (await opened(one, browser)).session.id))
+      expect(ids[0]).toBe(ids[1])
+    })
+
+    it('gives every process the newest tokens', async () => {
+      const browser = await signIn(one, ada, clock)
+      const before = (await opened(two, browser)).session
+      clock.advance(301_000)
+      const open = await opened(one, browser)
+      await one.sessions.refresh(open, keepAlive)
+      expect(open.session.version).toBe(2)
+      const elsewhere = await opened(two, browser)
+      expect(elsewhere.session.tokens).toEqual(open.session.tokens)
+      expect(elsewhere.session.tokens.accessToken).not.toBe(before.tokens.accessToken)
+    })
+
+    it('honours an end at once here, and within a second elsewhere (E4); the newest tokens are revoked (E1)', async () => {
+      const browser = await signIn(one, ada, clock)
+      await opened(two, browser)
+      clock.advance(301_000)
+      await one.sessions.refresh(await opened(one, browser), keepAlive)
+      const newest = (await opened(one, browser)).session.tokens.refreshToken
+      await one.sessions.end(await opened(two, browser))
+      expect(one.revoked).toEqual([newest])
+      expect(await one.sessions.open(browser.cookies)).toBeUndefined()
+      clock.advance(1000)
+      expect(await two.sessions.open(browser.cookies)).toBeUndefined()
+    })
+
+    it('supersedes what the browser held, and revokes nothing for it (C3)', async () => {
+      const browser = await signIn(one, ada, clock)
+      const old = new Browser()
+      old.cookies = new Map(browser.cookies)
+      await signIn(two, ada, clock, browser)
+      clock.advance(1000)
+      old.cookies.delete('__Host-Http-coatcheck-id')
+      expect(await one.sessions.open(old.cookies)).toBeUndefined()
+      expect(await one.sessions.open(browser.cookies)).toBeDefined()
+      expect([...one.revoked, ...two.revoked]).toEqual([])
+    })
+
+    it('lets a session that is used live, and one that is not idle out', async () => {
+      const browser = await signIn(one, ada, clock)
+      for (const process of [one, two, one]) {
+        clock.advance(20 * 60_000)
+        const open = await opened(process, browser)
+        browser.take(await process.sessions.cookies(open, browser.cookies, true))
+      }
+      clock.advance(31 * 60_000)
+      expect(await two.sessions.open(browser.cookies)).toBeUndefined()
+    })
+
+    it('opens nothing of another front end or with another secret, and clears nothing', async () => {
+      const browser = await signIn(one, ada, clock)
+      expect(await otherProcess({ clientId: 'another' }).sessions.open(browser.cookies)).toBeUndefined()
+      expect(await otherProcess({ secrets: [otherTestSecret] }).sessions.open(browser.cookies)).toBeUndefined()
+      expect(await one.sessions.open(browser.cookies)).toBeDefined()
+    })
+
+    it('survives that its secret is replaced, in two phases', async () => {
+      const browser = await signIn(one, ada, clock)
+      const first = otherProcess({ secrets: [testSecret, otherTestSecret] })
+      const second = otherProcess({ secrets: [otherTestSecret, testSecret] })
+      const later = await signIn(second, { ...ada, sid: 'ada-sid-2' }, clock)
+      for (const process of [first, second]) {
+        expect(await process.sessions.open(browser.cookies)).toBeDefined()
+        expect(await process.sessions.open(later.cookies)).toBeDefined()
+      }
+      for (const { sessions } of [first, second]) {
+        if (sessions.own === undefined) continue
+        const { session } = (await sessions.open(later.cookies)) as OpenSession
+        expect((await sessions.own.list(session)).sessions).toHaveLength(2)
+      }
+    })
+  })
+}
+
+/** Those whose cookie carries a ticket. */
+export function describeTicketStore(name: string, start: () => Promise<StoreUnderTest>): void {
+  describeStore(name, start)
+  describe(`the ${name} store, with tickets`, () => {
+    let under: StoreUnderTest
+    let one: Process
+    let clock: ReturnType<typeof movableClock>
+    beforeEach(async () => {
+      under = await start()
+      clock = movableClock()
+      one = startProcess(under.store, clock)
+    })
+    afterEach(() => under.stop())
+
+    const own = () => one.sessions.own as NonNullable<Sessions['own']>
+    const listed = async (browser: Browser) => (await own().list((await opened(one, browser)).session)).sessions
+
+    it('lists a person’s sessions, the newest first, with device and times', async () => {
+      const first = await signIn(one, ada, clock)
+      clock.advance(60_000)
+      const second = await signIn(one, { sub: ada.sub, sid: 'ada-sid-2', device: 'Safari on iPhone' }, clock)
+      await signIn(one, { sub: 'grace-subject', sid: 'grace-sid' }, clock)
+      clock.advance(120_000)
+      await one.sessions.cookies(await opened(one, first), first.cookies, true)
+      const sessions = await listed(second)
+      expect(sessions.map(({ device, isCurrent }) => [device, isCurrent])).toEqual([
+        ['Safari on iPhone', true],
+        ['Firefox on Linux', false],
+      ])
+      const [mine, other] = sessions
+      expect((other?.lastSeenAt ?? 0) - (other?.createdAt ?? 0)).toBeGreaterThanOrEqual(179)
+      expect(mine?.lastSeenAt).toBe(mine?.createdAt)
+      const { session } = await opened(one, second)
+      expect(sessions.map(({ id }) => id)).not.toContain(session.id)
+    })
+
+    it('ends another one without its ticket, and revokes its newest refresh token', async () => {
+      const mine = await signIn(one, ada, clock)
+      const theirs = await signIn(one, { sub: ada.sub, sid: 'ada-sid-2' }, clock)
+      clock.advance(299_000)
+      const open = await opened(one, theirs)
+      clock.advance(2000)
+      await one.sessions.refresh(open, keepAlive)
+      const { session } = await opened(one, mine)
+      const target = (await listed(mine)).find(({ isCurrent }) => !isCurrent)
+      expect(await own().end(session, target?.id ?? '')).toBe('ended')
+      expect(one.revoked).toEqual([open.session.tokens.refreshToken])
+      expect(await one.sessions.open(theirs.cookies)).toBeUndefined()
+      expect(await own().end(session, target?.id ?? '')).toBe('unknown')
+      expect(await listed(mine)).toHaveLength(1)
+    })
+
+    it('does not revoke what shares its grant with a session that stays (C3)', async () => {
+      await signIn(one, ada, clock)
+      const mine = await signIn(one, ada, clock)
+      const { session } = await opened(one, mine)
+      expect(await own().endOthers(session)).toEqual({ ended: 1, hasMore: false })
+      expect(one.revoked).toEqual([])
+    })
+
+    it('shows what fits, ends the rest in portions, and takes what is over out of its index', async () => {
+      const browsers: Browser[] = []
+      for (let count = 0; count < 120; count++) {
+        browsers.push(await signIn(one, { sub: ada.sub, sid: `ada-sid-${count}` }, clock))
+      }
+      const mine = browsers.at(-1) as Browser
+      const { session } = await opened(one, mine)
+      const shown = await own().list(session)
+      expect([shown.sessions.length, shown.hasMore]).toEqual([50, true])
+      expect(await own().endOthers(session)).toEqual({ ended: 100, hasMore: true })
+      expect(await own().endOthers(session)).toEqual({ ended: 19, hasMore: false })
+      expect(await listed(mine)).toHaveLength(1)
+      expect(one.revoked).toHaveLength(119)
+    })
+
+    it('leaves a person as many sessions as are allowed', async () => {
+      one = startProcess(under.store, clock, { maxSessions: 2 })
+      const browsers: Browser[] = []
+      for (let count = 0; count < 3; count++) {
+        browsers.push(await signIn(one, { sub: ada.sub, sid: `ada-sid-${count}` }, clock))
+        clock.advance(1000)
+      }
+      const open = await Promise.all(browsers.map(({ cookies }) => one.sessions.open(cookies)))
+      expect(open.map((each) => each !== undefined)).toEqual([false, true, true])
+    })
+
+    it('does not take a ticket whose session it never had, or has lost', async () => {
+      const browser = await signIn(one, ada, clock)
+      const { id } = (await opened(one, browser)).session
+      const { coordinator } = under.store
+      const elsewhere = await start()
+      try {
+        const fresh = startProcess(elsewhere.store, clock)
+        expect(await coordinator.read(id)).toBeDefined()
+        expect(await fresh.sessions.open(browser.cookies)).toBeUndefined()
+      } finally {
+        await elsewhere.stop()
+      }
+    })
+  })
+}
