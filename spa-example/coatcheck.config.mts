@@ -1,6 +1,6 @@
 /** The demo's configuration, as an operator would write one. `start.ts` gives the environment. */
 import { defineConfig } from '../src/config/resolve.ts'
-import { cookieStore } from '../src/session/stores/cookie-store.ts'
+import { memoryStore } from '../src/session/stores/memory-store.ts'
 
 export default defineConfig((env) => ({
   baseUrl: env.BASE_URL,
@@ -14,8 +14,8 @@ export default defineConfig((env) => ({
     secrets: [env.SESSION_SECRET],
     idleTimeout: env.IDLE_TIMEOUT ?? '10m',
     absoluteTimeout: '12h',
-    // The demo's secret is new at each start, so there is nothing to keep: the ledger stays in memory.
-    store: cookieStore(),
+    // `start.ts` puts a file in its place, and `workers/index.ts` Durable Objects.
+    store: memoryStore(),
   },
   spa: env.VITE_URL ? { proxy: env.VITE_URL } : { dir: env.SPA_DIR ?? 'dist' },
   routes: [

@@ -6,8 +6,11 @@
  *     npm run dev:workers      the app as it was built, on workerd
  */
 import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startServer } from '../src/node/index.ts'
+import { sqliteStore, startServer } from '../src/node/index.ts'
 import { loadConfig } from '../src/node/load-config.ts'
 import { startApi } from './api/index.ts'
 import { buildPages } from './build-pages.ts'
@@ -70,7 +73,17 @@ async function main(): Promise<void> {
 }
 
 async function startOnNode(env: Record<string, string>) {
-  return startServer(await loadConfig(here('coatcheck.config.mts'), env), { host: 'localhost', port: appPort })
+  const config = await loadConfig(here('coatcheck.config.mts'), env)
+  // The demo's secret is new at each start, so nothing that is kept opens after it.
+  const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-demo-'))
+  const store = sqliteStore({ file: path.join(folder, 'sessions.sqlite') })
+  running.push({
+    async close() {
+      await store.coordinator.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  })
+  return startServer({ ...config, session: { ...config.session, store } }, { host: 'localhost', port: appPort })
 }
 
 async function startOnWorkers(env: Record<string, string>) {

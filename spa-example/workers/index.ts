@@ -1,7 +1,6 @@
 /** The demo on Workers: the same configuration as on Node, and sessions in Durable Objects. */
 import type { UserConfig } from '../../src/config/types.ts'
-import { cookieStore } from '../../src/session/stores/cookie-store.ts'
-import { durableObjectCoordinator, type SessionNamespace, worker } from '../../src/workers/index.ts'
+import { durableObjectStore, type SessionNamespace, worker } from '../../src/workers/index.ts'
 import config from '../coatcheck.config.mts'
 
 export { CoatcheckSession } from '../../src/workers/index.ts'
@@ -14,6 +13,6 @@ interface Env {
 
 export default worker<Env>((env) => {
   const said: UserConfig = typeof config === 'function' ? config(env as unknown as Variables) : config
-  const store = cookieStore({ coordinator: durableObjectCoordinator(env.SESSIONS) })
+  const store = durableObjectStore(env.SESSIONS)
   return { ...said, session: { ...said.session, store } }
 })

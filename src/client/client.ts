@@ -10,6 +10,7 @@ import { type EventStream, type EventsOptions, openEvents } from './events.ts'
 import { createExpiryWatch } from './expiry.ts'
 import { goToLogin, type LoginOptions, mayTrySilentLogin } from './login.ts'
 import { createLookQueue, type LookRequest } from './look-queue.ts'
+import { type OwnSessionCalls, ownSessionCalls } from './own-sessions.ts'
 import { type CoatcheckProblem, problemOf } from './problem.ts'
 import { type DefaultClaims, lookAtSession } from './session.ts'
 import { createSessionTracker } from './session-tracker.ts'
@@ -71,6 +72,11 @@ export interface Client<Claims = DefaultClaims> {
   /** Whole seconds until the session ends, by the server's clock. */
   secondsLeft(): number | undefined
   dismissLoginError(): void
+  /**
+   * The person's sessions on every browser; `no_route` where the server keeps sessions in cookies. Ending others rejects
+   * with `step_up_required` where the last sign-in is not recent: `login({ maxAge: problem.maxAge })`, and then again.
+   */
+  readonly ownSessions: OwnSessionCalls
 }
 
 /** A look at the session because the page came in view: not more often. */
@@ -257,6 +263,7 @@ export function createClient<Claims = DefaultClaims>(options: ClientOptions = {}
     extend: () => session({ slide: true }),
     secondsLeft: expiry.secondsLeft,
     dismissLoginError: tracker.dismissLoginError,
+    ownSessions: ownSessionCalls(ownFetch, basePath),
   }
 }
 

@@ -16,6 +16,7 @@ export type ProblemCode =
   | 'payload_too_large'
   | 'provider_unavailable'
   | 'session_changed'
+  | 'session_not_found'
   | 'step_up_required'
   | 'store_unavailable'
   | 'upstream_redirect'
@@ -31,12 +32,16 @@ export class CoatcheckProblem extends Error {
   /** With `login_required`: a sign-in without the person's doing (`prompt=none`) may succeed. */
   readonly isSilentLoginPossible: boolean
 
-  constructor(code: ProblemCode, status: number, title: string, isSilentLoginPossible = false) {
+  /** With `step_up_required`: what to give `login()` as `maxAge`, in seconds. */
+  readonly maxAge: number | undefined
+
+  constructor(code: ProblemCode, status: number, title: string, isSilentLoginPossible = false, maxAge?: number) {
     super(title)
     this.code = code
     this.status = status
     this.title = title
     this.isSilentLoginPossible = isSilentLoginPossible
+    this.maxAge = maxAge
   }
 }
 
@@ -52,7 +57,8 @@ export async function problemOf(response: Response): Promise<CoatcheckProblem | 
   if (typeof document?.type !== 'string' || !document.type.startsWith(problemType)) return undefined
   const code = document.type.slice(problemType.length)
   const title = typeof document.title === 'string' ? document.title : code
-  return new CoatcheckProblem(code, response.status, title, document.silent === true)
+  const maxAge = typeof document.max_age === 'number' ? document.max_age : undefined
+  return new CoatcheckProblem(code, response.status, title, document.silent === true, maxAge)
 }
 
 /** What is longer than any problem of ours is none of ours, and is not read to its end. */

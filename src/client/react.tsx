@@ -1,6 +1,7 @@
 /** React hooks over a client: `CoatcheckProvider`, `useSession`, and `RequireSession` for pages. */
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useSyncExternalStore } from 'react'
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import type { Client } from './client.ts'
+import type { OwnSessionList } from './own-sessions.ts'
 import type { DefaultClaims } from './session.ts'
 import { initialState, type SessionState } from './state.ts'
 
@@ -38,6 +39,45 @@ export function useSession<Claims = DefaultClaims>(): UseSession<Claims> {
     const { login, logout, extend, secondsLeft, dismissLoginError } = client
     return { ...state, claims: state.session?.claims, login, logout, extend, secondsLeft, dismissLoginError }
   }, [client, state])
+}
+
+export interface UseOwnSessions {
+  /** Undefined until they are there, and where they cannot be had. */
+  readonly list: OwnSessionList | undefined
+  /** What the last look or end failed with. */
+  readonly problem: unknown
+  reload(): Promise<void>
+  /** Gives false where it failed: see `problem`. */
+  end(id: string): Promise<boolean>
+  endOthers(): Promise<boolean>
+}
+
+/** The person's sessions on every browser, looked up when the component appears and after each end. */
+export function useOwnSessions(): UseOwnSessions {
+  const { ownSessions } = useClient<unknown>()
+  const [{ list, problem }, set] = useState<Pick<UseOwnSessions, 'list' | 'problem'>>({
+    list: undefined,
+    problem: undefined,
+  })
+  const calls = useMemo(() => {
+    const run = async (work: () => Promise<unknown>): Promise<boolean> => {
+      try {
+        await work()
+        set({ list: await ownSessions.list(), problem: undefined })
+        return true
+      } catch (error) {
+        set((known) => ({ ...known, problem: error }))
+        return false
+      }
+    }
+    return {
+      reload: async () => void (await run(async () => undefined)),
+      end: (id: string) => run(() => ownSessions.end(id)),
+      endOthers: () => run(() => ownSessions.endOthers()),
+    }
+  }, [ownSessions])
+  useEffect(() => void calls.reload(), [calls])
+  return { list, problem, ...calls }
 }
 
 export interface RequireSessionProps {

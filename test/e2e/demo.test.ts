@@ -1,15 +1,8 @@
 /** The running demo in a real Chromium: the app on localhost, the provider on 127.0.0.1, which is another site. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import type { Browser, BrowserContext, Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
-import { freePort } from '../support/free-port.ts'
-
-interface Demo {
-  readonly origin: string
-  stop(): Promise<void>
-}
+import { type Demo, signInAtDemo, startDemo } from './demo.ts'
 
 let demo: Demo
 let browser: Browser
@@ -19,24 +12,6 @@ let origin: string
 const bodies: Promise<string | undefined>[] = []
 /** Errors that a page's own script threw, and what the Content Security Policy refused. */
 const complaints: string[] = []
-
-async function startDemo(env: Record<string, string> = {}): Promise<Demo> {
-  const [port, providerPort, apiPort] = [await freePort(), await freePort(), await freePort()]
-  const ports = { PORT: String(port), PROVIDER_PORT: String(providerPort), API_PORT: String(apiPort) }
-  const child: ChildProcess = spawn(process.execPath, ['spa-example/start.ts'], {
-    env: { ...process.env, ...ports, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  for await (const chunk of child.stdout ?? []) if (String(chunk).includes('ready in')) break
-  return {
-    origin: `http://localhost:${port}`,
-    async stop() {
-      const exited = once(child, 'exit')
-      child.kill('SIGTERM')
-      await exited
-    },
-  }
-}
 
 beforeAll(async () => {
   demo = await startDemo()
@@ -91,19 +66,8 @@ async function expectNoToken(): Promise<void> {
   }
 }
 
-async function signIn(page: Page, username: 'ada' | 'grace' = 'ada', appOrigin = origin): Promise<void> {
-  await page.getByRole('button', { name: 'Sign in' }).first().click()
-  await page.waitForURL(/127\.0\.0\.1/)
-  await page.getByLabel('Username').fill(username)
-  await page.getByLabel('Password').fill(`${username}-demo`)
-  await page.getByRole('button', { name: /sign in/i }).click()
-  const allow = page.getByRole('button', { name: /allow/i })
-  const name = page.getByText(username === 'ada' ? 'Ada Lovelace' : 'Grace Hopper').first()
-  await allow.or(name).first().waitFor()
-  if (await allow.isVisible()) await allow.click()
-  await page.waitForURL((url) => url.origin === appOrigin)
-  await name.waitFor()
-}
+const signIn = (page: Page, username: 'ada' | 'grace' = 'ada', appOrigin = origin) =>
+  signInAtDemo(page, username, appOrigin)
 
 /** As an administrator or a sign-out on another machine would: this page is not told. */
 async function endSessionElsewhere(page: Page): Promise<void> {

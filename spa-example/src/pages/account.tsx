@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react'
 import type { Claims } from '../client.ts'
 import { formatDayAndTime, formatDuration } from '../components/format.ts'
 import { notify } from '../components/notice-board.ts'
+import { OwnSessions } from '../components/own-sessions.tsx'
 import { Page } from '../components/page.tsx'
 import { usePerson } from '../session/person.tsx'
 
@@ -53,6 +54,7 @@ export function AccountPage() {
         </section>
         <TokenCheck />
       </div>
+      <OwnSessions />
     </Page>
   )
 }
