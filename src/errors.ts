@@ -17,6 +17,7 @@ export const problems = {
   method_not_allowed: [405, 'This path does not take this method'],
   misdirected_request: [421, 'This server does not answer for that host'],
   no_route: [404, 'No route has this path'],
+  overloaded: [503, 'This server has too much to do at the moment'],
   path_not_canonical: [400, 'The request target is not in canonical form'],
   payload_too_large: [413, 'The request body is larger than this route takes'],
   provider_unavailable: [503, 'The authorization server cannot be reached at the moment'],
@@ -34,6 +35,7 @@ export const problems = {
   upstream_busy: [503, 'Too many calls wait for the API at the moment'],
   upstream_redirect: [502, 'The API redirected to a host that the route does not list'],
   upstream_timeout: [504, 'The API did not answer in time'],
+  upstream_unavailable: [503, 'The API is out of order at the moment'],
   upstream_unreachable: [502, 'The API could not be reached'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 

@@ -3,7 +3,7 @@
  * Nothing below asks where it runs.
  */
 import type { Context } from 'hono'
-import type { FetchBinding } from './config/types.ts'
+import type { Config, FetchBinding, UpstreamSettings } from './config/types.ts'
 
 /** Milliseconds since the epoch. Handed in so that tests hold time. */
 export interface Clock {
@@ -34,9 +34,25 @@ export interface UpstreamRequest {
   readonly headersTimeoutMs: number
   /** How long the answer's body may be silent, if it is not an event stream; 0 is for ever. */
   readonly bodyTimeoutMs: number
+  /** What the configuration says of the origin, where it says more than a URL. */
+  readonly upstream?: UpstreamSettings | undefined
+  /** Gets the fields of a 103, if there is one and the transport sees it. */
+  readonly onEarlyHints?: ((fields: HeaderList) => void) | undefined
   /** Workers only: who is asked instead of the network. The configuration refuses one on Node. */
   readonly binding?: FetchBinding | undefined
 }
+
+/** A target of an upstream gets nothing for a while, and is in order again. */
+export type UpstreamEvent =
+  | {
+      readonly event: 'upstream_ejected'
+      readonly upstream: string
+      readonly target: string
+      readonly because: 'health' | 'failures'
+      readonly pause_seconds?: number
+      readonly cause?: unknown
+    }
+  | { readonly event: 'upstream_recovered'; readonly upstream: string; readonly target: string }
 
 /** The body of an upstream's answer, not read yet. Exactly one of its two functions is called. */
 export interface UpstreamBody {
@@ -54,7 +70,7 @@ export interface UpstreamResponse {
  * Sends requests to upstreams. Never follows a redirect, never decompresses, never adds a header
  * but those of the connection.
  *
- * Rejects with a CoatcheckError, `upstream_unreachable` or `upstream_timeout`; with the signal's reason when it was
+ * Rejects with a CoatcheckError: `upstream_unreachable`, `upstream_timeout`, `upstream_busy`, `upstream_unavailable`; with the signal's reason when it was
  * aborted; and with the body's own CoatcheckError when that is what broke (`payload_too_large`).
  */
 export interface Transport {
@@ -65,11 +81,23 @@ export interface Transport {
 export interface ResponseHead {
   readonly status: number
   readonly headers: HeaderList
+  /** Trailer fields of a body that is chunked: names to announce (RFC 9110 §6.6.2), and what of them the client gets. */
+  readonly trailers?:
+    | { readonly announced: string | undefined; readonly pick: (fields: HeaderList) => HeaderList }
+    | undefined
 }
 
 export interface Runtime {
   readonly clock: Clock
   readonly transport: Transport
+  /**
+   * Told once of each configuration that it is to serve, and of who wants to know what happens.
+   *
+   * @throws ConfigError for settings that it cannot honour
+   */
+  prepare(config: Config, report: (event: UpstreamEvent) => void): void
+  /** Tells the client of links before the answer, where the runtime can. */
+  earlyHints(c: Context, fields: HeaderList): void
   /** The request target as it came on the wire where the runtime shows it, else path and query of the URL. */
   requestTarget(c: Context): string
   requestHeaders(c: Context): IncomingHeaders

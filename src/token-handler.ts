@@ -155,6 +155,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   const runtime = options.runtime ?? webRuntime()
   const report = options.report ?? reportToConsole
   const { clock } = runtime
+  runtime.prepare(config, report)
   const { secrets, idleSeconds, absoluteSeconds, maxSessions } = config.session
   const { issuer, clientId, timeoutSeconds } = config.provider
   const context = { origin: config.origin, issuer, clientId }

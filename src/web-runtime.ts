@@ -3,6 +3,7 @@
  * upstream, a streaming `Response` to the client. Node has one of its own, `node/runtime.ts`.
  */
 import type { Context } from 'hono'
+import { refuseNodeOnly } from './config/node-only.ts'
 import { CoatcheckError } from './errors.ts'
 import { reportToConsole } from './observability/events.ts'
 import type {
@@ -41,6 +42,9 @@ export function webRuntime(options: WebRuntimeOptions = {}): Runtime {
   return {
     clock: options.clock ?? { now: () => Date.now() },
     transport: fetchTransport(options),
+    prepare: refuseNodeOnly,
+    // `fetch` shows none.
+    earlyHints() {},
     requestTarget: (c) => targetOf(c.req.url),
     requestHeaders: (c) => Object.fromEntries(c.req.raw.headers),
     requestBody: (c) => {

@@ -63,6 +63,26 @@ export function duration(minimumSeconds: number, maximumSeconds: number): Field<
   )
 }
 
+export function wholeNumber(minimum: number, maximum: number): Field<number> {
+  const cure = `write a whole number from ${minimum} to ${maximum}`
+  return v.pipe(
+    v.number(wanted('a number', cure)),
+    v.check(
+      (value) => Number.isSafeInteger(value) && value >= minimum && value <= maximum,
+      mistake('is not a whole number in bounds', cure),
+    ),
+  )
+}
+
+/** One, or a list of them; gives the list. */
+export function oneOrMore<Item>(item: Field<Item>, cure: string): Field<readonly Item[]> {
+  return v.pipe(
+    v.unknown(),
+    v.transform((input) => (Array.isArray(input) ? input : [input])),
+    list(item, cure, 1),
+  )
+}
+
 export function flag(): Field<boolean> {
   return v.boolean(wanted('true or false'))
 }

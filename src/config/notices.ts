@@ -1,8 +1,7 @@
 /** What an auditor should look at: exceptions that the configuration makes, all of them by name. */
 import { leftOut, unequalReaches } from './resource-conflicts.ts'
 import type { ReadRoute } from './route.ts'
-import type { Config, CspConfig, Provider, SpaConfig } from './types.ts'
-
+import type { Config, CspConfig, Provider, SpaConfig, UpstreamSettings } from './types.ts'
 import { isInsecure } from './upstream.ts'
 import { isLoopbackHost } from './urls.ts'
 
@@ -11,6 +10,7 @@ export function notices(
   provider: Provider,
   spa: SpaConfig | undefined,
   listeners: Config['listeners'],
+  upstreams: readonly UpstreamSettings[],
 ): string[] {
   const complete = routes.flatMap((route) => route.complete ?? [])
   return [
@@ -19,6 +19,9 @@ export function notices(
     ...unequalReaches(complete),
     ...cspNotices(spa?.csp),
     ...listenerNotices(listeners),
+    ...upstreams
+      .filter((settings) => !complete.some(({ upstream }) => upstream.settings === settings))
+      .map(({ origin }) => `upstreams names ${origin}, and no route leads there`),
   ]
 }
 

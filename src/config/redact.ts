@@ -10,9 +10,17 @@ export function redact(issues: readonly ConfigIssue[], secrets: readonly string[
 
 /** The secrets of a configuration that may be wrong in every way. */
 export function secretsOf(input: unknown): string[] {
-  const { provider, session } = (typeof input === 'object' && input !== null ? input : {}) as Partial<UserConfig>
+  const { provider, session, upstreams } = (
+    typeof input === 'object' && input !== null ? input : {}
+  ) as Partial<UserConfig>
   const secrets: unknown[] = Array.isArray(session?.secrets) ? session.secrets : []
-  return longStrings([provider?.clientSecret, ...secrets])
+  const keys = Array.isArray(upstreams) ? upstreams.map((upstream) => upstream?.tls?.key) : []
+  return longStrings([provider?.clientSecret, ...secrets, ...keys.flatMap(keyLines)])
+}
+
+/** Messages are one line, so a key is looked for line by line. */
+function keyLines(key: unknown): string[] {
+  return typeof key === 'string' ? key.split(/\s+/).filter((line) => !line.includes('-----')) : []
 }
 
 /** The values of an environment: which of them are secrets, nobody knows. */

@@ -2,7 +2,7 @@
 import { addressRanges, readAddressPolicy } from './addresses.ts'
 import { ConfigError, type ConfigIssue } from './config-error.ts'
 import { callSource } from './environment.ts'
-import { anything, flag, list, withDefault } from './fields.ts'
+import { anything, flag, list, optional, wholeNumber, withDefault } from './fields.ts'
 import { requestHeaderName } from './header-names.ts'
 import { readHooks } from './hooks.ts'
 import { readListeners } from './listeners.ts'
@@ -16,7 +16,11 @@ import { completeRoutes, readRoutes } from './routes.ts'
 import { readSession } from './session.ts'
 import { readSpa } from './spa.ts'
 import type { Config, ConfigSource } from './types.ts'
+import { readUpstreams } from './upstreams.ts'
 import { baseUrl } from './urls.ts'
+
+/** At 48 KB for an idle stream, under a gigabyte. */
+const defaultMaxRequests = 16_384
 
 const fields = {
   baseUrl: baseUrl(),
@@ -24,6 +28,8 @@ const fields = {
   provider: anything(),
   session: anything(),
   routes: anything(),
+  upstreams: anything(),
+  maxRequests: optional(wholeNumber(1, 10_000_000)),
   spa: anything(),
   listeners: anything(),
   requestHeaders: withDefault(list(requestHeaderName(), 'write a list of header fields'), []),
@@ -60,8 +66,12 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
   const provider = readProvider(partial.provider, 'provider', issues)
   const session = readSession(partial.session, 'session', issues)
   const rateLimits = readRateLimits(partial.rateLimits, 'rateLimits', issues, '*', ['session', 'subject', 'address'])
+  const nodeOnly: string[] = partial.maxRequests === undefined ? [] : ['maxRequests']
+  const upstreams = readUpstreams(partial.upstreams, 'upstreams', issues, { ownOrigin: origin, nodeOnly })
   const routes = readRoutes(partial.routes, 'routes', issues, {
     ownOrigin: origin,
+    upstreams,
+    nodeOnly,
     basePath: partial.basePath,
     hasSpa: partial.spa !== undefined,
     requestHeaders: partial.requestHeaders ?? [],
@@ -88,7 +98,10 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
     hooks,
     thirdPartyInitiatedLogin: complete.thirdPartyInitiatedLogin,
     backChannelLogout: complete.backChannelLogout,
-    notices: notices(routes, provider, spa, listeners),
+    upstreams,
+    maxRequests: complete.maxRequests ?? defaultMaxRequests,
+    nodeOnly,
+    notices: notices(routes, provider, spa, listeners, upstreams),
   }
 }
 

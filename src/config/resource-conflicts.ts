@@ -12,7 +12,7 @@ import { isWildcard } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
 import type { ReadRoute } from './route.ts'
 import type { Route, Upstream } from './types.ts'
-import { isLoopbackHost } from './urls.ts'
+import { canonicalHost } from './urls.ts'
 
 export function reportConflicts(routes: readonly ReadRoute[], path: string, issues: Issues): void {
   for (const [index, route] of routes.entries()) {
@@ -81,14 +81,14 @@ function reachDifferently({ partial: one }: ReadRoute, { partial: other }: ReadR
 }
 
 function isSameServer(one: Upstream, other: Upstream): boolean {
-  return serverOf(one) === serverOf(other) && one.binding === other.binding
+  if (one.binding !== other.binding) return false
+  const servers = serversOf(one)
+  return serversOf(other).some((server) => servers.includes(server))
 }
 
-/** All names of this machine are one. */
-function serverOf({ origin }: Upstream): string {
-  const url = new URL(origin)
-  if (isLoopbackHost(url.hostname)) url.hostname = 'localhost'
-  return url.origin
+/** A server that is a target of an upstream is the upstream, under another name. */
+function serversOf({ origin, settings }: Upstream): string[] {
+  return [origin, ...(settings?.targets ?? [])].map(canonicalHost)
 }
 
 /** What a route reaches, as a pattern: one path, or all below it. */

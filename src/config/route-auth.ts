@@ -4,6 +4,7 @@ import { anything, duration, flag, list, oneOf, optional, text, withDefault } fr
 import { requestHeaderName } from './header-names.ts'
 import { routePath } from './paths.ts'
 import { type Field, mistake, wanted } from './read-object.ts'
+import { trailerName } from './trailer-names.ts'
 
 export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const kinds = ['fetch', 'eventsource', 'download', 'media', 'websocket'] as const
@@ -19,12 +20,14 @@ const everyRoute = {
   allow: withDefault(list(oneOf(['encoded-slash', 'semicolon']), 'write a list'), []),
   content: withDefault(oneOf(['data', 'page']), 'data'),
   bodyLimitBytes: withDefault(bodyLimit(), 10 * 2 ** 20),
-  timeout: withDefault(duration(1, 3600), 30),
   headers: anything(),
   query: anything(),
   contentTypes: optional(list(mediaType(), "write ['application/json'] or the like", 1)),
   addresses: anything(),
   rateLimits: anything(),
+  earlyHints: withDefault(flag(), false),
+  trailers: withDefault(list(trailerName(), 'write a list of trailer fields'), []),
+  timeout: optional(duration(1, 3600)),
   shared: optional(text('say why two routes with different auth reach the same resource')),
   allowInsecureUpstream: withDefault(flag(), false),
 }

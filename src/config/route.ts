@@ -6,7 +6,9 @@ import { byStage, readRateLimits } from './rate-limits.ts'
 import { type Field, type Issues, join, readObject } from './read-object.ts'
 import { routeFields, routeHints } from './route-auth.ts'
 import type { Method, RateLimit, RequestKind, Route } from './types.ts'
-import { readUpstream } from './upstream.ts'
+import { readUpstream, type UpstreamContext } from './upstream.ts'
+
+const defaultTimeoutMs = 30_000
 
 export interface ReadRoute {
   /** What is right of it, for the checks between routes. */
@@ -16,12 +18,13 @@ export interface ReadRoute {
   readonly complete: Route | undefined
 }
 
-export interface RouteContext {
-  readonly ownOrigin: string | undefined
+export interface RouteContext extends UpstreamContext {
   /** Lower-case names that pass on every route. */
   readonly requestHeaders: readonly string[]
   /** Of all routes together. */
   readonly rateLimits: readonly RateLimit[]
+  /** Gets the paths of settings that only Node can honour. */
+  readonly nodeOnly: string[]
 }
 
 type FieldsOf<Auth extends Route['auth']> = (typeof routeFields)[Auth]
@@ -38,7 +41,6 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const read = readObject(routeFields[kind], auth ? input : asSessionRoute(input), path, issues, routeHints[kind])
   const { complete } = read
   const partial: PartialRoute = read.partial
-  const upstream = isObject(input) ? readUpstream(partial, path, issues, context.ownOrigin) : undefined
   const addresses = readAddressPolicy(partial.addresses, join(path, 'addresses'), issues)
   const headers = readHeaderRules(partial.headers, join(path, 'headers'), issues)
   const query = readQueryRules(partial.query, join(path, 'query'), issues)
@@ -48,6 +50,9 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const rateLimits = readRateLimits(partial.rateLimits, limitsPath, issues, partial.path ?? '', callers)
   // Of those for all routes the ones by which a caller of this route is known.
   const forAll = context.rateLimits.filter(({ per }) => (callers as readonly string[]).includes(per))
+  const upstream = isObject(input) ? readUpstream(partial, path, issues, context) : undefined
+  if (partial.earlyHints) context.nodeOnly.push(join(path, 'earlyHints'))
+  if (partial.trailers?.length) context.nodeOnly.push(join(path, 'trailers'))
   const kinds = new Set<RequestKind>(partial.kinds ?? ['fetch'])
   const methods = new Set<string>(partial.methods ?? defaultMethods(kinds))
   checkKinds(kinds, methods, path, issues)
@@ -80,12 +85,17 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
           content: complete.content,
           cache: partial.cache ?? 'no-store',
           bodyLimitBytes: complete.bodyLimitBytes,
-          timeoutMs: complete.timeout * 1000,
           headers,
           query,
           contentTypes: complete.contentTypes && new Set(complete.contentTypes),
           addresses,
           rateLimits: byStage([...forAll, ...rateLimits]),
+          earlyHints: complete.earlyHints,
+          trailers: new Set(complete.trailers),
+          timeoutMs:
+            complete.timeout === undefined
+              ? (upstream.settings?.timeouts.headersMs ?? defaultTimeoutMs)
+              : complete.timeout * 1000,
         }
       : undefined,
   }

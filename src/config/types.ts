@@ -132,7 +132,11 @@ interface RouteBase {
   content?: 'data' | 'page'
   /** Largest request body in bytes. Default 10 MiB. */
   bodyLimitBytes?: number
-  /** How long the answer's head may take. Default `30s`. */
+  /** Node only: passes the upstream's 103 on, less what speaks to browsers about our origin. Default false. */
+  earlyHints?: boolean
+  /** Node only: trailer fields of the upstream's answer that pass, such as `['server-timing']`. Default none. */
+  trailers?: readonly string[]
+  /** How long the answer's head may take. Default: the upstream's `timeouts.headers`, else `30s`. */
   timeout?: Duration
   /**
    * Changes of what passes to the upstream and of what comes from it, within the rules for every route: what speaks of
@@ -174,6 +178,39 @@ export interface OpenRouteConfig extends RouteBase {
 
 export type RouteConfig = SessionRouteConfig | OpenRouteConfig
 
+/**
+ * What has to be said of an upstream besides its URL. It is for every route that leads to `origin`. On Workers only
+ * `timeouts.headers` can be had; all else is refused there.
+ */
+export interface UpstreamConfig {
+  /** As the routes have it: `https://orders.internal`. Also the `Host`, and the name that certificates have to be for. */
+  origin: Setting
+  /** Where it is, if not at its own name: servers that answer for it alike, each as an origin. */
+  targets?: readonly Setting[]
+  /** PEM texts. `ca` replaces the authorities that Node trusts; `cert` and `key` are ours, for mutual TLS. */
+  tls?: { ca?: Setting | readonly Setting[]; cert?: Setting; key?: Setting; servername?: string }
+  /** HTTP/2 where the server offers it (ALPN). Default false. */
+  http2?: boolean
+  /** Requests to one target at a time, and as many uploads. Default 128. */
+  connections?: number
+  /** Requests that may wait for one of them; more get 503 `upstream_busy`. Default ten times `connections`. */
+  queue?: number
+  /** Event streams of one target at a time. Default 4096. */
+  eventStreams?: number
+  /** How often a request that is safe to send again is, after its connection broke. Default 1. */
+  retries?: number
+  /** `connect` (default `5s`), the answer's head (`headers`), silence in its body (`body`, `60s`), all of it (`total`). */
+  timeouts?: { connect?: Duration; headers?: Duration; body?: Duration; total?: Duration }
+  /** Asks each target at `path`, every `interval` (default `10s`); one that does not say 2xx gets nothing. */
+  health?: { path: string; interval?: Duration; timeout?: Duration; unhealthyAfter?: number; healthyAfter?: number }
+  /**
+   * A target whose connections fail so often in a row (default 5) gets nothing for `pause` (`10s`), then one request to
+   * try it, then twice the pause, up to `longestPause` (`5m`). With no target left callers get 503
+   * `upstream_unavailable`. `false` turns it off.
+   */
+  breaker?: false | { failures?: number; pause?: Duration; longestPause?: Duration }
+}
+
 export interface UserConfig {
   /** The origin that browsers see: `https://app.example.com`. */
   baseUrl: Setting
@@ -182,6 +219,10 @@ export interface UserConfig {
   provider: ProviderConfig
   session: SessionConfig
   routes: readonly RouteConfig[]
+  /** More about the servers that routes lead to. */
+  upstreams?: readonly UpstreamConfig[]
+  /** Node only: answers under way at a time; more requests get 503 `overloaded`. Default 16384. */
+  maxRequests?: number
   spa?: SpaConfig
   listeners?: {
     /**
@@ -274,6 +315,43 @@ export interface Upstream {
   /** Path without a slash at its end; `''` for the root. */
   readonly basePath: string
   readonly binding: FetchBinding | undefined
+  /** What `upstreams` says of the origin. */
+  readonly settings?: UpstreamSettings | undefined
+}
+
+export interface UpstreamSettings {
+  readonly origin: string
+  /** At least one: the origin itself, if no others are named. */
+  readonly targets: readonly string[]
+  readonly tls:
+    | {
+        readonly ca: readonly string[] | undefined
+        readonly cert: string | undefined
+        readonly key: string | undefined
+        readonly servername: string | undefined
+      }
+    | undefined
+  readonly http2: boolean
+  readonly connections: number
+  readonly queue: number
+  readonly eventStreams: number
+  readonly retries: number
+  readonly timeouts: {
+    readonly connectMs: number
+    readonly headersMs: number | undefined
+    readonly bodyMs: number
+    readonly totalMs: number | undefined
+  }
+  readonly health:
+    | {
+        readonly path: string
+        readonly intervalMs: number
+        readonly timeoutMs: number
+        readonly unhealthyAfter: number
+        readonly healthyAfter: number
+      }
+    | undefined
+  readonly breaker: { readonly failures: number; readonly pauseMs: number; readonly longestPauseMs: number } | undefined
 }
 
 export interface FieldRules {
@@ -312,6 +390,9 @@ export interface Route {
   readonly content: 'data' | 'page'
   readonly cache: 'no-store' | 'private'
   readonly bodyLimitBytes: number
+  readonly earlyHints: boolean
+  /** Lower-case names. */
+  readonly trailers: ReadonlySet<string>
   readonly timeoutMs: number
   readonly headers: { readonly request: FieldRules; readonly response: FieldRules }
   readonly query: QueryRules | undefined
@@ -367,6 +448,10 @@ export interface Config {
   readonly hooks: Hooks
   readonly thirdPartyInitiatedLogin: boolean
   readonly backChannelLogout: boolean
+  readonly upstreams: readonly UpstreamSettings[]
+  readonly maxRequests: number
+  /** Paths of settings that only Node can honour. */
+  readonly nodeOnly: readonly string[]
   /** What an auditor should look at: open routes, insecure upstreams, documents, shared resources. */
   readonly notices: readonly string[]
 }

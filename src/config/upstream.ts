@@ -3,8 +3,8 @@
 import { parametersOf } from './path-patterns.ts'
 import { canonicalPathMistake, type PathMistake } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
-import type { FetchBinding, Upstream } from './types.ts'
-import { isLoopbackHost, parseHttp, partsMistake } from './urls.ts'
+import type { FetchBinding, Upstream, UpstreamSettings } from './types.ts'
+import { canonicalHost, isLoopbackHost, parseHttp, partsMistake } from './urls.ts'
 
 const example = 'https://orders.internal/v1'
 
@@ -16,12 +16,17 @@ export interface UpstreamFields {
   allowInsecureUpstream?: boolean | undefined
 }
 
-/** @param ownOrigin of this server, which is no upstream: calls would go round in circles. */
+export interface UpstreamContext {
+  /** Of this server, which is no upstream: calls would go round in circles. */
+  readonly ownOrigin: string | undefined
+  readonly upstreams: readonly UpstreamSettings[]
+}
+
 export function readUpstream(
   fields: UpstreamFields,
   path: string,
   issues: Issues,
-  ownOrigin: string | undefined,
+  context: UpstreamContext,
 ): Upstream | undefined {
   if (isBinding(fields.upstream)) return readBinding(fields.upstream, fields, path, issues)
   const before = issues.length
@@ -32,7 +37,7 @@ export function readUpstream(
       cure: 'write the path as part of upstream',
     })
   }
-  const upstream = readUrl(fields, join(path, 'upstream'), issues, ownOrigin)
+  const upstream = readUrl(fields, join(path, 'upstream'), issues, context)
   return issues.length === before ? upstream : undefined
 }
 
@@ -59,7 +64,7 @@ function readUrl(
   { upstream, allowInsecureUpstream, path: routePath }: UpstreamFields,
   path: string,
   issues: Issues,
-  ownOrigin: string | undefined,
+  { ownOrigin, upstreams }: UpstreamContext,
 ): Upstream | undefined {
   const add = (problem: string, cure: string) => {
     issues.push({ path, problem, cure })
@@ -86,7 +91,14 @@ function readUrl(
     ? { problem: 'ends with a *', cure: `write ${upstream.slice(0, -2)}: what * of the path matched is appended` }
     : (canonicalPathMistake(written, true) ?? parameterMistake(written, routePath))
   if (found) return add(found.problem, found.cure)
-  return { origin: url.origin, basePath: withoutLastSlash(written), binding: undefined }
+  const settings = upstreams.find(({ origin }) => canonicalHost(origin) === canonicalHost(url.origin))
+  if (settings && settings.origin !== url.origin) {
+    return add(
+      `is another name of ${settings.origin}, whose settings it would go without`,
+      `write ${settings.origin}${written}, or the same name in upstreams`,
+    )
+  }
+  return { origin: url.origin, basePath: withoutLastSlash(written), binding: undefined, settings }
 }
 
 function parameterMistake(upstreamPath: string, routePath: string | undefined): PathMistake | undefined {

@@ -12,6 +12,13 @@ export function isLoopbackHost(hostname: string): boolean {
   )
 }
 
+/** An origin as what it names: all names of this machine are one. */
+export function canonicalHost(origin: string): string {
+  const url = new URL(origin)
+  if (isLoopbackHost(url.hostname)) url.hostname = 'localhost'
+  return url.origin
+}
+
 /** The origin that browsers see; gives the parsed URL. */
 export function baseUrl(): Field<URL> {
   const example = 'write the origin that browsers see, such as https://app.example.com'

@@ -20,7 +20,7 @@ import { upstreamTarget } from './match.ts'
 import { rewriteQuery } from './query.ts'
 import { addressCaller } from './rate-limits.ts'
 import { isNeverForwarded, upstreamRequestHeaders } from './request-headers.ts'
-import { clientResponseHeaders } from './response-headers.ts'
+import { clientInformationalHeaders, clientResponseHeaders, clientTrailers } from './response-headers.ts'
 import { assertRouteTakes, type Target } from './target.ts'
 
 /** How long an answer's body may be silent. */
@@ -73,6 +73,7 @@ export async function proxy(
         ),
         ...left,
       ],
+      trailers: route.trailers.size > 0 ? clientTrailers(answer.headers, route) : undefined,
     }
     return await runtime.respond(c, head, answer.body, () => admission.finish(answer))
   } catch (error) {
@@ -102,7 +103,11 @@ function upstreamRequest(
     body,
     signal: runtime.clientSignal(c),
     headersTimeoutMs: route.timeoutMs,
-    bodyTimeoutMs,
+    bodyTimeoutMs: route.upstream.settings?.timeouts.bodyMs ?? bodyTimeoutMs,
+    upstream: route.upstream.settings,
+    onEarlyHints: route.earlyHints
+      ? (fields) => runtime.earlyHints(c, clientInformationalHeaders(fields, route))
+      : undefined,
     binding: route.upstream.binding,
   }
 }

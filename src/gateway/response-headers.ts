@@ -4,7 +4,7 @@
  */
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
-import type { HeaderList } from '../runtime.ts'
+import type { HeaderList, ResponseHead } from '../runtime.ts'
 import { isCacheField, privateCacheControl } from './caching.ts'
 import { attachmentOf, isInertType, singleType } from './content.ts'
 import { connectionOptions, isFieldValue, isPlainDecimal, isToken } from './fields.ts'
@@ -52,6 +52,19 @@ export function clientInformationalHeaders(upstream: HeaderList, route: Route): 
     pushUnlessEmpty(headers, name, name === 'link' ? withoutHints(value) : value)
   }
   return headers
+}
+
+/** Of trailer fields only those that the route names. Validation has refused what no trailer may be (RFC 9110 §6.5.1). */
+export function clientTrailers(upstream: HeaderList, route: Route): NonNullable<ResponseHead['trailers']> {
+  const announced = combined(upstream, 'trailer')?.toLowerCase().split(',') ?? []
+  const named = announced.map((name) => name.trim()).filter((name) => route.trailers.has(name))
+  return {
+    announced: named.length > 0 ? named.join(', ') : undefined,
+    pick: (fields) => {
+      const kept = fields.filter(([name]) => route.trailers.has(name.toLowerCase()))
+      return clientInformationalHeaders(kept, route)
+    },
+  }
 }
 
 /**

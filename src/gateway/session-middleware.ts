@@ -114,6 +114,7 @@ function sessionVariable<Claims>(
           signal: signal(),
           headersTimeoutMs: route.timeoutMs,
           bodyTimeoutMs: route.timeoutMs,
+          upstream: route.upstream.settings,
           binding: route.upstream.binding,
         })
       const answer = await sendWithFreshToken(sessions, open, send, {

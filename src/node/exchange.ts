@@ -11,7 +11,8 @@ import { mayHaveBody } from '../web-runtime.ts'
 export interface BodySink {
   /** False asks for a pause, until `resume()` of the body. */
   write(chunk: Uint8Array): boolean
-  end(): void
+  /** With the trailer fields of a chunked body; mostly none. */
+  end(trailers: HeaderList): void
   /** The body broke off: what was written is not whole. */
   fail(error: Error): void
 }
@@ -44,9 +45,18 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
   #queuedBytes = 0
   #sink: BodySink | undefined
   #outcome: 'open' | 'ended' | Error = 'open'
+  #trailers: HeaderList = []
+  #totalTimer: NodeJS.Timeout | undefined
+  /** The first byte of an answer came: what was asked for may have been done. */
+  hasAnswered = false
+  /** It failed because a connection could not be made, or broke before there was an answer. */
+  hasLostConnection = false
 
-  /** @param leave gives back the place that the request has; called when it is over */
-  constructor(request: UpstreamRequest, bodyFailure: { error?: unknown }, leave: () => void) {
+  /**
+   * @param leave gives back the place that the request has; called when it is over
+   * @param totalMs how long all of it may take, event streams aside; 0 is for ever
+   */
+  constructor(request: UpstreamRequest, bodyFailure: { error?: unknown }, leave: () => void, totalMs = 0) {
     this.#request = request
     this.#bodyFailure = bodyFailure
     this.#leave = leave
@@ -54,8 +64,17 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
       this.#resolve = resolve
       this.#reject = reject
     })
+    if (totalMs > 0) {
+      const late = () => this.#abort(new CoatcheckError('upstream_timeout', { cause: 'all of it took too long' }))
+      this.#totalTimer = setTimeout(late, totalMs)
+    }
     if (request.signal.aborted) this.#onClientAbort()
     else request.signal.addEventListener('abort', this.#onClientAbort, { once: true })
+  }
+
+  /** Some of it may have reached the upstream. */
+  get wasSent(): boolean {
+    return this.#controller !== undefined
   }
 
   // --- What undici calls ------------------------------------------------------------------------------
@@ -66,13 +85,18 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    // 103 and its like are not for us (RFC 9110 §15.2 lets a proxy drop those that it did not ask for).
-    if (status < 200) return
+    this.hasAnswered = true
+    if (status < 200) {
+      // The others are not for us (RFC 9110 §15.2 lets a proxy drop those that it did not ask for).
+      if (status === 103) this.#request.onEarlyHints?.(decode(controller.rawHeaders))
+      return
+    }
     // undici fails the request with what is thrown here.
     if (status > 599) throw new Error(`The upstream answered with status ${status}`)
     const hasBody = this.#request.method !== 'HEAD' && mayHaveBody(status)
     const headers = decode(controller.rawHeaders)
-    if (hasBody && !isEventStream(headers)) this.#expectBody(this.#request.bodyTimeoutMs)
+    if (hasBody && isEventStream(headers)) clearTimeout(this.#totalTimer)
+    else if (hasBody) this.#expectBody(this.#request.bodyTimeoutMs)
     this.#resolve({ status, headers, body: hasBody ? this : null })
     if (!hasBody) this.#sink = discard
   }
@@ -88,14 +112,22 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     if (this.#queuedBytes > queueLimitBytes) controller.pause()
   }
 
-  onResponseEnd(): void {
+  onResponseStarted(): void {
+    this.hasAnswered = true
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    this.#trailers = decode(controller.rawTrailers)
     this.#close('ended')
-    this.#sink?.end()
+    this.#sink?.end(this.#trailers)
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#close(error)
-    this.#reject(this.#reasonOf(error))
+    const reason = this.#reasonOf(error)
+    this.hasLostConnection =
+      !this.hasAnswered && reason instanceof CoatcheckError && reason.code === 'upstream_unreachable'
+    this.#reject(reason)
     this.#sink?.fail(error)
   }
 
@@ -106,7 +138,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     let isWanted = true
     for (const chunk of this.#queue) isWanted = sink.write(chunk)
     this.#queue = []
-    if (this.#outcome === 'ended') sink.end()
+    if (this.#outcome === 'ended') sink.end(this.#trailers)
     else if (this.#outcome !== 'open') sink.fail(this.#outcome)
     else if (isWanted) this.resume()
     else this.#controller?.pause()
@@ -163,6 +195,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
   #close(outcome: 'ended' | Error): void {
     this.#outcome = outcome
     clearTimeout(this.#bodyTimer)
+    clearTimeout(this.#totalTimer)
     this.#leave()
     this.#request.signal.removeEventListener('abort', this.#onClientAbort)
   }
@@ -193,11 +226,18 @@ const discard: BodySink = {
 /** Field values are bytes; latin1 keeps each of them, and is what Node writes them as. */
 function decode(raw: Dispatcher.DispatchController['rawHeaders']): HeaderList {
   const headers: [string, string][] = []
-  if (!Array.isArray(raw)) return headers
+  if (!Array.isArray(raw)) return raw == null ? headers : decodeObject(raw)
   for (let index = 0; index + 1 < raw.length; index += 2) {
     headers.push([text(raw[index]), text(raw[index + 1])])
   }
   return headers
+}
+
+/** HTTP/2 fields, as Node gives them. */
+function decodeObject(fields: object): HeaderList {
+  return Object.entries(fields)
+    .filter(([name]) => !name.startsWith(':'))
+    .flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)] as const))
 }
 
 function text(value: Buffer | string | undefined): string {

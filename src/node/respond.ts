@@ -12,6 +12,7 @@ import { sendBody } from './send-body.ts'
 
 interface Held {
   readonly response: Response
+  readonly trailers: ResponseHead['trailers']
   readonly body: UpstreamBody | null
   readonly finish: () => HeaderList | Promise<HeaderList>
 }
@@ -43,7 +44,7 @@ export function hold(
   // Set, not appended: an upstream cannot bring this field.
   headers.set(marker, String(held.length))
   const response = new Response(null, { status: head.status, headers })
-  held.push({ response, body, finish })
+  held.push({ response, body, finish, trailers: head.trailers })
   heldBodies.set(outgoing, held)
   return response
 }
@@ -74,7 +75,7 @@ export async function release(
   }
   try {
     applyFields(response.headers, await chosen.finish())
-    write(incoming, outgoing, response, chosen.body, options)
+    write(incoming, outgoing, response, chosen, options)
   } catch (error) {
     chosen.body?.cancel()
     if (outgoing.headersSent) throw error
@@ -94,7 +95,7 @@ function write(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   response: Response,
-  body: UpstreamBody | null,
+  { body, trailers }: Held,
   options: ReleaseOptions,
 ): void {
   if (outgoing.destroyed) {
@@ -102,16 +103,20 @@ function write(
     return
   }
   closeAfterUnreadBody(incoming, outgoing)
-  outgoing.writeHead(response.status, fieldsOf(response))
+  const fields = fieldsOf(response)
+  // Node refuses to announce what it could not send.
+  if (trailers?.announced && !response.headers.has('content-length') && mayHaveBody(response.status))
+    fields.push('trailer', trailers.announced)
+  outgoing.writeHead(response.status, fields)
   if (body === null || incoming.method === 'HEAD' || !mayHaveBody(response.status)) {
     body?.cancel()
     outgoing.end()
     return
   }
-  sendBody(outgoing, body, options.stallTimeoutMs)
+  sendBody(outgoing, body, options.stallTimeoutMs, trailers)
 }
 
-/** Node writes the fields of the connection (RFC 9110 §7.6.1), and we forward no trailers. */
+/** Node writes the fields of the connection (RFC 9110 §7.6.1). */
 const unforwarded = new Set([
   marker,
   'connection',

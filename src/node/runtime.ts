@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import { reportToConsole } from '../observability/events.ts'
 import type { Clock, Runtime } from '../runtime.ts'
 import { webRuntime } from '../web-runtime.ts'
+import { sendEarlyHints } from './early-hints.ts'
 import { bodyOf, clientSignalOf, headersOf } from './incoming.ts'
 import { canHold, hold } from './respond.ts'
 import { type NodeTransportOptions, nodeTransport } from './transport.ts'
@@ -28,7 +29,7 @@ export interface NodeRuntime extends Runtime {
 /** For `@hono/node-server`; under any other server it does as `webRuntime` does, with undici to the upstream. */
 export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
   const web = webRuntime(options.clock === undefined ? {} : { clock: options.clock })
-  const transport = nodeTransport(options.transport)
+  const transport = nodeTransport({ clock: web.clock, ...options.transport })
   const stallTimeoutMs = options.stallTimeoutMs ?? 60_000
   const onError = options.onError ?? logError
   const pending = new Set<Promise<unknown>>()
@@ -36,6 +37,11 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
   return {
     clock: web.clock,
     transport,
+    prepare: ({ upstreams }, report) => transport.prepare(upstreams, report),
+    earlyHints(c, fields) {
+      const node = nodeSide(c)
+      if (node !== undefined) sendEarlyHints(node.incoming, node.outgoing, fields)
+    },
     requestTarget: (c) => nodeSide(c)?.incoming.url ?? web.requestTarget(c),
     requestHeaders(c) {
       const node = nodeSide(c)

@@ -1,13 +1,18 @@
 /** Writes an upstream's body to a Node response: with backpressure, and cut, never ended, when it breaks off. */
 import type { ServerResponse } from 'node:http'
-import type { UpstreamBody } from '../runtime.ts'
+import type { ResponseHead, UpstreamBody } from '../runtime.ts'
 import { type BodySink, isPipedBody } from './exchange.ts'
 
 /**
  * Takes the body over; the head has to be written already. A client that takes nothing for `stallTimeoutMs` is
  * cut off, so that it cannot hold an upstream's connection for ever.
  */
-export function sendBody(outgoing: ServerResponse, body: UpstreamBody, stallTimeoutMs: number): void {
+export function sendBody(
+  outgoing: ServerResponse,
+  body: UpstreamBody,
+  stallTimeoutMs: number,
+  trailers?: ResponseHead['trailers'],
+): void {
   let stallTimer: NodeJS.Timeout | undefined
   let hasWritten = false
   const sink: BodySink = {
@@ -19,7 +24,12 @@ export function sendBody(outgoing: ServerResponse, body: UpstreamBody, stallTime
       if (!isWanted) stallTimer ??= setTimeout(() => outgoing.destroy(), stallTimeoutMs)
       return isWanted
     },
-    end: () => outgoing.end(),
+    end: (fields) => {
+      const passed = fields.length > 0 ? trailers?.pick(fields) : undefined
+      // Node writes them after the last chunk, and none where the body is not chunked.
+      if (passed?.length) outgoing.addTrailers(passed as [string, string][])
+      outgoing.end()
+    },
     // A clean end would make a part look like the whole.
     fail: () => outgoing.destroy(),
   }
@@ -46,7 +56,7 @@ function pumped(body: UpstreamBody) {
     try {
       for (;;) {
         const { done, value } = await reader.read()
-        if (done) return sink.end()
+        if (done) return sink.end([])
         if (!sink.write(value)) await new Promise<void>((resolve) => (resume = resolve))
       }
     } catch (error) {

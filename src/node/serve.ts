@@ -56,7 +56,8 @@ export interface StartedServer extends RunningServer {
 
 /** Runs what the configuration says: the endpoints, the routes, and the app's pages, on every listener. */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<StartedServer> {
-  const { runtime: runtimeOptions, report = reportToConsole, ...serverOptions } = options
+  const { runtime: runtimeOptions, report = reportToConsole, ...others } = options
+  const serverOptions = { ...others, limits: { maxRequests: config.maxRequests, ...others.limits } }
   const onError = (cause: unknown) => report({ event: 'request_failed', code: 'internal_error', cause })
   const runtime = nodeRuntime({ onError, ...runtimeOptions })
   const { pages, onWebSocket } = await pagesOf(config, runtime)

@@ -4,6 +4,7 @@ import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { problems } from '../errors.ts'
 import { announceRelease, drop, release } from './respond.ts'
 import { logError } from './runtime.ts'
 
@@ -16,6 +17,8 @@ export interface ServerLimits {
   maxHeaderBytes: number
   /** A client that takes nothing of an answer for so long is cut off. */
   stallTimeoutMs: number
+  /** Answers under way at a time; more requests get 503 `overloaded`, before they cost memory. */
+  maxRequests: number
   /** How often heads that take too long are looked for. */
   checkIntervalMs: number
 }
@@ -26,6 +29,7 @@ const defaultLimits: ServerLimits = {
   keepAliveTimeoutMs: 75_000,
   maxHeaderBytes: 16 * 1024,
   stallTimeoutMs: 60_000,
+  maxRequests: 16_384,
   checkIntervalMs: 5_000,
 }
 
@@ -73,6 +77,11 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
     options.tls === undefined
       ? http.createServer(settings, listener)
       : https.createServer({ ...settings, ...options.tls }, listener)
+  // Before a body is asked for, the app has looked at the head.
+  server.on('checkContinue', (incoming, outgoing) => {
+    continueWhenRead(incoming, outgoing)
+    listener(incoming, outgoing)
+  })
   server.on('connect', (_incoming, socket: Duplex) => refuse(socket, 405))
   if (options.onWebSocket !== undefined) server.on('upgrade', upgradeListener(options.onWebSocket, connections.add))
 
@@ -106,7 +115,10 @@ function requestListener(
     }
   })
   return (incoming, outgoing) => {
-    connections.onRequest(outgoing)
+    if (connections.onRequest(outgoing) > limits.maxRequests) {
+      shed(outgoing)
+      return
+    }
     const status = refusal(incoming)
     if (status === undefined) toApp(incoming, outgoing).catch(onError)
     else outgoing.writeHead(status, { connection: 'close' }).end()
@@ -125,6 +137,32 @@ function refusal(incoming: IncomingMessage): number | undefined {
     if (incoming.rawHeaders[index]?.toLowerCase() === 'host') hosts++
   }
   return hosts > 1 ? 400 : undefined
+}
+
+/**
+ * RFC 9110 §10.1.1: the client waits for a 100 before it sends its body. It gets one when somebody begins to read, so that
+ * what is refused is not sent. Without one Node closes the connection after the answer: a body may be on its way.
+ */
+function continueWhenRead(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  const read = incoming._read.bind(incoming)
+  let isAsked = false
+  incoming._read = (size) => {
+    if (!isAsked && !outgoing.headersSent && !outgoing.destroyed) outgoing.writeContinue()
+    isAsked = true
+    read(size)
+  }
+}
+
+function shed(outgoing: ServerResponse): void {
+  const [status, title] = problems.overloaded
+  outgoing.writeHead(status, {
+    connection: 'close',
+    'cache-control': 'no-store',
+    'content-type': 'application/problem+json',
+    'retry-after': '1',
+    'x-content-type-options': 'nosniff',
+  })
+  outgoing.end(JSON.stringify({ type: 'urn:coatcheck:problem:overloaded', title, status, code: 'overloaded' }))
 }
 
 function upgradeListener(
@@ -173,13 +211,15 @@ function trackConnections() {
     else if (eventStreams.has(outgoing)) outgoing.end()
   }
   return {
-    onRequest(outgoing: ServerResponse): void {
+    /** @returns how many answers are under way with this one */
+    onRequest(outgoing: ServerResponse): number {
       answers.add(outgoing)
       outgoing.once('close', () => {
         answers.delete(outgoing)
         if (closing !== undefined) setImmediate(() => closing?.closeIdleConnections())
       })
       if (closing !== undefined) end(outgoing)
+      return answers.size
     },
     onEventStream(outgoing: ServerResponse): void {
       eventStreams.add(outgoing)

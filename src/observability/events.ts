@@ -3,6 +3,8 @@
  * named by the first characters of its id, which open nothing.
  */
 
+import type { UpstreamEvent } from '../runtime.ts'
+
 export type CoatcheckEvent =
   | { readonly event: 'login_succeeded'; readonly session: string }
   | { readonly event: 'login_failed'; readonly code: string; readonly cause?: unknown }
@@ -14,6 +16,7 @@ export type CoatcheckEvent =
   | { readonly event: 'refresh_token_spent'; readonly session: string }
   | { readonly event: 'revocation_failed'; readonly session: string; readonly cause?: unknown }
   | { readonly event: 'store_unavailable'; readonly during: string; readonly cause?: unknown }
+  | UpstreamEvent
   | { readonly event: 'hook_failed'; readonly hook: string; readonly cause?: unknown }
   | { readonly event: 'request_headers_dropped'; readonly route: string; readonly names: readonly string[] }
   | { readonly event: 'request_failed'; readonly code: string; readonly cause?: unknown }

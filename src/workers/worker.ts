@@ -1,5 +1,6 @@
 /** A Worker made of a configuration: a handler for each listener. */
 import { ConfigError } from '../config/config-error.ts'
+import { refuseNodeOnly } from '../config/node-only.ts'
 import { resolveConfig } from '../config/resolve.ts'
 import type { Config, ConfigSource, FetchBinding } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
@@ -49,6 +50,7 @@ export function worker<Env extends object = Record<string, string | undefined>>(
   options: WorkerOptions = {},
 ): WorkerHandlers<Env> {
   const checked = typeof source === 'function' ? undefined : resolveConfig<object>(source, {})
+  if (checked) refuseNodeOnly(checked)
   // One environment for each isolate. What is made of it keeps its ledger and caches as long as the isolate lives.
   const made = new WeakMap<Env, Handlers>()
   const handlerFor = (listener: keyof Handlers): WorkerHandler<Env> => ({

@@ -51,6 +51,8 @@ describe('a configuration that is right', () => {
       content: 'data',
       cache: 'no-store',
       bodyLimitBytes: 10 * 1024 * 1024,
+      earlyHints: false,
+      trailers: new Set(),
       timeoutMs: 30_000,
       headers: { request: noFieldRules, response: noFieldRules },
       query: undefined,

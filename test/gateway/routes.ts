@@ -23,6 +23,8 @@ export function route(path: string, changes: Partial<Route> = {}): Route {
     content: 'data',
     cache: 'no-store',
     bodyLimitBytes: 1024,
+    earlyHints: false,
+    trailers: new Set(),
     timeoutMs: 1000,
     headers: { request: noFieldRules, response: noFieldRules },
     query: undefined,

@@ -1,0 +1,84 @@
+/**
+ * The connections to one target, in lanes. Event streams last for hours, and an upload as long as its client likes: each
+ * kind has places of its own, or a few clients would use up those of everybody's reads.
+ */
+import { buildConnector, Client, Pool } from 'undici'
+import type { UpstreamSettings } from '../config/types.ts'
+import type { HeaderList, UpstreamRequest } from '../runtime.ts'
+import { type Places, places } from './places.ts'
+
+export interface Lane {
+  readonly pool: Pool
+  readonly places: Places
+}
+
+export interface Lanes {
+  laneFor(request: UpstreamRequest): Lane
+  /** A connection that was not used before, for one request. */
+  fresh(): Client
+  /** Ends every connection, those in use too. */
+  close(): Promise<void>
+}
+
+type Kind = 'plain' | 'upload' | 'events'
+
+export type ConnectionSettings = Pick<
+  UpstreamSettings,
+  'tls' | 'http2' | 'connections' | 'queue' | 'eventStreams' | 'timeouts'
+>
+
+export function lanes(target: string, settings: ConnectionSettings): Lanes {
+  const made: Partial<Record<Kind, Lane>> = {}
+  const options = {
+    pipelining: 1,
+    allowH2: settings.http2,
+    connect: connector(settings),
+  }
+
+  function make(kind: Kind): Lane {
+    const count = kind === 'events' ? settings.eventStreams : settings.connections
+    const lane = {
+      pool: new Pool(target, { ...options, connections: count }),
+      places: places(count, kind === 'events' ? count * waitingFactor : settings.queue),
+    }
+    made[kind] = lane
+    return lane
+  }
+
+  return {
+    laneFor(request) {
+      const kind = kindOf(request)
+      return made[kind] ?? make(kind)
+    },
+    fresh: () => new Client(target, options),
+    async close() {
+      await Promise.all(Object.values(made).map(({ pool }) => pool.destroy()))
+    },
+  }
+}
+
+const waitingFactor = 10
+
+/** The name that a certificate has to be for is the upstream's, whatever target is asked: undici takes it from `Host`. */
+export function connector({ tls, http2, timeouts }: Pick<ConnectionSettings, 'tls' | 'http2' | 'timeouts'>) {
+  const connect = buildConnector({
+    timeout: timeouts.connectMs,
+    allowH2: http2,
+    ...(tls?.ca && { ca: [...tls.ca] }),
+    ...(tls?.cert && { cert: tls.cert }),
+    ...(tls?.key && { key: tls.key }),
+  })
+  const servername = tls?.servername
+  if (servername === undefined) return connect
+  const named: buildConnector.connector = (options, callback) => connect({ ...options, servername }, callback)
+  return named
+}
+
+function kindOf({ headers, body }: UpstreamRequest): Kind {
+  if (accepts(headers, 'text/event-stream')) return 'events'
+  return body === null || body instanceof Uint8Array ? 'plain' : 'upload'
+}
+
+function accepts(headers: HeaderList, mediaType: string): boolean {
+  return headers.some(([name, value]) => name.toLowerCase() === 'accept' && value.toLowerCase().includes(mediaType))
+}

@@ -1,0 +1,175 @@
+/** One upstream: sends a request to the target that is best placed, and once more where that is safe. */
+import type { Dispatcher } from 'undici'
+import type { UpstreamSettings } from '../config/types.ts'
+import { CoatcheckError } from '../errors.ts'
+import type { Clock, RequestBody, UpstreamEvent, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
+import { Exchange } from './exchange.ts'
+import { watchHealth } from './health.ts'
+import { type Lanes, lanes } from './lanes.ts'
+import { retryBudget } from './retry-budget.ts'
+import { type Target, targets as targetsOf } from './targets.ts'
+
+export interface UpstreamGroup {
+  send(request: UpstreamRequest): Promise<UpstreamResponse>
+  close(): Promise<void>
+}
+
+export function upstreamGroup(
+  settings: UpstreamSettings,
+  clock: Clock,
+  report: (event: UpstreamEvent) => void,
+): UpstreamGroup {
+  const targets = targetsOf(settings, clock, report)
+  const lanesOf = new Map<Target, Lanes>(targets.all.map((target) => [target, lanes(target.origin, settings)]))
+  const stopHealth = watchHealth(settings, targets)
+  const budget = retryBudget()
+  /** What a target at another address is asked for all the same. */
+  const host = new URL(settings.origin).host
+  const { totalMs } = settings.timeouts
+
+  /** One try. `how: 'fresh'` takes a connection that was not used before. */
+  async function attempt(target: Target, how: 'kept' | 'fresh', request: UpstreamRequest, endsAt: number) {
+    const own = lanesOf.get(target) as Lanes
+    const { pool, places } = own.laneFor(request)
+    let leave: () => void
+    try {
+      leave = await places.take(request.signal, request.headersTimeoutMs)
+    } catch (error) {
+      targets.undecided(target)
+      targets.release(target)
+      throw error
+    }
+    const bodyFailure: { error?: unknown } = {}
+    const exchange = new Exchange(
+      request,
+      bodyFailure,
+      () => {
+        leave()
+        targets.release(target)
+      },
+      endsAt === 0 ? 0 : Math.max(1, endsAt - performance.now()),
+    )
+    const dispatcher = how === 'fresh' ? own.fresh() : pool
+    dispatcher.dispatch(
+      {
+        path: request.target,
+        method: request.method as Dispatcher.HttpMethod,
+        headers: toFlatList(request, target.origin === request.origin ? undefined : host),
+        body: bodyFor(request.body, bodyFailure),
+        headersTimeout: request.headersTimeoutMs,
+        // The exchange looks after the body's: an event stream has none.
+        bodyTimeout: 0,
+      },
+      exchange,
+    )
+    // Ends by itself with the only request that it has.
+    if (how === 'fresh') void dispatcher.close()
+    return exchange
+  }
+
+  /** Where a request whose connection failed may go once more. */
+  function next(exchange: Exchange, target: Target, request: UpstreamRequest): [Target, 'kept' | 'fresh'] | undefined {
+    if (exchange.hasAnswered || request.signal.aborted) return undefined
+    const isNew = !exchange.wasSent
+    if (targets.all.length > 1 && (isNew || isReplayable(request))) {
+      if (!budget.spend()) return undefined
+      return [targets.choose(target), 'kept']
+    }
+    // The server may have closed a kept connection just as the request came (RFC 9112 §9.3.1).
+    if (isNew || request.body !== null || !safe.has(request.method) || !budget.spend()) return undefined
+    return [targets.choose(), 'fresh']
+  }
+
+  return {
+    async send(request) {
+      budget.earn()
+      const endsAt = totalMs === undefined ? 0 : performance.now() + totalMs
+      let target = targets.choose()
+      let how: 'kept' | 'fresh' = 'kept'
+      for (let retriesLeft = settings.retries; ; retriesLeft--) {
+        const exchange = await attempt(target, how, request, endsAt)
+        try {
+          const answer = await exchange.head
+          targets.succeeded(target)
+          return answer
+        } catch (error) {
+          if (!exchange.hasLostConnection) {
+            if (exchange.hasAnswered) targets.succeeded(target)
+            else targets.undecided(target)
+            throw error
+          }
+          targets.failed(target, error)
+          const again = retriesLeft > 0 ? nextOrNone(exchange, target, request) : undefined
+          if (again === undefined) throw error
+          ;[target, how] = again
+        }
+      }
+    },
+    async close() {
+      await Promise.all([stopHealth(), ...[...lanesOf.values()].map((one) => one.close())])
+    },
+  }
+
+  /** With no other target in order, what the first one came to is the better word. */
+  function nextOrNone(...parameters: Parameters<typeof next>): ReturnType<typeof next> {
+    try {
+      return next(...parameters)
+    } catch (error) {
+      if (error instanceof CoatcheckError && error.code === 'upstream_unavailable') return undefined
+      throw error
+    }
+  }
+}
+
+const safe: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+/** RFC 9110 §9.2.2: what has the same effect twice as once. */
+const idempotent: ReadonlySet<string> = new Set([...safe, 'PUT', 'DELETE'])
+
+function isReplayable({ method, body }: UpstreamRequest): boolean {
+  return idempotent.has(method) && (body === null || body instanceof Uint8Array)
+}
+
+/** Fields of the connection are undici's to write (RFC 9110 §7.6.1); `Expect` is answered here. */
+const connectionFields = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+function toFlatList(request: UpstreamRequest, host: string | undefined): string[] {
+  const list: string[] = host === undefined ? [] : ['host', host]
+  for (const [name, value] of request.headers) {
+    const lowerName = name.toLowerCase()
+    if (connectionFields.has(lowerName)) continue
+    // A length without a body would leave the upstream waiting.
+    if (lowerName === 'content-length' && request.body === null && value !== '0') continue
+    list.push(name, value)
+  }
+  return list
+}
+
+type DispatchBody = NonNullable<Dispatcher.DispatchOptions['body']>
+
+/**
+ * Never the client's stream itself: undici destroys what it is given when an upstream answers early, and with the
+ * stream goes the client's connection, before it has read the answer.
+ */
+function bodyFor(body: RequestBody | null, failure: { error?: unknown }): DispatchBody | null {
+  if (body === null) return null
+  if (body instanceof Uint8Array) return body
+  // undici takes any async iterable; its types name streams only.
+  return watched(body, failure) as unknown as DispatchBody
+}
+
+async function* watched(body: AsyncIterable<Uint8Array>, failure: { error?: unknown }) {
+  try {
+    yield* body
+  } catch (error) {
+    failure.error = error
+    throw error
+  }
+}
