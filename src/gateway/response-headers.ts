@@ -49,6 +49,7 @@ export function clientInformationalHeaders(upstream: HeaderList, route: Route): 
   for (const [spelled, value] of upstream) {
     const name = spelled.toLowerCase()
     if (!mayPass(name, value, route) || treatedApart.has(name) || isHeld(name)) continue
+    if (route.headers.response.remove.has(name)) continue
     pushUnlessEmpty(headers, name, name === 'link' ? withoutHints(value) : value)
   }
   return headers
