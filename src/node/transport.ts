@@ -13,7 +13,7 @@ export interface NodeTransportOptions {
    * many at most.
    */
   connections?: number
-  /** Event streams of one origin at a time. Default 4096. */
+  /** Event streams of one origin at a time. Default 8192. */
   eventStreams?: number
   /** How long a connection may take to be made, TLS included. Default 5 s. */
   connectTimeoutMs?: number
@@ -82,7 +82,7 @@ function plainSettings(origin: string, options: NodeTransportOptions): UpstreamS
     http2: false,
     connections,
     queue: connections * 10,
-    eventStreams: options.eventStreams ?? 4096,
+    eventStreams: options.eventStreams ?? 8192,
     retries: 1,
     timeouts: {
       connectMs: options.connectTimeoutMs ?? 5_000,

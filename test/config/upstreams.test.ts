@@ -20,7 +20,7 @@ describe('upstreams that are right', () => {
       http2: false,
       connections: 128,
       queue: 1280,
-      eventStreams: 4096,
+      eventStreams: 8192,
       retries: 1,
       timeouts: { connectMs: 5000, headersMs: undefined, bodyMs: 60_000, totalMs: undefined },
       health: undefined,
