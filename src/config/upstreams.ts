@@ -15,7 +15,7 @@ const fields = {
   http2: withDefault(flag(), false),
   connections: withDefault(wholeNumber(1, 65_536), 128),
   queue: optional(wholeNumber(0, 1_000_000)),
-  eventStreams: withDefault(wholeNumber(1, 1_000_000), 4096),
+  eventStreams: withDefault(wholeNumber(1, 1_000_000), 8192),
   retries: withDefault(wholeNumber(0, 5), 1),
   timeouts: anything(),
   health: anything(),
