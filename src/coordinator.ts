@@ -105,8 +105,8 @@ export interface Coordinator {
   /** Sessions under keys, such as a person's. Entries leave by themselves. */
   readonly index: SessionIndex
 
-  /** What is wrong with how the store is set up, in a sentence for the operator; undefined where nothing is. */
-  problem?(): Promise<string | undefined>
+  /** What is wrong with how the store is set up, as a mistake of the configuration is told; undefined where nothing is. */
+  problem?(): Promise<{ problem: string; cure: string } | undefined>
 
   close(): Promise<void>
 }

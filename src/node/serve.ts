@@ -1,5 +1,6 @@
 /** The two ways to listen: a user's own Hono app, or everything that a configuration says. */
 import type { HttpBindings } from '@hono/node-server'
+import { ConfigError } from '../config/config-error.ts'
 import type { Address, Config } from '../config/types.ts'
 import type { SessionStore } from '../coordinator.ts'
 import { type Report, reportToConsole } from '../observability/events.ts'
@@ -62,6 +63,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   const runtime = nodeRuntime({ onError, ...runtimeOptions })
   const { pages, onWebSocket } = await pagesOf(config, runtime)
   const { store, ownStore } = storeOf(config)
+  await refuseProblem(store, report)
   const handler = tokenHandler(
     { ...config, session: { ...config.session, store } },
     { runtime, report, ...(pages === undefined ? {} : { pages }) },
@@ -91,6 +93,16 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     await close()
     throw error
   }
+}
+
+/** What is set up so that it would lose sessions is refused. A store that is out is not: it may be back with the first call. */
+async function refuseProblem({ coordinator }: SessionStore, report: Report): Promise<void> {
+  const problem = await coordinator.problem?.().catch((cause) => {
+    report({ event: 'store_unavailable', during: 'start', cause })
+    return undefined
+  })
+  if (problem === undefined) return
+  throw new ConfigError([{ path: 'session.store', ...problem }])
 }
 
 /** On one machine nothing has to be set up: what processes share is in a file beside them (sessions.md, "What there is"). */

@@ -132,3 +132,23 @@ test('a listener whose port is taken starts nothing', async () => {
   const taken = new URL(origin).port
   await expect(started(origin, { listeners: { management: Number(taken) } })).rejects.toThrow('EADDRINUSE')
 })
+
+test('a store that would lose sessions is refused, as a mistake of the configuration; one that is out is not', async () => {
+  const { coordinator } = cookieStore()
+  const secrets = [randomBytes(32).toString('base64url')]
+  const withProblem = (problem: NonNullable<typeof coordinator.problem>) => ({
+    session: { secrets, store: { ...cookieStore(), coordinator: { ...coordinator, problem } } },
+  })
+  const mistake = { problem: 'throws sessions away', cure: 'set noeviction there' }
+  await expect(
+    started(
+      'http://127.0.0.1:1',
+      withProblem(async () => mistake),
+    ),
+  ).rejects.toThrow('set noeviction there')
+  await started(
+    'http://127.0.0.1:1',
+    withProblem(() => Promise.reject(new Error('out'))),
+  )
+  expect(events).toMatchObject([{ event: 'store_unavailable', during: 'start' }])
+})

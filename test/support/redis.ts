@@ -7,6 +7,7 @@ import { freePort } from './free-port.ts'
 
 export interface TestRedis {
   readonly url: string
+  readonly port: number
   /** Forgets everything. */
   kill(): Promise<void>
   startAgain(): Promise<void>
@@ -15,9 +16,10 @@ export interface TestRedis {
   stop(): Promise<void>
 }
 
-export async function startRedis(): Promise<TestRedis> {
+/** @param options more of `redis-server`'s own */
+export async function startRedis(options: readonly string[] = []): Promise<TestRedis> {
   const port = await freePort()
-  let server = await spawnRedis(port)
+  let server = await spawnRedis(port, options)
   const end = async (signal: NodeJS.Signals) => {
     if (server.exitCode !== null || server.signalCode !== null) return
     const exited = once(server, 'exit')
@@ -27,9 +29,10 @@ export async function startRedis(): Promise<TestRedis> {
   }
   return {
     url: `redis://127.0.0.1:${port}`,
+    port,
     kill: () => end('SIGKILL'),
     async startAgain() {
-      server = await spawnRedis(port)
+      server = await spawnRedis(port, options)
     },
     freeze: () => void server.kill('SIGSTOP'),
     thaw: () => void server.kill('SIGCONT'),
@@ -46,8 +49,21 @@ export async function redisClient(url: string) {
   return client
 }
 
-async function spawnRedis(port: number): Promise<ChildProcess> {
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
+function spawnRedis(port: number, more: readonly string[]): Promise<ChildProcess> {
+  return spawnServer(port, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...more])
+}
+
+/** Some other `redis-server`, such as a Sentinel. Gives what ends it. */
+export async function startRedisProcess(port: number, options: readonly string[]): Promise<() => Promise<void>> {
+  const server = await spawnServer(port, options)
+  return async () => {
+    const exited = once(server, 'exit')
+    server.kill('SIGKILL')
+    await exited
+  }
+}
+
+async function spawnServer(port: number, options: readonly string[]): Promise<ChildProcess> {
   const server = spawn('redis-server', options, { stdio: 'ignore' })
   const failed = once(server, 'error').then(([error]) => {
     throw new Error('There is no redis-server. Install it: apt-get install -y redis-server', { cause: error })

@@ -250,7 +250,8 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     async problem() {
       const policy = await run('policy', sessionKey('policy'))
       if (typeof policy !== 'string' || policy === 'noeviction') return undefined
-      return `Redis has maxmemory-policy ${policy}: when it is full it throws sessions and sign-outs away. Set noeviction`
+      const problem = `is a Redis with maxmemory-policy ${policy}: when it is full it throws sessions and sign-outs away`
+      return { problem, cure: 'set maxmemory-policy noeviction there' }
     },
 
     close: () => connections.close(),
