@@ -15,6 +15,8 @@ export interface LedgerEntry {
   /** A refresh that was begun and whose answer was not written yet (R3), and how long ago by the coordinator's clock (R6). */
   readonly attempt: { readonly version: number; readonly ageMs: number } | undefined
   readonly isEnded: boolean
+  /** It gave way to another sign-in of the same browser, which shares the provider's grant (C3): nothing is revoked. */
+  readonly isSuperseded: boolean
   /** Epoch seconds, by `touch`. */
   readonly seenAt: number | undefined
 }
@@ -43,6 +45,8 @@ export interface SessionNotes {
   readonly seenAt: number | undefined
 }
 
+export type CommitResult = 'committed' | 'stale' | 'ended' | 'superseded'
+
 export interface Coordinator {
   /** What `coatcheck check` and the log call it. */
   readonly name: string
@@ -56,9 +60,9 @@ export interface Coordinator {
    * Writes a version if the newest one is `parentVersion` (or nothing is known of the session) and there
    * is no tombstone (R5). Clears the attempt.
    *
-   * `stale`: a newer version is there already. `ended`: there is a tombstone.
+   * `stale`: another version is there already. `ended`, `superseded`: there is a tombstone.
    */
-  commit(sessionId: string, parentVersion: number, entry: NewEntry): Promise<'committed' | 'stale' | 'ended'>
+  commit(sessionId: string, parentVersion: number, entry: NewEntry): Promise<CommitResult>
 
   /** Moves the idle clock of a session that is known, forward only. */
   touch(sessionId: string, seenAt: number, keepUntil: number): Promise<void>
@@ -84,8 +88,12 @@ export interface Coordinator {
   /** Takes back the attempt of a request that surely did not reach the authorization server. */
   clearAttempt(sessionId: string): Promise<void>
 
-  /** Writes the tombstone and gives what was known of the session; once it is there it stays (E1, E3). */
-  end(sessionId: string, keepUntil: number): Promise<EndedEntry | undefined>
+  /**
+   * Writes the tombstone and gives what was known of the session; once it is there it stays (E1, E3).
+   *
+   * @param isSuperseded what the tombstone says of it; an end that is none of that is not changed into one
+   */
+  end(sessionId: string, keepUntil: number, isSuperseded?: boolean): Promise<EndedEntry | undefined>
 
   /**
    * Does a thing once for all processes, and gives everyone its result (R12). The first caller's `work` runs;

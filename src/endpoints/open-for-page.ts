@@ -17,7 +17,7 @@ export async function openForPage(
   const headers = runtime.requestHeaders(c)
   checkSessionRequest(headers, { method: c.req.method, kinds: fetchOnly, origin: config.origin })
   const cookies = ownCookies(headers.cookie)
-  const open = await sessions.open(cookies, isForLogout)
+  const open = await sessions.open(cookies, isForLogout, headers['user-agent'])
   if (open && !isForLogout) checkSessionRef(headers, open.session.ref)
   return { open, cookies }
 }

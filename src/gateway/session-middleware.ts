@@ -65,7 +65,7 @@ export function sessionMiddleware<Claims>(
       left.push(...(await rateLimiter.take(byAddress, addressCaller(services.clientAddress(c)))))
       checkDestination(headers)
       checkSessionRequest(headers, { method: c.req.method, kinds: fetchOnly, origin: config.origin })
-      open = await sessions.open(cookies)
+      open = await sessions.open(cookies, false, headers['user-agent'])
       if (!open) throw new CoatcheckError('login_required', { members: { login_url: `${config.basePath}/login` } })
       checkSessionRef(headers, open.session.ref)
       left.push(...(await rateLimiter.take(byCaller, sessionCallers(open.session))))

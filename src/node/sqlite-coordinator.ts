@@ -19,6 +19,10 @@ export interface SqliteCoordinatorOptions {
   clock?: Clock
 }
 
+/** What `is_ended` says; 0 is no tombstone. */
+const signedOut = 1
+const superseded = 2
+
 /** A different number is a file of another release. */
 const schemaVersion = 2
 const schema = `
@@ -99,8 +103,9 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
   )
   const clearAttempt = statement('UPDATE session SET attempt_version = NULL, attempt_at = NULL WHERE id = ?')
   const writeTombstone = statement(
-    `INSERT INTO session (id, version, is_ended, keep_until) VALUES (?, 0, 1, ?) ON CONFLICT (id) DO UPDATE SET
-      version = 0, payload = NULL, attempt_version = NULL, attempt_at = NULL, is_ended = 1,
+    `INSERT INTO session (id, version, is_ended, keep_until) VALUES (?, 0, ?, ?) ON CONFLICT (id) DO UPDATE SET
+      version = 0, payload = NULL, attempt_version = NULL, attempt_at = NULL,
+      is_ended = CASE is_ended WHEN ${signedOut} THEN ${signedOut} ELSE excluded.is_ended END,
       seen_at = NULL, about = NULL, revocation = NULL,
       keep_until = max(keep_until, excluded.keep_until)`,
   )
@@ -187,7 +192,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     async commit(sessionId, parentVersion, { version, payload, keepUntil, seenAt, about, revocation }) {
       return atomically(() => {
         const known = read(sessionId)
-        if (known?.isEnded) return 'ended'
+        if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
         if (known && known.version !== parentVersion) return 'stale'
         const details = [seenAt ?? null, about ?? null, revocation ?? null]
         writeSession.run(sessionId, version, payload, keepUntil, ...details)
@@ -237,10 +242,10 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
       guarded(() => clearAttempt.run(sessionId))
     },
 
-    async end(sessionId, keepUntil) {
+    async end(sessionId, keepUntil, isSuperseded = false) {
       return atomically(() => {
         const known = read(sessionId)
-        writeTombstone.run(sessionId, keepUntil)
+        writeTombstone.run(sessionId, isSuperseded ? superseded : signedOut, keepUntil)
         sweep()
         return known
       })
@@ -319,7 +324,8 @@ function toEntry(row: SessionRow, nowMs: number): EndedEntry {
     version: row.version,
     payload: row.payload ?? undefined,
     attempt: version === null || at === null ? undefined : { version, ageMs: nowMs - at },
-    isEnded: row.is_ended === 1,
+    isEnded: row.is_ended !== 0,
+    isSuperseded: row.is_ended === superseded,
     seenAt: row.seen_at ?? undefined,
     revocation: row.revocation ?? undefined,
   }

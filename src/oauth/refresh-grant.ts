@@ -65,12 +65,18 @@ function byStatus(response: Response, cause: unknown): RefreshOutcome {
 }
 
 function unavailable(response: Response, cause: unknown): RefreshOutcome {
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
-  return {
-    kind: 'unavailable',
-    retryAfterSeconds: Number.isInteger(seconds) && seconds >= 0 ? seconds : undefined,
-    cause,
-  }
+  return { kind: 'unavailable', retryAfterSeconds: retryAfterSeconds(response.headers), cause }
+}
+
+/** RFC 9110 §10.2.3: seconds, or a date, which is compared with the server's own where it says what time it has. */
+export function retryAfterSeconds(headers: Headers): number | undefined {
+  const value = headers.get('retry-after')?.trim() ?? ''
+  if (/^\d{1,10}$/.test(value)) return Number(value)
+  // An HTTP-date has letters. `Date.parse` alone would take `-5` for a year.
+  const until = /^[A-Z][a-z]{2}/.test(value) ? Date.parse(value) : Number.NaN
+  const now = Date.parse(headers.get('date') ?? '')
+  if (Number.isNaN(until) || Number.isNaN(now)) return undefined
+  return Math.max(0, Math.ceil((until - now) / 1000))
 }
 
 const unreachedCodes = new Set([

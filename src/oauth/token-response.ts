@@ -14,11 +14,13 @@ export function tokenSet(
   const refreshToken = response.refresh_token ?? defaults.refreshToken
   const refreshExpiresIn =
     positiveNumber(response.refresh_expires_in) ?? positiveNumber(response.refresh_token_expires_in)
+  // 0 would be a token that was never alive: as good as none said.
+  const expiresIn = positiveNumber(response.expires_in)
   return {
     accessToken: response.access_token,
     scope: response.scope ?? defaults.scope,
     issuedAt: nowSeconds,
-    ...(response.expires_in !== undefined && { expiresAt: nowSeconds + response.expires_in }),
+    ...(expiresIn !== undefined && { expiresAt: nowSeconds + expiresIn }),
     ...(refreshToken !== undefined && { refreshToken }),
     ...(refreshExpiresIn !== undefined && { refreshTokenExpiresAt: nowSeconds + refreshExpiresIn }),
   }

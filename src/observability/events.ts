@@ -14,6 +14,8 @@ export type CoatcheckEvent =
   | { readonly event: 'refresh_failed'; readonly session: string; readonly kind: string; readonly cause?: unknown }
   | { readonly event: 'refresh_answer_lost'; readonly session: string }
   | { readonly event: 'refresh_token_spent'; readonly session: string }
+  /** One session seems to be held twice (R10). */
+  | { readonly event: 'session_cloned'; readonly session: string; readonly sign: 'old_version' | 'two_devices' }
   | { readonly event: 'revocation_failed'; readonly session: string; readonly cause?: unknown }
   | { readonly event: 'store_unavailable'; readonly during: string; readonly cause?: unknown }
   | UpstreamEvent

@@ -26,6 +26,9 @@ export interface Found {
   readonly seenAt: number
 }
 
+/** There is a tombstone, and what it says. */
+export type Ending = 'ended' | 'superseded'
+
 export interface Carrier {
   readonly ledger: Ledger
   /** Undefined for what does not open. Asks nobody. */
@@ -33,10 +36,11 @@ export interface Carrier {
   /**
    * Undefined where there is no such session any more, or it has idled out.
    *
+   * @param openedAt when the cookie came, in milliseconds
    * @param isForLogout takes one that idled out too, and an old seal
    * @throws CoatcheckError `login_required` for an old seal whose successor is not kept (R9); `store_unavailable`
    */
-  find(presented: Presented, isForLogout: boolean): Promise<Found | 'ended' | undefined>
+  find(presented: Presented, openedAt: number, isForLogout: boolean): Promise<Found | Ending | undefined>
   /** The cookie's value. */
   seal(session: Session, seenAt: number): Promise<string>
   /** Makes a session that has just begun durable where it has to be, before anything goes out. `about`: see `Ledger`. */

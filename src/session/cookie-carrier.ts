@@ -4,8 +4,8 @@ import type { Clock } from '../runtime.ts'
 import { type Carrier, type CarrierOptions, type Presented, rememberedSessions } from './carrier.ts'
 import { sessionCookieName } from './cookie-names.ts'
 import { toCookies } from './cookie-parts.ts'
-import { type LedgerRecords, type LedgerView, ledger } from './ledger.ts'
-import { successorUnknown } from './refusals.ts'
+import { type LedgerRecords, type LedgerView, ledger, trustedForMs } from './ledger.ts'
+import { storeUnavailable, successorUnknown } from './refusals.ts'
 import { type Sealer, sealer } from './seal.ts'
 import { idleEndsAt, type Session, shortId } from './session.ts'
 import { decodeSession, encodeSession } from './session-codec.ts'
@@ -39,11 +39,13 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
    * what is known heals a ledger that lost something (R9). So does one that was refreshed before and of which nothing is
    * known: an older one that comes after it is then served, and its spent refresh token is not sent.
    */
-  async function newestKnown(session: Session): Promise<LedgerView | undefined> {
+  async function newestKnown(session: Session, openedAt: number): Promise<LedgerView | undefined> {
     const known = await book.read(session, session.version)
     if (known?.isEnded || (known && known.version > session.version)) return known
     if (known?.version === session.version) book.confirm(session.id, session.version)
     else if (known || session.version > 1) {
+      // A process that was stopped in between: what was known may have been forgotten since.
+      if (clock.now() - openedAt > trustedForMs) throw storeUnavailable(new Error('the seal is to be read again'))
       const result = await book.adopt(known?.version, session)
       if (result !== 'committed') return book.read(session, session.version)
     }
@@ -63,12 +65,12 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
       return { id: session.id, createdAt: session.createdAt, ticketKey: undefined, session, seenAt }
     },
 
-    async find(presented, isForLogout) {
+    async find(presented, openedAt, isForLogout) {
       const { session, seenAt } = presented as Presented & PresentedSession
       const end = isForLogout ? session.endsAt : idleEndsAt(session, seenAt, idleSeconds)
-      if (end <= clock.now() / 1000) return undefined
-      const known = await newestKnown(session)
-      if (known?.isEnded) return 'ended'
+      if (end * 1000 <= openedAt) return undefined
+      const known = await newestKnown(session, openedAt)
+      if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
       if (!known || known.version <= session.version) return { session, seenAt }
       if (known.session) return { session: known.session, seenAt }
       if (isForLogout || (await isMarked(session))) return { session, seenAt }

@@ -1,5 +1,5 @@
 /** The ledger: a coordinator's opaque payloads read and written as sessions (sessions.md, "What there is"). */
-import type { Coordinator, Lease, NewEntry } from '../coordinator.ts'
+import type { CommitResult, Coordinator, Lease, NewEntry } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
@@ -15,12 +15,14 @@ export interface LedgerView {
   readonly isEnded: boolean
   /** Epoch seconds, where the ledger keeps the idle clock too. */
   readonly seenAt: number | undefined
+  /** It ended by another sign-in of its browser (C3). */
+  readonly isSuperseded: boolean
   /** This version is known to this process alone: the coordinator could not be told yet. */
   readonly isHeld: boolean
 }
 
 /** `held`: the coordinator is out. The version is kept in this process, and `writeHeld` has to be tried again. */
-export type CommitResult = 'committed' | 'stale' | 'ended' | 'held'
+export type SaveResult = CommitResult | 'held'
 
 export interface Ledger {
   /** @param holds the version that the caller has already: its session is not read again */
@@ -30,24 +32,24 @@ export interface Ledger {
    *
    * @throws CoatcheckError `store_unavailable`
    */
-  begin(session: Session, about: string): Promise<'committed' | 'stale' | 'ended'>
+  begin(session: Session, about: string): Promise<CommitResult>
   /** Moves the idle clock. */
   touch(session: Session, seenAt: number): Promise<void>
   /** Compare-and-set on the parent version, and no tombstone (R5). Never rejects: the tokens in hand are the only live ones. */
-  commit(parentVersion: number, session: Session): Promise<CommitResult>
+  commit(parentVersion: number, session: Session): Promise<SaveResult>
   /** Tries once more to write what is held; `held` if it is to be tried again. */
-  writeHeld(sessionId: string): Promise<CommitResult>
+  writeHeld(sessionId: string): Promise<SaveResult>
   /**
    * Takes over a seal that is newer than what is known: the ledger lost something, and learns it again (R9).
    *
    * @param knownVersion undefined where nothing is known. @throws CoatcheckError `store_unavailable`
    */
-  adopt(knownVersion: number | undefined, session: Session): Promise<'committed' | 'stale' | 'ended'>
+  adopt(knownVersion: number | undefined, session: Session): Promise<CommitResult>
   confirm(sessionId: string, version: number): void
   /** Tombstones, and gives the newest session that was known (E1). */
   end(session: Session): Promise<Session | undefined>
-  /** Tombstones a session of which only the id is known; it cannot live longer than any session (E3). */
-  endById(sessionId: string): Promise<void>
+  /** Another sign-in takes its place (C3). Only its id is known; it cannot live longer than any session (E3). */
+  supersede(sessionId: string): Promise<void>
   acquireLease(sessionId: string, ttlMs: number): Promise<Lease>
   recordAttempt(session: Session): Promise<'recorded' | 'stale' | 'ended'>
   clearAttempt(session: Session): Promise<void>
@@ -55,6 +57,8 @@ export interface Ledger {
 
 /** Tombstones and entries outlive the seals they speak of by this much: clocks disagree. */
 const skewMs = 60_000
+/** So long after a seal was opened the ledger still knows its successor, if there is one, although the seal idles out. */
+export const trustedForMs = 60_000
 const maxHeld = 10_000
 
 /** How a session is written down. */
@@ -84,8 +88,9 @@ export function ledger(options: LedgerOptions): Ledger {
   const held = new ExpiringMap<{ parentVersion: number; session: Session }>(clock, maxHeld)
   const endOf = (session: Session) => session.endsAt * 1000 + skewMs
 
-  // Every older seal idles out by then (R9): from now on only the newest goes out.
-  const keepUntil = (session: Session) => Math.min(clock.now() + idleSeconds * 1000 + skewMs, endOf(session))
+  // Every older seal idles out by then, and calls that came with one are over (R9): only the newest goes out now.
+  const keepUntil = (session: Session) =>
+    Math.min(clock.now() + idleSeconds * 1000 + skewMs + trustedForMs, endOf(session))
 
   const write = async (parentVersion: number, session: Session, about?: string) =>
     coordinator.commit(session.id, parentVersion, {
@@ -102,7 +107,7 @@ export function ledger(options: LedgerOptions): Ledger {
     return result === 'stale' && parentVersion !== direct ? write(direct, session) : result
   }
 
-  async function writeHeld(sessionId: string): Promise<CommitResult> {
+  async function writeHeld(sessionId: string): Promise<SaveResult> {
     const one = held.get(sessionId)
     if (!one) return 'committed'
     try {
@@ -119,12 +124,13 @@ export function ledger(options: LedgerOptions): Ledger {
   async function readEntry(name: SessionName, holds: number): Promise<LedgerView | undefined> {
     const entry = await coordinator.read(name.id, holds)
     if (!entry) return undefined
-    const { version, payload, attempt, isEnded, seenAt } = entry
+    const { version, payload, attempt, isEnded, isSuperseded, seenAt } = entry
     return {
       version,
       session: payload === undefined || version <= holds ? undefined : await records.read(payload, name),
       attemptAgeMs: attempt?.version === version ? attempt.ageMs : undefined,
       isEnded,
+      isSuperseded,
       seenAt,
       isHeld: false,
     }
@@ -138,7 +144,9 @@ export function ledger(options: LedgerOptions): Ledger {
       // Written while we read, or ended, or overtaken: the coordinator's word stands.
       if (!session || known?.isEnded || (known && known.version >= session.version)) return known
       const { version } = session
-      return { version, session, attemptAgeMs: undefined, isEnded: false, seenAt: known?.seenAt, isHeld: true }
+      const { seenAt } = known ?? {}
+      const end = { isEnded: false, isSuperseded: false }
+      return { version, session, attemptAgeMs: undefined, ...end, seenAt, isHeld: true }
     },
 
     begin: (session, about) => write(0, session, about),
@@ -167,8 +175,8 @@ export function ledger(options: LedgerOptions): Ledger {
       return known?.payload === undefined ? undefined : records.read(known.payload, session)
     },
 
-    async endById(sessionId) {
-      await coordinator.end(sessionId, clock.now() + absoluteSeconds * 1000 + skewMs)
+    async supersede(sessionId) {
+      await coordinator.end(sessionId, clock.now() + absoluteSeconds * 1000 + skewMs, true)
     },
 
     acquireLease: (sessionId, ttlMs) => coordinator.acquireLease(sessionId, ttlMs),

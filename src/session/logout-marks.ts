@@ -33,6 +33,8 @@ export const noLogoutMarks: LogoutMarks = {
   isMarked: async () => false,
 }
 
+type Kind = 'sid' | 'sub' | 'sub without sid'
+
 const knownForMs = 900
 const rememberedAnswers = 10_000
 const skewMs = 60_000
@@ -52,7 +54,7 @@ export function logoutMarks(coordinator: Coordinator, clock: Clock, absoluteSeco
     throw new CoatcheckError('store_unavailable', { cause: new Error('a logout mark could not be written') })
   }
 
-  async function isBefore(session: Session, kind: 'sid' | 'sub', value: string | undefined): Promise<boolean> {
+  async function isBefore(session: Session, kind: Kind, value: string | undefined): Promise<boolean> {
     if (value === undefined || session.idTokenIssuedAt === undefined) return false
     const mark = await coordinator.read(await keyOf(session.issuer, kind, value))
     return mark !== undefined && session.idTokenIssuedAt <= mark.version
@@ -64,27 +66,32 @@ export function logoutMarks(coordinator: Coordinator, clock: Clock, absoluteSeco
       if ((await coordinator.recall(jtiKey)) !== undefined) {
         throw new CoatcheckError('invalid_request', { members: { parameter: 'logout_token', check: 'jti' } })
       }
-      // With `sid` this one session of the person; without, all of them.
-      if (sid !== undefined) await raise(await keyOf(issuer, 'sid', sid), issuedAt)
-      else if (sub !== undefined) await raise(await keyOf(issuer, 'sub', sub), issuedAt)
+      // With `sid` this one session of the person, and those of which no `sid` is known; without, all of them.
+      if (sid !== undefined) {
+        await raise(await keyOf(issuer, 'sid', sid), issuedAt)
+        if (sub !== undefined) await raise(await keyOf(issuer, 'sub without sid', sub), issuedAt)
+      } else if (sub !== undefined) await raise(await keyOf(issuer, 'sub', sub), issuedAt)
       // After the mark: if this is lost, the same token marks the same thing again.
       await coordinator.once(jtiKey, Math.max(1, expiresAt * 1000 - clock.now()), async () => 'seen')
     },
 
     async isMarked(session) {
       if (unmarked.get(session.id)) return false
-      const [bySid, bySub] = await Promise.all([
-        isBefore(session, 'sid', session.sid),
-        isBefore(session, 'sub', session.sub),
+      const { sid, sub } = session
+      // What is answered later may have been true no later than this.
+      const askedAt = clock.now()
+      const [bySession, bySub] = await Promise.all([
+        sid === undefined ? isBefore(session, 'sub without sid', sub) : isBefore(session, 'sid', sid),
+        isBefore(session, 'sub', sub),
       ])
-      if (bySid || bySub) return true
-      unmarked.set(session.id, true, clock.now() + knownForMs)
+      if (bySession || bySub) return true
+      unmarked.set(session.id, true, askedAt + knownForMs)
       return false
     },
   }
 }
 
-async function keyOf(issuer: string, kind: 'sid' | 'sub', value: string): Promise<string> {
+async function keyOf(issuer: string, kind: Kind, value: string): Promise<string> {
   return `mark:${await digest([issuer, kind, value])}`
 }
 

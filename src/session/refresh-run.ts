@@ -8,7 +8,7 @@ import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
 import type { RefreshOutcome, TokenSet } from '../tokens.ts'
 import type { BackOffs } from './back-off.ts'
-import type { CommitResult, Ledger, LedgerView } from './ledger.ts'
+import { type Ledger, type LedgerView, type SaveResult, trustedForMs } from './ledger.ts'
 import { comeBack, refreshImpossible, storeUnavailable, successorUnknown } from './refusals.ts'
 import { refreshedSession, type Session, shortId, withoutRefreshToken } from './session.ts'
 
@@ -29,8 +29,11 @@ export interface RefreshRunOptions {
   onEnd: (session: Session) => void
 }
 
-/** @param later takes work that goes on after the tokens are there */
-export type RefreshRun = (session: Session, later: (work: Promise<void>) => void) => Promise<Session>
+/**
+ * @param openedAt when the seal was opened that `session` comes from, in milliseconds
+ * @param later takes work that goes on after the tokens are there
+ */
+export type RefreshRun = (session: Session, openedAt: number, later: (work: Promise<void>) => void) => Promise<Session>
 
 /** What a lease is longer than a request: between taking it and sending there are two operations of the store. */
 const leaseMarginMs = 5000
@@ -48,11 +51,11 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
   const doubt = ({ id, version, endsAt }: Session) => doubtful.set(id, version, endsAt * 1000)
   const isDoubtful = ({ id, version }: Session) => doubtful.get(id) === version
 
-  async function run(session: Session, later: (work: Promise<void>) => void): Promise<Session> {
-    const lease = await ledger.acquireLease(session.id, leaseMs)
+  const run: RefreshRun = async (session, openedAt, later) => {
+    const lease = proven(await ledger.acquireLease(session.id, leaseMs), grant.requestLimitMs, clock)
     let goesOn: Promise<void> | undefined
     try {
-      const other = await begin(session, lease)
+      const other = await begin(session, openedAt, lease)
       if (other) return other
       const outcome = await sendTwiceIfLost(session, lease)
       return await settle(session, outcome, (next) => {
@@ -65,11 +68,14 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
   }
 
   /** Records the attempt. Gives the session instead where somebody else's refresh came first. */
-  async function begin(session: Session, lease: Lease): Promise<Session | undefined> {
+  async function begin(session: Session, openedAt: number, lease: ProvenLease): Promise<Session | undefined> {
     for (let round = 0; round < mostRounds; round++) {
       const known = await ledger.read(session)
       const other = successor(known, session)
       if (other) return other
+      // A process that was stopped for long: the seal may have idled out, and with it what was known of its successor.
+      if (!known && clock.now() - openedAt > trustedForMs)
+        throw storeUnavailable(new Error('the seal is to be read again'))
       if (known && known.version < session.version) await ledger.adopt(known.version, session)
       if (known?.attemptAgeMs !== undefined && !isDoubtful(session)) {
         // Somebody sent this refresh token before and left no answer (R6). A lease outlasts its request, so within the
@@ -82,37 +88,24 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
       }
       const recorded = await ledger.recordAttempt(session)
       if (recorded === 'ended') throw refreshImpossible(session)
-      if (recorded === 'recorded' && (await isHeld(lease))) return undefined
+      if (recorded === 'recorded') {
+        if (await lease.coversRequest()) return undefined
+        throw storeUnavailable(new Error('the lease was lost'))
+      }
     }
     // A version that this process could not write yet, or others that come and go.
     throw storeUnavailable(new Error('the attempt cannot be recorded'))
   }
 
-  /**
-   * A process that was stopped for a while (a frozen machine, a store that did not answer) has lost its lease without
-   * noticing, and somebody else may have spent the refresh token: asked again before anything is sent.
-   */
-  async function isHeld(lease: Lease): Promise<boolean> {
-    let heldSince = lease.takenAt
-    for (let round = 0; round < mostRounds; round++) {
-      if (clock.now() - heldSince <= leaseMarginMs) return true
-      heldSince = clock.now()
-      if (!(await lease.renew(leaseMs))) break
-    }
-    throw storeUnavailable(new Error('the lease was lost'))
-  }
-
   /** An answer that may have been lost is asked for once more, at once: servers' grace periods are for that (R7). */
-  async function sendTwiceIfLost(session: Session, lease: Lease): Promise<RefreshOutcome | AnswerLost> {
+  async function sendTwiceIfLost(session: Session, lease: ProvenLease): Promise<RefreshOutcome | AnswerLost> {
     const { refreshToken, scope } = session.tokens
     if (refreshToken === undefined) throw refreshImpossible(session)
     const request = { refreshToken, scope, sub: session.sub }
     let outcome = await grant.refresh(request)
     if (outcome.kind === 'lost') {
       doubt(session)
-      // It was for one request. Where it cannot be renewed the store is out, so nobody else can take it either.
-      await lease.renew(leaseMs).catch((cause) => report({ event: 'store_unavailable', during: 'renew', cause }))
-      outcome = await grant.refresh(request)
+      if (await lease.coversRequest().catch(reportRenewal)) outcome = await grant.refresh(request)
     }
     if (!isDoubtful(session)) return outcome
     // A request did reach the server, and its answer carried the token that is now the only live one.
@@ -160,6 +153,9 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
         return next
       case 'stale':
         return (await ledger.read(session))?.session ?? unknownTokens()
+      case 'superseded':
+        // The sign-in that took this session's place may hold tokens of the same grant: nothing is revoked (C3).
+        throw refreshImpossible(session)
       case 'ended':
         // A sign-out came first: what was just issued must not outlive it (E1).
         await revoke(next)
@@ -169,7 +165,7 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
 
   /** The tokens in hand are the only live ones, so nobody else may refresh until they are on record (R5). */
   async function writeUntilDone(next: Session, lease: Lease): Promise<void> {
-    let result: CommitResult = 'held'
+    let result: SaveResult = 'held'
     while (result === 'held') {
       await pause(rewriteMs)
       // Where it cannot be renewed nobody else can take it either; the write below says that the store is out.
@@ -206,12 +202,43 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
     }
   }
 
+  function reportRenewal(cause: unknown): false {
+    report({ event: 'store_unavailable', during: 'renew', cause })
+    return false
+  }
+
   /** A lease that cannot be given back lapses; the answer in hand is worth more (R5). */
   async function release(lease: Lease): Promise<void> {
     await lease.release().catch((cause) => report({ event: 'store_unavailable', during: 'release', cause }))
   }
 
   return run
+}
+
+/** A lease that is long enough for one more request. */
+interface ProvenLease extends Lease {
+  coversRequest(): Promise<boolean>
+}
+
+/**
+ * A process that was stopped for a while (a frozen machine, a store that did not answer) has lost its lease without
+ * noticing, and somebody else may have spent the refresh token. So it is asked again before anything is sent, unless it
+ * was taken so lately that it outlasts the request.
+ */
+function proven(lease: Lease, requestLimitMs: number, clock: Clock): ProvenLease {
+  let heldSince = lease.takenAt
+  return {
+    ...lease,
+    async coversRequest() {
+      for (let round = 0; round < mostRounds; round++) {
+        if (clock.now() - heldSince <= leaseMarginMs) return true
+        const askedAt = clock.now()
+        if (!(await lease.renew(requestLimitMs + leaseMarginMs))) return false
+        heldSince = askedAt
+      }
+      return false
+    },
+  }
 }
 
 interface AnswerLost {

@@ -19,13 +19,19 @@ export interface Refresher {
   /**
    * The session with an access token that can be used now. While the token lives nobody waits (R2).
    *
+   * @param openedAt when the seal that it comes from was opened, in milliseconds
    * @throws CoatcheckError `login_required`, or `provider_unavailable` with `Retry-After`
    */
-  fresh(session: Session, keepAlive: KeepAlive): Promise<Session>
+  fresh(session: Session, openedAt: number, keepAlive: KeepAlive): Promise<Session>
   /**
    * A refresh although the token looks alive: `upstream` said that it is not (R11). Undefined if there is no use in it.
    */
-  afterRejection(session: Session, upstream: string, keepAlive: KeepAlive): Promise<Session | undefined>
+  afterRejection(
+    session: Session,
+    openedAt: number,
+    upstream: string,
+    keepAlive: KeepAlive,
+  ): Promise<Session | undefined>
 }
 
 export interface RefresherOptions {
@@ -60,10 +66,10 @@ export function refresher(options: RefresherOptions): Refresher {
   const running = new Map<string, Promise<Session>>()
 
   /** One at a time for a session, whoever asks, and not tied to the call that began it (R1, R4). */
-  function start(session: Session, keepAlive: KeepAlive): Promise<Session> {
+  function start(session: Session, openedAt: number, keepAlive: KeepAlive): Promise<Session> {
     let work = running.get(session.id)
     if (!work) {
-      work = run(session, keepAlive)
+      work = run(session, openedAt, keepAlive)
         .catch(reportUnavailable)
         .finally(() => running.delete(session.id))
       running.set(session.id, work)
@@ -80,7 +86,7 @@ export function refresher(options: RefresherOptions): Refresher {
     throw error
   }
 
-  async function fresh(session: Session, keepAlive: KeepAlive): Promise<Session> {
+  async function fresh(session: Session, openedAt: number, keepAlive: KeepAlive): Promise<Session> {
     const now = clock.now()
     if (!isDueForRefresh(session, now)) return session
     const canGoOn = isAlive(session.tokens, now)
@@ -93,18 +99,18 @@ export function refresher(options: RefresherOptions): Refresher {
       if (canGoOn) return session
       throw comeBack(waitMs, undefined)
     }
-    const work = start(session, keepAlive)
+    const work = start(session, openedAt, keepAlive)
     if (canGoOn) return session
     const next = await withinLimit(work, callerLimitMs)
     // Somebody else's refresh, and we waited for it until its token was over too; or one that was lost (R7).
     const isOver = !isAlive(next.tokens, clock.now()) && clock.now() - next.tokens.issuedAt * 1000 > justIssuedMs
-    return isOver ? fresh(next, keepAlive) : next
+    return isOver ? fresh(next, openedAt, keepAlive) : next
   }
 
   return {
     fresh,
 
-    async afterRejection(session, upstream, keepAlive) {
+    async afterRejection(session, openedAt, upstream, keepAlive) {
       const known = await ledger.read(session)
       if (known?.isEnded) throw refreshImpossible(session)
       if (known?.session && known.version > session.version) return known.session
@@ -114,7 +120,7 @@ export function refresher(options: RefresherOptions): Refresher {
       if (isRecent || !canRefresh(session.tokens, now) || backOff.leftMs(session.id) > 0 || rejections.leftMs(key) > 0)
         return undefined
       rejections.raise(key)
-      const next = await withinLimit(start(session, keepAlive), callerLimitMs)
+      const next = await withinLimit(start(session, openedAt, keepAlive), callerLimitMs)
       return next.tokens.accessToken === session.tokens.accessToken ? undefined : next
     },
   }

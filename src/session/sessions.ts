@@ -7,7 +7,8 @@ import type { Coordinator, SessionStore } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
-import type { Presented } from './carrier.ts'
+import type { Ending, Found, Presented } from './carrier.ts'
+import { cloneWatch } from './clone-watch.ts'
 import { cookieCarrier } from './cookie-carrier.ts'
 import { type CookieChange, markerCookieName, type RequestCookies, sessionCookieName } from './cookie-names.ts'
 import { clearCookies, fromCookies, toCookies } from './cookie-parts.ts'
@@ -32,6 +33,8 @@ export interface OpenSession {
   readonly seenAt: number
   /** As the cookie had it. */
   readonly presented: { readonly version: number; readonly seenAt: number }
+  /** When the cookie came, in milliseconds. */
+  readonly openedAt: number
   /** False where the coordinator could not be asked: nothing is refreshed, no cookie goes out (C2). */
   readonly isConfirmed: boolean
 }
@@ -41,9 +44,10 @@ export interface Sessions {
    * Undefined where there is none, it has ended or idled out, or nothing opens.
    *
    * @param isForLogout takes a session that idled out too, and an old seal: what can be ended should be
+   * @param device what tells one device from another, such as `User-Agent` (R10)
    * @throws CoatcheckError `login_required` for an old seal whose successor is not kept any more (R9)
    */
-  open(cookies: RequestCookies, isForLogout?: boolean): Promise<OpenSession | undefined>
+  open(cookies: RequestCookies, isForLogout?: boolean, device?: string): Promise<OpenSession | undefined>
   /** Begins a session, once for each `login.key`, whoever arrives (R12), and supersedes what this browser held (C3). */
   begin(login: LoginArrival, cookies: RequestCookies, start: () => Promise<SessionStart>): Promise<Session>
   /** The cookies of a session that was just begun, and an end to all others. @throws CoatcheckError `session_too_large` */
@@ -120,6 +124,7 @@ export function sessions(options: SessionsOptions): Sessions {
     callerLimitMs: options.callerLimitMs,
     onEnd: (session) => ended(session, 'refresh_refused'),
   })
+  const signOfClone = cloneWatch(clock)
   /** The idle clock is written on when it is worth a cookie, not with every call. */
   const slideStepSeconds = Math.min(longestSlideStepSeconds, Math.max(1, Math.floor(idleSeconds / 10)))
   const nowSeconds = () => Math.floor(clock.now() / 1000)
@@ -139,12 +144,18 @@ export function sessions(options: SessionsOptions): Sessions {
   }
 
   /**
-   * A late answer of the session before may have put its cookie over that of a sign-in. Then the marker, which only a
-   * sign-in sets, names another session than the cookie, and a silent sign-in brings it back (C3).
+   * A sign-out whose answer was lost is done once more, so that its tokens are surely revoked (E1). And a late answer of
+   * a session may have put its cookie over that of the sign-in that took its place: a silent one brings that back (C3).
    */
-  async function refuseOvertaken({ id }: Presented, cookies: RequestCookies, isForLogout: boolean): Promise<void> {
-    const marked = isForLogout ? undefined : await markedSessionId(markerSealer, cookies)
-    if (marked !== undefined && marked !== id) throw loginRequired(true)
+  function ofEnded({ session, seenAt }: Presented, ending: Ending, isForLogout: boolean): Found | undefined {
+    if (ending === 'superseded' && !isForLogout) throw loginRequired(true)
+    return isForLogout && ending === 'ended' && session && seenAt !== undefined ? { session, seenAt } : undefined
+  }
+
+  function tellOfClones({ id, session: presented }: Presented, newest: Session, device: string | undefined): void {
+    const { version } = newest
+    const sign = signOfClone({ sessionId: id, version: presented?.version ?? version, newestVersion: version, device })
+    if (sign) report({ event: 'session_cloned', session: shortId({ id }), sign })
   }
 
   async function supersede(cookies: RequestCookies, rivals: readonly string[]): Promise<void> {
@@ -158,7 +169,7 @@ export function sessions(options: SessionsOptions): Sessions {
       if (result !== undefined) ids.add(idOfResult(result))
     }
     for (const id of ids) {
-      await book.endById(id)
+      await book.supersede(id)
       carrier.forget(id)
       report({ event: 'session_ended', session: shortId({ id }), reason: 'superseded' })
     }
@@ -189,23 +200,26 @@ export function sessions(options: SessionsOptions): Sessions {
   return {
     own,
 
-    async open(cookies, isForLogout = false) {
+    async open(cookies, isForLogout = false, device = undefined) {
+      const openedAt = clock.now()
       const presented = await presentedBy(cookies)
       if (!presented) return undefined
       try {
-        const found = await carrier.find(presented, isForLogout)
-        if (found === 'ended') await refuseOvertaken(presented, cookies, isForLogout)
-        if (found === 'ended' || found === undefined) return undefined
+        const known = await carrier.find(presented, openedAt, isForLogout)
+        const found = typeof known === 'string' ? ofEnded(presented, known, isForLogout) : known
+        if (!found) return undefined
         const { session, seenAt } = found
         if (!isForLogout && (await isMarked(session))) return await endMarked(session)
+        tellOfClones(presented, session, device)
         const version = presented.session?.version ?? session.version
-        return { session, seenAt, presented: { version, seenAt }, isConfirmed: true }
+        return { session, seenAt, presented: { version, seenAt }, openedAt, isConfirmed: true }
       } catch (cause) {
         if (cause instanceof CoatcheckError && cause.code !== 'store_unavailable') throw cause
         report({ event: 'store_unavailable', during: 'open', cause })
         const { session, seenAt } = presented
         if (session === undefined || seenAt === undefined) throw storeUnavailable(cause)
-        return { session, seenAt, presented: { version: session.version, seenAt }, isConfirmed: false }
+        const { version } = session
+        return { session, seenAt, presented: { version, seenAt }, openedAt, isConfirmed: false }
       }
     },
 
@@ -236,7 +250,7 @@ export function sessions(options: SessionsOptions): Sessions {
 
     async refresh(open, keepAlive) {
       if (open.isConfirmed) {
-        open.session = await refreshing.fresh(open.session, keepAlive)
+        open.session = await refreshing.fresh(open.session, open.openedAt, keepAlive)
       } else if (!isAlive(open.session.tokens, clock.now())) {
         throw storeUnavailable(undefined)
       }
@@ -246,7 +260,7 @@ export function sessions(options: SessionsOptions): Sessions {
       // Another call of the same request was quicker.
       if (open.session.tokens.accessToken !== sent.tokens.accessToken) return true
       if (!open.isConfirmed) return false
-      const next = await refreshing.afterRejection(open.session, upstream, keepAlive)
+      const next = await refreshing.afterRejection(open.session, open.openedAt, upstream, keepAlive)
       if (!next) return false
       open.session = next
       return true

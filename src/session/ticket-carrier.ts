@@ -4,7 +4,14 @@
  * the same for as long as the session lives; the idle clock is the ledger's.
  */
 import { ExpiringMap } from '../expiring-map.ts'
-import { type Carrier, type CarrierOptions, type Found, type Presented, rememberedSessions } from './carrier.ts'
+import {
+  type Carrier,
+  type CarrierOptions,
+  type Ending,
+  type Found,
+  type Presented,
+  rememberedSessions,
+} from './carrier.ts'
 import { type LedgerRecords, ledger } from './ledger.ts'
 import { loginRequired, storeUnavailable } from './refusals.ts'
 import { type Sealer, sealer } from './seal.ts'
@@ -28,7 +35,7 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
   const opened = new ExpiringMap<Ticket>(clock, rememberedSessions)
   const remembered = new ExpiringMap<Found & { readonly askedAt: number }>(clock, rememberedSessions)
   /** One look at a time for a session: a burst is opened once. */
-  const looking = new Map<string, Promise<Found | 'ended' | undefined>>()
+  const looking = new Map<string, Promise<Found | Ending | undefined>>()
 
   function remember(found: Found): Found {
     const { session, seenAt } = found
@@ -37,23 +44,24 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
     return found
   }
 
-  async function look({ id, ticketKey }: Presented): Promise<Found | 'ended' | undefined> {
+  async function look({ id, ticketKey }: Presented): Promise<Found | Ending | undefined> {
     const before = remembered.get(id)
     const known = await book.read({ id, ticketKey }, before?.session.version)
     if (known?.isEnded) remembered.delete(id)
-    if (known?.isEnded) return 'ended'
+    if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
     // Gone, and so for every other process: not brought back by what this one remembers.
     if (!known) return undefined
     // A failover has lost what this process knows (R9).
     if (before && known.version < before.session.version) {
-      if ((await book.adopt(known.version, before.session)) === 'ended') return 'ended'
+      const result = await book.adopt(known.version, before.session)
+      if (result === 'ended' || result === 'superseded') return result
     }
     const session = known.session ?? (before && before.session.version >= known.version ? before.session : undefined)
     if (!session) return undefined
     return remember({ session, seenAt: known.seenAt ?? before?.seenAt ?? session.createdAt })
   }
 
-  function lookOnce(presented: Presented): Promise<Found | 'ended' | undefined> {
+  function lookOnce(presented: Presented): Promise<Found | Ending | undefined> {
     const known = looking.get(presented.id)
     if (known) return known
     const looked = look(presented).finally(() => looking.delete(presented.id))
@@ -74,12 +82,12 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
       return { id, createdAt, ticketKey: key, session, seenAt }
     },
 
-    async find(presented, isForLogout) {
+    async find(presented, _openedAt, isForLogout) {
       const known = remembered.get(presented.id)
       const isTrusted =
         known && clock.now() - known.askedAt < trustedForMs && !isDueForRefresh(known.session, clock.now())
       const found = isTrusted && !isForLogout ? known : await lookOnce(presented)
-      if (found === 'ended' || found === undefined) return found
+      if (typeof found !== 'object') return found
       // The same entry, and another's ticket.
       if (found.session.ticketKey !== presented.ticketKey) return undefined
       const end = isForLogout ? found.session.endsAt : idleEndsAt(found.session, found.seenAt, idleSeconds)
@@ -90,7 +98,7 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
 
     async begin(session, about) {
       const result = await book.begin(session, about)
-      if (result === 'ended') throw loginRequired(false)
+      if (result === 'ended' || result === 'superseded') throw loginRequired(false)
       if (result === 'stale') throw storeUnavailable(new Error('a new session has an id that is taken'))
       remember({ session, seenAt: session.createdAt })
     },

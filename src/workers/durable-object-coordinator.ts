@@ -1,5 +1,5 @@
 /** The coordinator on Workers: one Durable Object for each session (sessions.md S3). It holds ciphertext and ids only. */
-import type { Coordinator, Count, EndedEntry, SessionNotes } from '../coordinator.ts'
+import type { CommitResult, Coordinator, Count, EndedEntry, SessionNotes } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import type { SessionRequest } from './session-object.ts'
@@ -73,7 +73,7 @@ export function durableObjectCoordinator<Id>(
 
     async commit(sessionId, parentVersion, { keepUntil, ...entry }) {
       const request = { do: 'commit', parentVersion, ...entry, ttlMs: ttl(keepUntil) } as const
-      return (await ofSession<'committed' | 'stale' | 'ended'>(sessionId, request)) ?? 'stale'
+      return (await ofSession<CommitResult>(sessionId, request)) ?? 'stale'
     },
 
     async touch(sessionId, seenAt, keepUntil) {
@@ -108,8 +108,8 @@ export function durableObjectCoordinator<Id>(
       await ofSession(sessionId, { do: 'clearAttempt' })
     },
 
-    async end(sessionId, keepUntil) {
-      return toEntry(await ofSession<EndedEntry>(sessionId, { do: 'end', ttlMs: ttl(keepUntil) }))
+    async end(sessionId, keepUntil, isSuperseded = false) {
+      return toEntry(await ofSession<EndedEntry>(sessionId, { do: 'end', ttlMs: ttl(keepUntil), isSuperseded }))
     },
 
     async once(key, ttlMs, work) {
@@ -145,8 +145,8 @@ export function durableObjectCoordinator<Id>(
 /** JSON leaves out what is undefined. */
 function toEntry(entry: EndedEntry | undefined): EndedEntry | undefined {
   if (entry === undefined) return undefined
-  const { version, payload, attempt, isEnded, seenAt, revocation } = entry
-  return { version, payload, attempt, isEnded, seenAt, revocation }
+  const { version, payload, attempt, isEnded, isSuperseded, seenAt, revocation } = entry
+  return { version, payload, attempt, isEnded, isSuperseded, seenAt, revocation }
 }
 
 /** What failed in another isolate, as far as the browser may know it. */

@@ -5,8 +5,7 @@
  *
  * It is asked by `durableObjectCoordinator` and nobody else: it has no address of its own.
  */
-
-import type { Count } from '../coordinator.ts'
+import type { CommitResult, Count } from '../coordinator.ts'
 
 /** What an object keeps its book in: part of `DurableObjectStorage`. */
 interface Storage {
@@ -24,6 +23,7 @@ interface Book {
   payload?: string
   attempt?: { version: number; at: number }
   isEnded: boolean
+  isSuperseded?: boolean
   keepUntil: number
   seenAt?: number | undefined
   about?: string | undefined
@@ -63,7 +63,7 @@ export type SessionRequest =
     }
   | { readonly do: 'recordAttempt'; readonly version: number; readonly ttlMs: number }
   | { readonly do: 'clearAttempt' }
-  | { readonly do: 'end'; readonly ttlMs: number }
+  | { readonly do: 'end'; readonly ttlMs: number; readonly isSuperseded: boolean }
   | { readonly do: 'take' | 'renew'; readonly holder: string; readonly ttlMs: number }
   | { readonly do: 'release'; readonly holder: string }
   | { readonly do: 'claim'; readonly ttlMs: number }
@@ -122,7 +122,7 @@ export class CoatcheckSession {
       case 'clearAttempt':
         return this.#clearAttempt()
       case 'end':
-        return this.#end(asked.ttlMs)
+        return this.#end(asked)
       case 'take':
       case 'renew':
         return this.#hold(asked)
@@ -165,9 +165,9 @@ export class CoatcheckSession {
     return { count: window.count, remainingMs: window.endsAt - now }
   }
 
-  async #commit(asked: Extract<SessionRequest, { do: 'commit' }>): Promise<'committed' | 'stale' | 'ended'> {
+  async #commit(asked: Extract<SessionRequest, { do: 'commit' }>): Promise<CommitResult> {
     const known = await this.#book()
-    if (known?.isEnded) return 'ended'
+    if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
     if (known && known.version !== asked.parentVersion) return 'stale'
     const { version, payload, ttlMs, revocation } = asked
     const book: Book = {
@@ -222,10 +222,12 @@ export class CoatcheckSession {
     if ('version' in book) await this.#storage.put({ book })
   }
 
-  async #end(ttlMs: number): Promise<unknown> {
+  async #end(asked: { ttlMs: number; isSuperseded: boolean }): Promise<unknown> {
     const known = await this.#book()
-    const keepUntil = Math.max(Date.now() + ttlMs, known?.isEnded ? known.keepUntil : 0)
-    await this.#keep({ book: { version: 0, isEnded: true, keepUntil } satisfies Book }, keepUntil - Date.now())
+    const keepUntil = Math.max(Date.now() + asked.ttlMs, known?.isEnded ? known.keepUntil : 0)
+    const isSuperseded = asked.isSuperseded && (!known?.isEnded || known.isSuperseded === true)
+    const book: Book = { version: 0, isEnded: true, isSuperseded, keepUntil }
+    await this.#keep({ book }, keepUntil - Date.now())
     return toEntry(known)
   }
 
@@ -263,9 +265,9 @@ function unexpired<Kept extends { expiresAt: number }>(kept: Kept | undefined): 
 
 function toEntry(book: Book | undefined, holds = -1) {
   if (book === undefined) return undefined
-  const { version, attempt, isEnded, seenAt, revocation } = book
+  const { version, attempt, isEnded, isSuperseded = false, seenAt, revocation } = book
   return {
-    ...{ version, isEnded, seenAt, revocation },
+    ...{ version, isEnded, isSuperseded, seenAt, revocation },
     payload: version > holds ? book.payload : undefined,
     attempt: attempt && { version: attempt.version, ageMs: Date.now() - attempt.at },
   }

@@ -34,6 +34,8 @@ afterEach(() => system.provider.token.clear())
 const ada = { username: 'ada', password: 'ada-demo' }
 const login = () => `${system.origin}/bff/login?return_to=/`
 const session = async (browser: UserAgent) => (await system.call(browser, '/bff/session')).json()
+const look = async (browser: UserAgent, query: string) =>
+  (await (await system.call(browser, `/bff/session${query}`)).json()) as { idle_expires_at: number; created_at: number }
 const bearer = () => system.upstream.requests.at(-1)?.headers.authorization
 
 describe('signing in at a plain OAuth 2 server', () => {
@@ -166,6 +168,33 @@ describe('a token response that says little', () => {
     expect((await system.call(browser, '/api/x')).status).toBe(200)
     await system.advance(301_000)
     expect((await system.call(browser, '/api/x')).status).toBe(401)
+  })
+
+  it('with an end of its refresh token (refresh_expires_in) ends with it, and says so to the page', async () => {
+    const tokens = { access_token: 'opaque-4', token_type: 'Bearer', expires_in: 60 }
+    const { browser } = await signInWith({ ...tokens, refresh_token: 'r-1', refresh_expires_in: 120 })
+    const before = await look(browser, '?slide=false')
+    expect(before.idle_expires_at - before.created_at).toBe(120)
+    // A page that only looks leaves it as it is; one that stays has the refresh token used.
+    await system.advance(61_000)
+    expect(await look(browser, '?slide=false')).toEqual(before)
+    expect(system.provider.token.count({ grantType: 'refresh_token' })).toBe(0)
+    const next = { access_token: 'opaque-5', refresh_token: 'r-2', refresh_expires_in: '120' }
+    system.provider.token.inject({ status: 200, body: { ...tokens, ...next } }, 1)
+    const after = await look(browser, '')
+    expect(after.idle_expires_at - before.created_at).toBeGreaterThan(175)
+    await system.advance(121_000)
+    const over = await system.call(browser, '/api/x')
+    expect(over.status).toBe(401)
+    expect(await over.json()).toMatchObject({ code: 'login_required', silent: true })
+    expect(await session(browser)).toEqual({ authenticated: false })
+    expect(system.provider.token.count({ grantType: 'refresh_token' })).toBe(1)
+  })
+
+  it('with an access token that lasts for no time is refreshed when the API refuses it', async () => {
+    const { browser } = await signInWith({ access_token: 'opaque-6', token_type: 'Bearer', expires_in: 0 })
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+    expect(bearer()).toBe('Bearer opaque-6')
   })
 
   it.each([

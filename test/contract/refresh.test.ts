@@ -30,6 +30,18 @@ describe('a burst of calls when the access token has expired', () => {
     expect(refreshes()).toBe(1)
   })
 
+  it('of 500 calls costs one refresh too', async () => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    system.provider.token.inject('hold-answer', 1)
+    const answers = burst(browser, 500)
+    await system.provider.token.whenHeld(1)
+    system.provider.token.release()
+    expect(new Set(await answers)).toEqual(new Set([200]))
+    expect(system.upstream.requests).toHaveLength(500)
+    expect(refreshes()).toBe(1)
+  })
+
   it('gives every call the new token', async () => {
     const browser = await system.signedIn()
     await system.call(browser, '/api/before')
@@ -47,6 +59,47 @@ describe('a burst of calls when the access token has expired', () => {
       expect(new Set(await burst(browser, 8))).toEqual(new Set([200]))
       expect(refreshes()).toBe(round)
     }
+  })
+})
+
+describe('a refresh that is slow', () => {
+  it('keeps nobody waiting while the access token lives (R2)', async () => {
+    const browser = await system.signedIn()
+    await system.advance(55_000)
+    system.provider.token.inject('hold-answer', 1)
+    expect(await burst(browser, 3)).toEqual([200, 200, 200])
+    await system.provider.token.whenHeld(1)
+    expect(await burst(browser, 3)).toEqual([200, 200, 200])
+    system.provider.token.release()
+    await expect.poll(refreshes).toBe(1)
+  })
+
+  it('goes on when the call that began it has gone away, and serves the next (R4)', async () => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    system.provider.token.inject('hold-answer', 1)
+    const leave = new AbortController()
+    const gone = system.call(browser, '/api/gone', { signal: leave.signal })
+    await system.provider.token.whenHeld(1)
+    leave.abort()
+    await expect(gone).rejects.toThrow()
+    const waiting = system.call(browser, '/api/next')
+    system.provider.token.release()
+    expect((await waiting).status).toBe(200)
+    expect(refreshes()).toBe(1)
+  })
+
+  it('tells who waits too long to come back, and is there for who does (R4)', async () => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    system.provider.token.inject('hold-answer', 1)
+    const tooLong = await system.call(browser, '/api/x')
+    expect(tooLong.status).toBe(503)
+    expect(Number(tooLong.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await tooLong.json()).toMatchObject({ code: 'provider_unavailable' })
+    system.provider.token.release()
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+    expect(refreshes()).toBe(1)
   })
 })
 
@@ -135,6 +188,38 @@ describe('a provider in trouble', () => {
     expect(await (await system.call(browser, '/bff/session')).json()).toEqual({ authenticated: false })
   })
 
+  it.each([
+    ['seconds', () => '7', 7],
+    ['a date', () => new Date(Date.now() + 20_000).toUTCString(), 20],
+    ['more than anybody waits', () => '86400', 300],
+    ['nothing', () => '0', 1],
+  ])('that asks for %s gets it within bounds, and the caller is told so', async (_what, asked, told) => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    system.provider.token.inject({ status: 429, headers: { 'Retry-After': asked() } }, 1)
+    const refused = await system.call(browser, '/api/x')
+    expect(refused.status).toBe(503)
+    // A date has no parts of a second.
+    expect(Math.abs(Number(refused.headers.get('retry-after')) - told)).toBeLessThanOrEqual(told === 20 ? 2 : 0)
+    expect((await system.call(browser, '/api/x')).status).toBe(503)
+    expect(refreshes()).toBe(1)
+    await system.advance(told * 1000 + 1000)
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+  })
+
+  it.each(['interaction_required', 'consent_required', 'login_required', 'invalid_scope'])(
+    'that wants the person (%s) gets them: 401',
+    async (error) => {
+      const browser = await system.signedIn()
+      await system.advance(61_000)
+      system.provider.token.inject({ status: 400, body: { error } }, 1)
+      const answer = await system.call(browser, '/api/x')
+      expect(answer.status).toBe(401)
+      expect(await answer.json()).toMatchObject({ code: 'login_required' })
+      expect(answer.headers.getSetCookie()).toEqual([])
+    },
+  )
+
   it('that does not accept our client authentication ends no session', async () => {
     const browser = await system.signedIn()
     await system.advance(61_000)
@@ -195,6 +280,21 @@ describe('an upstream that answers 401', () => {
     const tokens = refuseAtFirst(9, 'Bearer error="insufficient_scope"')
     expect((await longLived.call(browser, '/api/strict')).status).toBe(401)
     expect(tokens).toHaveLength(1)
+  })
+
+  it('to every token costs a refresh ever more seldom, and other APIs nothing', async () => {
+    const browser = await longLived.signedIn()
+    const refreshes = () => longLived.provider.token.count({ grantType: 'refresh_token' })
+    refuseAtFirst(99)
+    const counts: number[] = []
+    for (let round = 0; round < 5; round++) {
+      await longLived.advance(61_000)
+      expect((await longLived.call(browser, '/api/strict')).status).toBe(401)
+      expect((await longLived.call(browser, '/api/fine')).status).toBe(200)
+      counts.push(refreshes())
+    }
+    // One a minute at first, then after two, then after four.
+    expect(counts).toEqual([1, 2, 2, 3, 3])
   })
 
   it('again and again is asked once more only', async () => {

@@ -42,7 +42,13 @@ export function describeCoordinator(name: string, start: () => Promise<Coordinat
 
       it('is read by everyone once it is written', async () => {
         expect(await one.commit('s', 1, entry(2))).toBe('committed')
-        expect(await two.read('s')).toEqual({ version: 2, payload: 'payload 2', attempt: undefined, isEnded: false })
+        expect(await two.read('s')).toEqual({
+          version: 2,
+          payload: 'payload 2',
+          attempt: undefined,
+          isEnded: false,
+          isSuperseded: false,
+        })
       })
 
       it('goes on from its parent only (R5)', async () => {
@@ -195,6 +201,17 @@ export function describeCoordinator(name: string, start: () => Promise<Coordinat
         expect(await one.read('s')).toMatchObject({ isEnded: true, payload: undefined })
         expect(await one.commit('s', 2, entry(3))).toBe('ended')
         expect(await one.commit('s', 0, entry(1))).toBe('ended')
+      })
+
+      it('says whether it gave way to another sign-in, and a sign-out stays a sign-out (C3)', async () => {
+        const until = under.clock.now() + hour
+        await one.end('superseded', until, true)
+        expect(await two.read('superseded')).toMatchObject({ isEnded: true, isSuperseded: true })
+        expect(await two.commit('superseded', 1, entry(2))).toBe('superseded')
+        await two.end('superseded', until)
+        expect(await one.read('superseded')).toMatchObject({ isEnded: true, isSuperseded: false })
+        await one.end('superseded', until, true)
+        expect(await two.read('superseded')).toMatchObject({ isEnded: true, isSuperseded: false })
       })
 
       it('bars a session that was never seen', async () => {

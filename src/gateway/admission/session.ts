@@ -17,19 +17,14 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
   const kind = checkSessionRequest(headers, { method: c.req.method, kinds: route.kinds, origin: config.origin })
   const loginUrl = `${config.basePath}/login`
   const cookies = ownCookies(headers.cookie)
-  const open = await sessions.open(cookies)
+  const open = await sessions.open(cookies, false, headers['user-agent']).catch(sayWhere(loginUrl))
   if (!open) {
     // A person who follows a link to a download gets to sign in, not JSON.
     if (kind === 'download') return reply({ status: 303, location: `${config.origin}${loginUrl}?return_to=/` })
     throw new CoatcheckError('login_required', { members: { login_url: loginUrl } })
   }
   checkSessionRef(headers, open.session.ref)
-  try {
-    await sessions.refresh(open, keepAlive)
-  } catch (error) {
-    if (!(error instanceof CoatcheckError) || error.code !== 'login_required') throw error
-    throw new CoatcheckError('login_required', { members: { ...error.members, login_url: loginUrl } })
-  }
+  await sessions.refresh(open, keepAlive).catch(sayWhere(loginUrl))
   requireScopes(route.scopes, open.session.tokens.scope)
   return {
     authorization: () => `Bearer ${open.session.tokens.accessToken}`,
@@ -39,6 +34,14 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
     send: (once, isReplayable) =>
       sendWithFreshToken(sessions, open, once, { upstream: route.upstream.origin, isReplayable, keepAlive }),
     finish: (answer) => cookiesOf(sessions, open, cookies, answer),
+  }
+}
+
+/** Where to sign in, for whoever has to. */
+function sayWhere(loginUrl: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof CoatcheckError) || error.code !== 'login_required') throw error
+    throw new CoatcheckError('login_required', { members: { ...error.members, login_url: loginUrl } })
   }
 }
 

@@ -37,8 +37,7 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
   const payloads = new ExpiringMap<string>(clock, maxEntries * stubFactor)
   /** Those of `payloads` that may go when room is needed, the first confirmed first. */
   const confirmed = new ExpiringMap<true>(clock, maxEntries * stubFactor)
-  /** The value is the time until which it is kept. */
-  const tombstones = new ExpiringMap<number>(clock, maxEntries * stubFactor)
+  const tombstones = new ExpiringMap<{ keepUntil: number; isSuperseded: boolean }>(clock, maxEntries * stubFactor)
   const details = new ExpiringMap<Details>(clock, maxEntries * stubFactor)
   const attempts = new ExpiringMap<{ version: number; at: number }>(clock, maxEntries)
   const results = new ExpiringMap<Result>(clock, maxEntries)
@@ -46,16 +45,17 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
   const leases = new Map<string, Promise<void>>()
 
   function view(sessionId: string): EndedEntry | undefined {
-    const isEnded = tombstones.get(sessionId) !== undefined
+    const tombstone = tombstones.get(sessionId)
+    const end = { isEnded: tombstone !== undefined, isSuperseded: tombstone?.isSuperseded ?? false }
     const version = versions.get(sessionId)?.version
-    if (version === undefined) return isEnded ? { ...nothing, isEnded } : undefined
+    if (version === undefined) return tombstone && { ...nothing, ...end }
     const { seenAt, revocation } = details.get(sessionId) ?? nothing
     const attempt = attempts.get(sessionId)
     return {
       version,
       payload: payloads.get(sessionId),
       attempt: attempt && { version: attempt.version, ageMs: clock.now() - attempt.at },
-      isEnded,
+      ...end,
       seenAt,
       revocation,
     }
@@ -79,7 +79,8 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
     },
 
     async commit(sessionId, parentVersion, { version, payload, keepUntil, seenAt, about, revocation }) {
-      if (tombstones.get(sessionId)) return 'ended'
+      const tombstone = tombstones.get(sessionId)
+      if (tombstone) return tombstone.isSuperseded ? 'superseded' : 'ended'
       const known = versions.get(sessionId)
       if (known && known.version !== parentVersion) return 'stale'
       attempts.delete(sessionId)
@@ -146,10 +147,12 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
       attempts.delete(sessionId)
     },
 
-    async end(sessionId, keepUntil) {
+    async end(sessionId, keepUntil, isSuperseded = false) {
       const known = view(sessionId)
-      const until = Math.max(keepUntil, tombstones.get(sessionId) ?? 0)
-      tombstones.set(sessionId, until, until)
+      const before = tombstones.get(sessionId)
+      const until = Math.max(keepUntil, before?.keepUntil ?? 0)
+      const tombstone = { keepUntil: until, isSuperseded: isSuperseded && before?.isSuperseded !== false }
+      tombstones.set(sessionId, tombstone, until)
       versions.delete(sessionId)
       payloads.delete(sessionId)
       details.delete(sessionId)

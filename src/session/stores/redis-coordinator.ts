@@ -5,7 +5,7 @@
  * such as a write that a failover lost, is learnt again from the browsers' own seals (R9); a sign-out that a failover
  * lost is not: set `min-replicas-to-write` where that matters.
  */
-import type { Coordinator, EndedEntry } from '../../coordinator.ts'
+import type { CommitResult, Coordinator, EndedEntry } from '../../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../../errors.ts'
 import type { Clock } from '../../runtime.ts'
 import { randomId } from '../session.ts'
@@ -32,7 +32,10 @@ const readKnown = `
     local known = redis.call('HMGET', KEYS[1], 'v', 'p', 'av', 'at', 'e', 's', 'r')
     if known[4] then known[4] = now - known[4] end`
 
-/** A hash a session: v version, p payload, av and at the attempt, e the tombstone, s seen at, b about, r revocation. */
+/**
+ * A hash a session: v version, p payload, av and at the attempt, e the tombstone (`ended` or `superseded`), s seen at,
+ * b about, r revocation.
+ */
 const scripts = {
   read: `
     local time = redis.call('TIME')
@@ -41,7 +44,8 @@ const scripts = {
     local payload = known[1] ~= ARGV[1] and redis.call('HGET', KEYS[1], 'p')
     return {known[1], payload, known[2], age, known[4], known[5]}`,
   commit: durably(`
-    if redis.call('HEXISTS', KEYS[1], 'e') == 1 then return 'ended' end
+    local tombstone = redis.call('HGET', KEYS[1], 'e')
+    if tombstone then return tombstone end
     local version = redis.call('HGET', KEYS[1], 'v')
     if version and version ~= ARGV[1] then return 'stale' end
     redis.call('HSET', KEYS[1], 'v', ARGV[2], 'p', ARGV[3])
@@ -70,7 +74,8 @@ const scripts = {
     local ttl = tonumber(ARGV[1])
     if known[5] then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
     redis.call('DEL', KEYS[1])
-    redis.call('HSET', KEYS[1], 'e', '1')
+    local isEndedOtherwise = known[5] == 'ended'
+    redis.call('HSET', KEYS[1], 'e', isEndedOtherwise and 'ended' or ARGV[2])
     redis.call('PEXPIRE', KEYS[1], ttl)
     return known`),
   take: `return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`,
@@ -170,7 +175,7 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     async commit(sessionId, parentVersion, { version, payload, keepUntil, seenAt, about, revocation }) {
       const details = [String(seenAt ?? ''), about ?? '', revocation ?? '']
       const parameters = [String(parentVersion), String(version), payload, ttl(keepUntil), ...details]
-      return (await run('commit', sessionKey(sessionId), ...parameters)) as 'committed' | 'stale' | 'ended'
+      return (await run('commit', sessionKey(sessionId), ...parameters)) as CommitResult
     },
 
     async touch(sessionId, seenAt, keepUntil) {
@@ -209,8 +214,9 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
       await run('clearAttempt', sessionKey(sessionId))
     },
 
-    async end(sessionId, keepUntil) {
-      return toEntry(await run('end', sessionKey(sessionId), ttl(keepUntil)))
+    async end(sessionId, keepUntil, isSuperseded = false) {
+      const word = isSuperseded ? 'superseded' : 'ended'
+      return toEntry(await run('end', sessionKey(sessionId), ttl(keepUntil), word))
     },
 
     async once(key, ttlMs, work) {
@@ -265,7 +271,8 @@ function toEntry(reply: unknown): EndedEntry | undefined {
     version: Number(version ?? 0),
     payload: payload === null || payload === undefined ? undefined : String(payload),
     attempt: attemptVersion ? { version: Number(attemptVersion), ageMs: Number(attemptAge) } : undefined,
-    isEnded: end === '1',
+    isEnded: typeof end === 'string',
+    isSuperseded: end === 'superseded',
     seenAt: seenAt ? Number(seenAt) : undefined,
     revocation: revocation ? String(revocation) : undefined,
   }

@@ -1,0 +1,160 @@
+/**
+ * The coordinator that the model's processes share: the real one of memory, and each operation on it a step that can be
+ * late, fail before it did anything, or fail after. Leases lapse, and what a process began and did not finish stays so.
+ */
+import type { Coordinator, LedgerEntry } from '../../../src/coordinator.ts'
+import { storeUnavailable } from '../../../src/session/refusals.ts'
+import { memoryCoordinator } from '../../../src/session/stores/memory-coordinator.ts'
+import type { Lab, Owner } from './lab.ts'
+
+export interface SharedStore {
+  /** As one process sees it. */
+  of(owner: Owner, now: () => number): Coordinator
+  /** What stands in it, for the checks. */
+  peek(sessionId: string): LedgerEntry | undefined
+  /** `id version` of what was to be written, whatever came of it. */
+  readonly triedSaves: ReadonlySet<string>
+  /** How many operations have failed so far. */
+  failures(): number
+}
+
+const commandLimitMs = 1000
+
+export function sharedStore(lab: Lab): SharedStore {
+  const memory = memoryCoordinator({ clock: { now: () => lab.now } })
+  const leases = new Map<string, { holder: symbol; until: number }>()
+  const results = new Map<string, { value?: string; error?: unknown; until: number }>()
+  /** As `memory` has it after each operation. */
+  const views = new Map<string, LedgerEntry | undefined>()
+  const triedSaves = new Set<string>()
+  let failures = 0
+  const fail = (): never => {
+    failures += 1
+    throw storeUnavailable(undefined)
+  }
+
+  function of(owner: Owner, now: () => number): Coordinator {
+    function operation<Value>(label: string, effect: () => Promise<Value> | Value): Promise<Value> {
+      return lab.send<Value>(
+        owner,
+        label,
+        {
+          done: effect,
+          'done, slowly': async () => {
+            const value = await effect()
+            const fates = { arrives: () => value, 'is lost': fail }
+            return lab.send(owner, `${label}, its answer`, fates, { limitMs: commandLimitMs })
+          },
+          fails: fail,
+          'done, answer lost': async () => {
+            await effect()
+            return fail()
+          },
+        },
+        { limitMs: commandLimitMs },
+      )
+    }
+
+    /** One that may change what is known of a session. */
+    const onSession = <Value>(label: string, id: string, effect: () => Promise<Value>) =>
+      operation(`${label} ${short(id)}`, async () => {
+        const value = await effect()
+        views.set(id, await memory.read(id))
+        return value
+      })
+
+    const short = (id: string) => id.slice(0, 4)
+    const pause = () => new Promise<void>((resolve) => void setTimeout(resolve, 1000))
+
+    async function settled(key: string): Promise<string> {
+      for (;;) {
+        const result = await operation(`recalls ${key}`, () => results.get(key))
+        if (!result || result.until <= lab.now) throw storeUnavailable(undefined)
+        if (result.error) throw result.error
+        if (result.value !== undefined) return result.value
+        await pause()
+      }
+    }
+
+    return {
+      name: 'model',
+      isInProcess: false,
+      read: (id, holds) => onSession('reads', id, () => memory.read(id, holds)),
+      // Of tickets, and those are not in this model.
+      touch: memory.touch,
+      readNotes: memory.readNotes,
+      index: memory.index,
+      commit: (id, parent, entry) =>
+        onSession(`commits ${parent} → ${entry.version} of`, id, () => {
+          triedSaves.add(`${id} ${entry.version}`)
+          return memory.commit(id, parent, entry)
+        }),
+      confirm: (id, version) => memory.confirm(id, version),
+      recordAttempt: (id, version, keepUntil) =>
+        onSession(`records an attempt of ${version} of`, id, () => memory.recordAttempt(id, version, keepUntil)),
+      clearAttempt: (id) => onSession('clears the attempt of', id, () => memory.clearAttempt(id)),
+      end: (id, keepUntil, isSuperseded) =>
+        onSession(isSuperseded ? 'supersedes' : 'ends', id, () => memory.end(id, keepUntil, isSuperseded)),
+      close: async () => undefined,
+
+      async acquireLease(id, ttlMs) {
+        const holder = Symbol(owner.name)
+        for (;;) {
+          const takenAt = now()
+          const isTaken = await operation(`asks for the lease of ${short(id)}`, () => {
+            const lease = leases.get(id)
+            if (lease && lease.until > lab.now) return false
+            leases.set(id, { holder, until: lab.now + ttlMs })
+            return true
+          })
+          if (!isTaken) {
+            await pause()
+            continue
+          }
+          return {
+            takenAt,
+            renew: (moreMs) =>
+              operation(`renews the lease of ${short(id)}`, () => {
+                const lease = leases.get(id)
+                if (lease?.holder !== holder || lease.until <= lab.now) return false
+                lease.until = lab.now + moreMs
+                return true
+              }),
+            release: () =>
+              operation(`gives back the lease of ${short(id)}`, () => {
+                if (leases.get(id)?.holder === holder) leases.delete(id)
+              }),
+          }
+        }
+      },
+
+      async once(key, ttlMs, work) {
+        const isFirst = await operation(`claims ${key}`, () => {
+          const result = results.get(key)
+          if (result && result.until > lab.now) return false
+          results.set(key, { until: lab.now + ttlMs })
+          return true
+        })
+        if (!isFirst) return settled(key)
+        const settle = (settlement: { value: string } | { error: unknown }) =>
+          operation(`settles ${key}`, () => {
+            const result = results.get(key)
+            if (result) Object.assign(result, settlement)
+          })
+        let value: string
+        try {
+          value = await work()
+        } catch (error) {
+          await settle({ error })
+          throw error
+        }
+        await settle({ value })
+        return value
+      },
+
+      recall: (key) => operation(`recalls ${key}`, () => results.get(key)?.value),
+    }
+  }
+
+  return { of, peek: (sessionId) => views.get(sessionId), triedSaves, failures: () => failures }
+}

@@ -1,0 +1,137 @@
+/** One process of the model: the real sessions, with caches of their own, over the shared store and the provider. */
+import type { Coordinator } from '../../../src/coordinator.ts'
+import { CoatcheckError } from '../../../src/errors.ts'
+import type { CookieChange, RequestCookies } from '../../../src/session/cookie-names.ts'
+import { logoutMarks } from '../../../src/session/logout-marks.ts'
+import type { Grant } from '../../../src/session/refresh-run.ts'
+import type { SessionStart } from '../../../src/session/session.ts'
+import { type Sessions, sessions } from '../../../src/session/sessions.ts'
+import { inspect } from './fake-seal.ts'
+import type { Lab, Owner } from './lab.ts'
+
+export const idleSeconds = 1800
+export const absoluteSeconds = 12 * 3600
+export const callerLimitMs = 10_000
+
+export interface Answer {
+  readonly status: number
+  readonly cookies: readonly CookieChange[]
+  /** The session that it was served with, or that began. */
+  readonly sessionId?: string
+  /** A silent sign-in would bring the session back. */
+  readonly isSilent?: boolean
+}
+
+export interface Process extends Owner {
+  readonly sessions: Sessions
+  readonly marks: ReturnType<typeof logoutMarks>
+  readonly skewMs: number
+  readonly grant: Grant
+  readonly coordinator: Coordinator
+}
+
+/** A wrong turn that the model has to notice (`naive.ts`). */
+export interface Variation {
+  readonly coordinator?: (coordinator: Coordinator) => Coordinator
+  readonly grant?: (grant: Grant, lab: Lab) => Grant
+  /** A 401 clears the session's cookies. */
+  readonly clearsOn401?: boolean
+  /** The browser gave up a call. */
+  readonly onAbort?: () => void
+  readonly logout?: (process: Process, cookies: RequestCookies) => Promise<Answer>
+}
+
+export interface ProcessParts {
+  readonly lab: Lab
+  readonly coordinator: Coordinator
+  readonly grant: Grant
+  readonly skewMs: number
+  readonly secrets: readonly string[]
+  readonly variation: Variation
+}
+
+export function startProcess(owner: Owner, parts: ProcessParts): Process {
+  const { lab, skewMs, variation } = parts
+  const clock = { now: () => lab.now + skewMs }
+  const coordinator = variation.coordinator?.(parts.coordinator) ?? parts.coordinator
+  const grant = variation.grant?.(parts.grant, lab) ?? parts.grant
+  const marks = logoutMarks(coordinator, clock, absoluteSeconds)
+  return Object.assign(owner, {
+    marks,
+    skewMs,
+    grant,
+    coordinator,
+    sessions: sessions({
+      secrets: parts.secrets,
+      context: { origin: 'https://app.example', issuer: 'https://provider.example', clientId: 'app' },
+      coordinator,
+      logoutMarks: marks,
+      clock,
+      report: (event) => lab.log(`${owner.name} reports ${event.event}`),
+      grant,
+      idleSeconds,
+      absoluteSeconds,
+      callerLimitMs,
+      cookie: 'session',
+      onEnd: () => undefined,
+    }),
+  })
+}
+
+/** A proxied call. `upstream` is where it waits for the API; `observe` is asked before and after its cookies are decided. */
+export async function call(
+  process: Process,
+  cookies: RequestCookies,
+  upstream: (process: Process) => Promise<'served' | 'refused'>,
+  observe: () => (changes: readonly CookieChange[]) => void,
+): Promise<Answer> {
+  const keepAlive = () => undefined
+  const { sessions } = process
+  return answerErrors(async () => {
+    const open = await sessions.open(cookies)
+    if (!open) return { status: 401, cookies: [] }
+    await sessions.refresh(open, keepAlive)
+    const sent = open.session
+    if ((await upstream(process)) === 'refused') {
+      if (await sessions.refreshAfterRejection(open, sent, 'https://api.example', keepAlive)) await upstream(process)
+    }
+    const decided = observe()
+    const changes = await sessions.cookies(open, cookies, true)
+    decided(changes)
+    return { status: 200, cookies: changes, sessionId: open.session.id }
+  })
+}
+
+export async function logout(process: Process, cookies: RequestCookies): Promise<Answer> {
+  const { sessions } = process
+  return answerErrors(async () => {
+    const open = await sessions.open(cookies, true)
+    if (open) await sessions.end(open)
+    const ended = open && { sessionId: open.session.id }
+    return { status: 200, cookies: sessions.clearedCookies(cookies), ...ended }
+  })
+}
+
+export async function signIn(
+  process: Process,
+  key: string,
+  rivals: readonly string[],
+  cookies: RequestCookies,
+  start: () => Promise<SessionStart>,
+): Promise<Answer> {
+  return answerErrors(async () => {
+    const session = await process.sessions.begin({ key, secret: key, rivals, device: '' }, cookies, start)
+    return { status: 303, cookies: await process.sessions.firstCookies(session), sessionId: session.id }
+  })
+}
+
+export async function answerErrors(act: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await act()
+  } catch (error) {
+    if (!(error instanceof CoatcheckError)) throw error
+    return { status: error.status, cookies: [], isSilent: error.members.silent === true }
+  }
+}
+
+export const sessionIn = (cookies: RequestCookies) => inspect(cookies.get('__Host-Http-coatcheck'))

@@ -1,0 +1,227 @@
+/**
+ * An authorization server with refresh-token rotation and reuse detection: a spent token that comes again kills its whole
+ * family, unless it comes within the grace period. It remembers who got which answer, so that it can say whose fault
+ * that was.
+ */
+import { CoatcheckError } from '../../../src/errors.ts'
+import type { Grant } from '../../../src/session/refresh-run.ts'
+import type { SessionStart } from '../../../src/session/session.ts'
+import type { RefreshOutcome, TokenSet } from '../../../src/tokens.ts'
+import type { Lab, Owner } from './lab.ts'
+
+export const accessTokenSeconds = 60
+export const requestLimitMs = 30_000
+const codeLifetimeMs = 60_000
+
+/** One use of a refresh token that worked. */
+export interface Rotation {
+  readonly token: string
+  readonly holder: Owner
+  at: number
+  /** The answer never came to a process that lived on: the new token is in nobody's hand. */
+  isLost: boolean
+  /** Answers for this token that were lost or that said nothing. */
+  mishaps: number
+}
+
+export interface Family {
+  readonly name: string
+  readonly live: Set<string>
+  readonly rotations: Map<string, Rotation>
+  /** Session versions that hold a refresh token, by token. */
+  readonly versions: Map<string, number>
+  readonly codeEndsAt: number
+  /** Sign-ins under one session at the provider share a grant: what is revoked of one is revoked of all. */
+  readonly grant: number
+  sessionId: string | undefined
+  issued: number
+  end: 'revoked here' | 'revoked by the provider' | 'reuse' | undefined
+  /** A revocation did not get through, or an answer with a live token did not. */
+  isRevocationLost: boolean
+  /** Who has sent a request that is under way, and when. */
+  readonly requests: Map<Owner, number>
+}
+
+export interface ProviderWatch {
+  /** Before a request leaves a process. */
+  onSend(family: Family, token: string, owner: Owner): void
+  /** A spent token came again, too late. */
+  onReuse(family: Family, rotation: Rotation): void
+}
+
+export class Provider {
+  readonly families: Family[] = []
+  #grant = 1
+  readonly #lab: Lab
+  readonly #graceMs: number
+  readonly #watch: ProviderWatch
+
+  constructor(lab: Lab, graceMs: number, watch: ProviderWatch) {
+    this.#lab = lab
+    this.#graceMs = graceMs
+    this.#watch = watch
+  }
+
+  /** The person has signed in; the code is on its way through the browser. */
+  newFamily(): Family {
+    const family: Family = {
+      name: String.fromCharCode(97 + this.families.length),
+      live: new Set(),
+      rotations: new Map(),
+      versions: new Map(),
+      grant: this.#grant,
+      codeEndsAt: this.#lab.now + codeLifetimeMs,
+      sessionId: undefined,
+      issued: 0,
+      end: undefined,
+      isRevocationLost: false,
+      requests: new Map(),
+    }
+    this.families.push(family)
+    return family
+  }
+
+  redeem(family: Family, owner: Owner, nowSeconds: () => number): Promise<SessionStart> {
+    const signInAt = Math.floor(this.#lab.now / 1000)
+    const done = () => {
+      if (this.#lab.now >= family.codeEndsAt) throw new CoatcheckError('login_required')
+      if (family.issued > 0) {
+        // RFC 6749 §4.1.2: a code that comes twice has leaked.
+        family.live.clear()
+        family.end ??= 'reuse'
+        throw new CoatcheckError('login_required')
+      }
+      return {
+        issuer: 'https://provider.example',
+        tokens: this.#issue(family, 1, nowSeconds()),
+        idToken: undefined,
+        idTokenClaims: { sub: 'ada', sid: `sid-${family.name}`, iat: signInAt },
+        shownClaims: {},
+      }
+    }
+    return this.#lab.send(owner, `redeems the code of ${family.name}`, { done }, { limitMs: 1000 })
+  }
+
+  /** What a process knows of this server. */
+  grant(owner: Owner, nowSeconds: () => number): Grant {
+    return {
+      requestLimitMs,
+      refresh: ({ refreshToken }) => this.#refresh(refreshToken, owner, nowSeconds),
+      revoke: (tokens) => this.#revoke(tokens, owner),
+    }
+  }
+
+  /** The person has left: the next sign-in begins anew. */
+  endGrant(): void {
+    this.#grant += 1
+  }
+
+  sharing({ grant }: Family): Family[] {
+    return this.families.filter((other) => other.grant === grant)
+  }
+
+  /** By its own decision: an administrator, a password that was changed. */
+  revokeItself(family: Family): void {
+    family.live.clear()
+    family.end ??= 'revoked by the provider'
+  }
+
+  async #refresh(token: string, owner: Owner, nowSeconds: () => number): Promise<RefreshOutcome> {
+    const family = this.#familyOf(token)
+    this.#watch.onSend(family, token, owner)
+    const sentAt = this.#lab.now
+    family.requests.set(owner, sentAt)
+    const mishap = (outcome: RefreshOutcome) => {
+      const rotation = family.rotations.get(token)
+      if (rotation) rotation.mishaps += 1
+      return outcome
+    }
+    const lost = () => mishap({ kind: 'lost', cause: undefined })
+    /** A request that could not be written before its limit, because its process was stopped, is given up. */
+    const handle = () =>
+      this.#lab.now - sentAt > requestLimitMs ? lost() : this.#handle(family, token, owner, nowSeconds)
+    const loseAnswer = (outcome: RefreshOutcome) => {
+      const rotation = family.rotations.get(token)
+      if (rotation && outcome.kind === 'refreshed') Object.assign(rotation, { isLost: true })
+      return lost()
+    }
+    try {
+      return await this.#lab.send<RefreshOutcome>(
+        owner,
+        `sends refresh token ${token}`,
+        {
+          done: handle,
+          'done, slowly': () => {
+            const outcome = handle()
+            return this.#lab.send<RefreshOutcome>(
+              owner,
+              `waits for the answer to ${token}`,
+              { arrives: () => outcome, 'is lost': () => loseAnswer(outcome) },
+              { limitMs: requestLimitMs - 1000 },
+            )
+          },
+          'done, answer lost': () => loseAnswer(handle()),
+          'reset on its way': lost,
+          'not reached': () => mishap({ kind: 'unreached', cause: undefined }),
+          'answered 503': () => mishap({ kind: 'unavailable', retryAfterSeconds: undefined, cause: undefined }),
+        },
+        { limitMs: 1000 },
+      )
+    } finally {
+      family.requests.delete(owner)
+    }
+  }
+
+  #handle(family: Family, token: string, holder: Owner, nowSeconds: () => number): RefreshOutcome {
+    const { now } = this.#lab
+    const spent = family.rotations.get(token)
+    const isInGrace = spent !== undefined && now - spent.at <= this.#graceMs && !family.end
+    if (spent && !isInGrace && !family.end) {
+      this.#watch.onReuse(family, spent)
+      family.live.clear()
+      family.end = 'reuse'
+    }
+    if (!isInGrace && !family.live.delete(token)) return { kind: 'invalid_grant', cause: undefined }
+    family.rotations.set(token, spent ?? { token, holder, at: now, isLost: false, mishaps: 0 })
+    if (spent) Object.assign(spent, { isLost: false, holder })
+    const version = (family.versions.get(token) ?? 0) + 1
+    return { kind: 'refreshed', tokens: this.#issue(family, version, nowSeconds()), idToken: undefined }
+  }
+
+  async #revoke({ refreshToken }: Partial<TokenSet>, owner: Owner): Promise<void> {
+    if (refreshToken === undefined) return
+    const family = this.#familyOf(refreshToken)
+    const done = () => {
+      if (!family.live.has(refreshToken)) return
+      for (const one of this.sharing(family)) {
+        one.live.clear()
+        one.end ??= 'revoked here'
+      }
+    }
+    const fail = () => {
+      family.isRevocationLost = true
+      throw new Error('the revocation endpoint answered 503')
+    }
+    await this.#lab.send(owner, `revokes ${refreshToken}`, { done, fails: fail }, { limitMs: 10_000 })
+  }
+
+  #issue(family: Family, version: number, nowSeconds: number): TokenSet {
+    family.issued += 1
+    const refreshToken = `${family.name}.${family.issued}`
+    family.live.add(refreshToken)
+    family.versions.set(refreshToken, version)
+    return {
+      accessToken: `access ${refreshToken}`,
+      scope: '',
+      issuedAt: nowSeconds,
+      expiresAt: nowSeconds + accessTokenSeconds,
+      refreshToken,
+    }
+  }
+
+  #familyOf(token: string): Family {
+    const family = this.families.find(({ name }) => token.startsWith(`${name}.`))
+    if (!family) throw new Error(`no family has ${token}`)
+    return family
+  }
+}
