@@ -1,15 +1,29 @@
 /** The proof that the model can find what it looks for. */
 import { describe, expect, it, vi } from 'vitest'
+import { exampleSetup, examples } from './examples.ts'
 import { naiveVersions } from './naive.ts'
 import { search } from './schedules.ts'
+import { explore } from './world.ts'
 
 vi.mock('../../../src/session/seal.ts', () => import('./fake-seal.ts'))
 vi.mock('../../../src/session/compress.ts', () => import('./fake-seal.ts'))
 
+/** With `COATCHECK_MODEL_TRACES` the smallest counterexamples are looked for and printed, which takes longer. */
+const showsTraces = process.env.COATCHECK_MODEL_TRACES !== undefined
+
 describe('the model finds a failure where', () => {
   it.each(naiveVersions)('$name', { timeout: 120_000 }, async ({ name, symptom, variation }) => {
-    const found = await search({ seed: 20261125, numRuns: 3000 }, variation)
-    if (process.env.COATCHECK_MODEL_TRACES) console.info(`${name}: ${found?.replay}\n${found?.trace}`)
+    const found = await search({ seed: 20261125, numRuns: 3000, endOnFailure: !showsTraces }, variation)
+    if (showsTraces) console.info(`${name}: ${found?.replay}\n${found?.trace}`)
     expect(found?.violation).toMatch(symptom)
+  })
+})
+
+describe('an order of events that was found', () => {
+  it.each(examples)('$name', async ({ choices, breaks, symptom }) => {
+    const wrong = await explore({ ...exampleSetup, variation: breaks() }, choices)
+    expect(wrong.violation, wrong.trace.join('\n')).toMatch(symptom)
+    const right = await explore(exampleSetup, choices)
+    expect(right.violation, right.trace.join('\n')).toBeUndefined()
   })
 })

@@ -22,137 +22,133 @@ export interface NaiveVersion {
 const isLost = /session \S+ is lost/
 const livesOn = /lives on after the sign-out/
 
-export const naiveVersions: readonly NaiveVersion[] = [
-  {
-    name: 'no lease: every process refreshes for itself',
-    symptom: isLost,
-    variation: () => ({
-      coordinator: change(() => ({ acquireLease: async () => noLease })),
-    }),
-  },
-  {
-    name: 'no ledger: what is known is in the cookie',
-    symptom: /is lost|that has ended/,
-    variation: () => ({
-      coordinator: change((real) => ({
-        read: async (id) => {
-          const entry = await real.read(id)
-          return entry?.isEnded ? entry : undefined
-        },
-        recordAttempt: async () => 'recorded',
-        commit: async () => 'committed',
-      })),
-    }),
-  },
-  {
-    name: 'an answer is written only by whoever holds the newest lease (a fence), not on its parent',
-    symptom: isLost,
-    variation: () => {
-      const fences = new Map<string, number>()
-      return {
-        coordinator: (real) => {
-          let own = new Map<string, number>()
-          return {
-            ...real,
-            async acquireLease(id, ttlMs) {
-              const lease = await real.acquireLease(id, ttlMs)
-              const fence = (fences.get(id) ?? 0) + 1
-              fences.set(id, fence)
-              own = new Map(own).set(id, fence)
-              return lease
-            },
-            // Refused by the store, whatever the parent is.
-            commit: (id, parent, entry) => real.commit(id, own.get(id) === fences.get(id) ? parent : -1, entry),
-          }
-        },
-      }
-    },
-  },
-  {
-    name: 'an attempt is recorded whatever the newest version is',
-    symptom: isLost,
-    variation: () => ({
-      coordinator: change((real) => ({
-        async recordAttempt(id, version, keepUntil) {
-          const result = await real.recordAttempt(id, version, keepUntil)
-          return result === 'stale' ? 'recorded' : result
-        },
-        acquireLease: async (id, ttlMs) => ({
-          ...(await real.acquireLease(id, ttlMs)),
-          takenAt: Number.POSITIVE_INFINITY,
-        }),
-        read: withoutAttempt(real),
-      })),
-    }),
-  },
-  {
-    name: 'a 401 clears the cookie',
-    symptom: /cookie of a living session is gone/,
-    variation: () => ({ clearsOn401: true }),
-  },
-  {
-    name: 'a refresh is aborted with the call that began it',
-    symptom: isLost,
-    variation: () => {
-      const aborts = new Set<() => void>()
-      return {
-        onAbort: () => {
-          for (const abort of aborts) abort()
-        },
-        grant: (real) => ({
+/** How each is wrong. */
+export const naive = {
+  noLease: (): Variation => ({
+    coordinator: change(() => ({ acquireLease: async () => noLease })),
+  }),
+
+  noLedger: (): Variation => ({
+    coordinator: change((real) => ({
+      read: async (id) => {
+        const entry = await real.read(id)
+        return entry?.isEnded ? entry : undefined
+      },
+      recordAttempt: async () => 'recorded',
+      commit: async () => 'committed',
+    })),
+  }),
+
+  fence: (): Variation => {
+    const fences = new Map<string, number>()
+    return {
+      coordinator: (real) => {
+        let own = new Map<string, number>()
+        return {
           ...real,
-          refresh: (held) =>
-            new Promise<RefreshOutcome>((resolve, reject) => {
-              aborts.add(() => reject(comeBack(1000, undefined)))
-              real.refresh(held).then(resolve, reject)
-            }),
-        }),
-      }
-    },
+          async acquireLease(id, ttlMs) {
+            const lease = await real.acquireLease(id, ttlMs)
+            const fence = (fences.get(id) ?? 0) + 1
+            fences.set(id, fence)
+            own = new Map(own).set(id, fence)
+            return lease
+          },
+          // Refused by the store, whatever the parent is.
+          commit: (id, parent, entry) => real.commit(id, own.get(id) === fences.get(id) ? parent : -1, entry),
+        }
+      },
+    }
   },
+
+  attemptOfAnyVersion: (): Variation => ({
+    coordinator: change((real) => ({
+      async recordAttempt(id, version, keepUntil) {
+        const result = await real.recordAttempt(id, version, keepUntil)
+        return result === 'stale' ? 'recorded' : result
+      },
+      acquireLease: async (id, ttlMs) => ({
+        ...(await real.acquireLease(id, ttlMs)),
+        takenAt: Number.POSITIVE_INFINITY,
+      }),
+      read: withoutAttempt(real),
+    })),
+  }),
+
+  clearsOn401: (): Variation => ({ clearsOn401: true }),
+
+  abortsRefresh: (): Variation => {
+    const aborts = new Set<() => void>()
+    return {
+      onAbort: () => {
+        for (const abort of aborts) abort()
+      },
+      grant: (real) => ({
+        ...real,
+        refresh: (held) =>
+          new Promise<RefreshOutcome>((resolve, reject) => {
+            aborts.add(() => reject(comeBack(1000, undefined)))
+            real.refresh(held).then(resolve, reject)
+          }),
+      }),
+    }
+  },
+
+  revokesFirst: (): Variation => ({
+    logout: (process, cookies) =>
+      answerErrors(async () => {
+        const { sessions, grant, coordinator } = process
+        const open = await sessions.open(cookies, true)
+        if (open) {
+          await grant.revoke(open.session.tokens).catch(() => undefined)
+          await coordinator.end(open.session.id, open.session.endsAt * 1000)
+        }
+        const ended = open && { sessionId: open.session.id }
+        return { status: 200, cookies: sessions.clearedCookies(cookies), ...ended }
+      }),
+  }),
+
+  asksOnce: (): Variation => ({ grant: once }),
+
+  givesUpWriting: (): Variation => ({
+    coordinator: change((real) => ({
+      commit: (...parameters) => real.commit(...parameters).catch(() => 'committed'),
+    })),
+  }),
+
+  supersededIsSignedOut: (): Variation => ({
+    coordinator: change((real) => ({
+      commit: async (...parameters) => {
+        const result = await real.commit(...parameters)
+        return result === 'superseded' ? 'ended' : result
+      },
+    })),
+  }),
+
+  leaseTakenForGranted: (): Variation => ({
+    coordinator: change((real) => ({
+      acquireLease: async (id, ttlMs) => ({ ...(await real.acquireLease(id, ttlMs)), renew: async () => true }),
+    })),
+  }),
+} as const
+
+/** Those that chance finds soon; what it finds seldom is among `examples.ts`. */
+export const naiveVersions: readonly NaiveVersion[] = [
+  { name: 'no lease: every process refreshes for itself', symptom: isLost, variation: naive.noLease },
+  { name: 'no ledger: what is known is in the cookie', symptom: /is lost|that has ended/, variation: naive.noLedger },
+  { name: 'a 401 clears the cookie', symptom: /cookie of a living session is gone/, variation: naive.clearsOn401 },
+  { name: 'a refresh is aborted with the call that began it', symptom: isLost, variation: naive.abortsRefresh },
   {
     name: 'logout revokes what the cookie holds, and then writes the tombstone',
     symptom: livesOn,
-    variation: () => ({
-      logout: (process, cookies) =>
-        answerErrors(async () => {
-          const { sessions, grant, coordinator } = process
-          const open = await sessions.open(cookies, true)
-          if (open) {
-            await grant.revoke(open.session.tokens).catch(() => undefined)
-            await coordinator.end(open.session.id, open.session.endsAt * 1000)
-          }
-          const ended = open && { sessionId: open.session.id }
-          return { status: 200, cookies: sessions.clearedCookies(cookies), ...ended }
-        }),
-    }),
+    variation: naive.revokesFirst,
   },
-  {
-    name: 'an answer that was lost is not asked for again at once',
-    symptom: isLost,
-    variation: () => ({ grant: once }),
-  },
+  { name: 'an answer that was lost is not asked for again at once', symptom: isLost, variation: naive.asksOnce },
   {
     name: 'a version whose write failed is given up',
-    symptom: isLost,
-    variation: () => ({
-      coordinator: change((real) => ({
-        commit: (...parameters) => real.commit(...parameters).catch(() => 'committed'),
-      })),
-    }),
+    symptom: /is lost|that has ended/,
+    variation: naive.givesUpWriting,
   },
-  {
-    name: 'a superseded session is a signed-out one',
-    symptom: isLost,
-    variation: () => ({
-      coordinator: change((real) => ({
-        commit: async (...parameters) => {
-          const result = await real.commit(...parameters)
-          return result === 'superseded' ? 'ended' : result
-        },
-      })),
-    }),
-  },
+  { name: 'a superseded session is a signed-out one', symptom: isLost, variation: naive.supersededIsSignedOut },
 ]
 
 function withoutAttempt(real: Coordinator): Coordinator['read'] {

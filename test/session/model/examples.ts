@@ -1,0 +1,61 @@
+/**
+ * Orders of events that were found to break something, kept. Each is shown to bite by a version of the protocol that it
+ * breaks: the one that was found wanting.
+ */
+
+import { naive } from './naive.ts'
+import type { Variation } from './process.ts'
+import type { Choice, Setup } from './world.ts'
+
+export interface Example {
+  readonly name: string
+  readonly choices: readonly Choice[]
+  readonly breaks: () => Variation
+  readonly symptom: RegExp
+}
+
+export const exampleSetup: Setup = { seed: 1, skewsMs: [0, 0], graceMs: 0 }
+
+const passable = [1, 1, 3, 5, 16, 30, 40, 50, 61]
+const callTo = (process: number): Choice => [60, process - 1]
+const signInAt = (process: number): Choice => [94, process - 1]
+const stop = (process: number): Choice => [88, process - 1]
+const goOn = (process: number): Choice => [90, process - 1]
+const pass = (seconds: number): Choice => [77, passable.lastIndexOf(seconds)]
+/** Takes so many steps, those first that wait longest. */
+const steps = (count: number): Choice[] => Array.from({ length: count }, () => [0, 0] as const)
+/** Takes the one that waits longest, with another fate than its first. */
+const turnsOut = (fate: number): Choice => [0, 5 + fate]
+
+const doneSlowly = 1
+const isLost = /session \S+ is lost/
+
+export const examples: readonly Example[] = [
+  {
+    name: 'a process that is stopped before it records its attempt goes on when another has refreshed (R3)',
+    choices: [pass(61), callTo(1), ...steps(5), stop(1), callTo(2), pass(40), pass(16), goOn(1)],
+    breaks: naive.attemptOfAnyVersion,
+    symptom: isLost,
+  },
+  {
+    name: 'a process that is stopped while its answer comes writes it when its lease has gone to another (R5)',
+    choices: [
+      ...[pass(61), callTo(1), ...steps(6), turnsOut(doneSlowly), stop(1), callTo(2)],
+      ...[pass(30), pass(5), pass(3), goOn(1), ...steps(8)],
+    ],
+    breaks: naive.fence,
+    symptom: isLost,
+  },
+  {
+    name: 'a process that is stopped while it sends gives its request up, and another has refreshed before it asks again (R6)',
+    choices: [pass(61), callTo(1), ...steps(6), stop(1), callTo(2), pass(40), pass(16), goOn(1)],
+    breaks: naive.leaseTakenForGranted,
+    symptom: isLost,
+  },
+  {
+    name: 'a session is superseded while it is refreshed, and what that brings is of the same grant (C3)',
+    choices: [pass(50), callTo(1), ...steps(1), signInAt(1), pass(61), pass(61)],
+    breaks: naive.supersededIsSignedOut,
+    symptom: isLost,
+  },
+]
