@@ -139,8 +139,10 @@ export function ledger(options: LedgerOptions): Ledger {
   return {
     async read(name, holds = 0) {
       if (!held.get(name.id)) return readEntry(name, holds)
-      const known = await readEntry(name, holds).catch(unlessUnavailable)
+      const [known, failure] = await readEntry(name, holds).then((entry) => [entry, undefined] as const, unavailable)
       const session = held.get(name.id)?.session
+      // It was written while we asked in vain.
+      if (failure && !session) throw failure
       // Written while we read, or ended, or overtaken: the coordinator's word stands.
       if (!session || known?.isEnded || (known && known.version >= session.version)) return known
       const { version } = session
@@ -185,7 +187,7 @@ export function ledger(options: LedgerOptions): Ledger {
   }
 }
 
-function unlessUnavailable(error: unknown): undefined {
-  if (error instanceof CoatcheckError && error.code === 'store_unavailable') return undefined
+function unavailable(error: unknown): readonly [undefined, CoatcheckError] {
+  if (error instanceof CoatcheckError && error.code === 'store_unavailable') return [undefined, error]
   throw error
 }

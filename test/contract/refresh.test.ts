@@ -150,12 +150,14 @@ describe('a provider in trouble', () => {
     expect((await system.call(browser, '/api/x')).status).toBe(200)
   })
 
-  it('that is down is not asked for tokens that live', async () => {
+  it('that is down is not missed while tokens live, nor afterwards once it is back', async () => {
     const browser = await system.signedIn()
     await system.advance(50_000)
     await system.provider.goDown()
     expect((await system.call(browser, '/api/x')).status).toBe(200)
     await system.provider.comeBack()
+    await system.advance(20_000)
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
   })
 
   it('that resets the connection is asked once more, at once', async () => {

@@ -80,9 +80,8 @@ export function sharedStore(lab: Lab): SharedStore {
       name: 'model',
       isInProcess: false,
       read: (id, holds) => onSession('reads', id, () => memory.read(id, holds)),
-      // Of tickets, and those are not in this model.
-      touch: memory.touch,
-      readNotes: memory.readNotes,
+      touch: (id, seenAt, keepUntil) => onSession('touches', id, () => memory.touch(id, seenAt, keepUntil)),
+      readNotes: (id) => onSession('reads notes of', id, () => memory.readNotes(id)),
       index: memory.index,
       commit: (id, parent, entry) =>
         onSession(`commits ${parent} → ${entry.version} of`, id, () => {

@@ -7,6 +7,7 @@ import { search } from './schedules.ts'
 
 vi.mock('../../../src/session/seal.ts', () => import('./fake-seal.ts'))
 vi.mock('../../../src/session/compress.ts', () => import('./fake-seal.ts'))
+vi.mock('../../../src/session/keyed-hash.ts', () => import('./fake-seal.ts'))
 
 const numRuns = Number(process.env.COATCHECK_MODEL_RUNS ?? 1000)
 const seed = Number(process.env.COATCHECK_MODEL_SEED ?? 20261125)

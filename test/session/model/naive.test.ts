@@ -7,6 +7,7 @@ import { explore } from './world.ts'
 
 vi.mock('../../../src/session/seal.ts', () => import('./fake-seal.ts'))
 vi.mock('../../../src/session/compress.ts', () => import('./fake-seal.ts'))
+vi.mock('../../../src/session/keyed-hash.ts', () => import('./fake-seal.ts'))
 
 /** With `COATCHECK_MODEL_TRACES` the smallest counterexamples are looked for and printed, which takes longer. */
 const showsTraces = process.env.COATCHECK_MODEL_TRACES !== undefined

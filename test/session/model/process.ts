@@ -48,6 +48,7 @@ export interface ProcessParts {
   readonly skewMs: number
   readonly secrets: readonly string[]
   readonly variation: Variation
+  readonly cookie: 'session' | 'ticket'
 }
 
 export function startProcess(owner: Owner, parts: ProcessParts): Process {
@@ -72,7 +73,7 @@ export function startProcess(owner: Owner, parts: ProcessParts): Process {
       idleSeconds,
       absoluteSeconds,
       callerLimitMs,
-      cookie: 'session',
+      cookie: parts.cookie,
       onEnd: () => undefined,
     }),
   })

@@ -7,6 +7,7 @@ const setups: fc.Arbitrary<Setup> = fc.record({
   seed: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
   skewsMs: fc.constantFrom([0, 0], [0, 0, 0], [0], [0, 60_000], [0, -60_000, 0]),
   graceMs: fc.constantFrom(0, 10_000),
+  cookie: fc.constantFrom('session' as const, 'ticket' as const),
 })
 
 const choices: fc.Arbitrary<Choice[]> = fc.array(fc.tuple(fc.nat({ max: highestWhat }), fc.nat({ max: highestHow })), {

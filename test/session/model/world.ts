@@ -14,6 +14,8 @@ export interface Setup {
   readonly seed: number
   /** Difference of each process's clock. */
   readonly skewsMs: readonly number[]
+  /** What the cookie carries. Default `session`. */
+  readonly cookie?: 'session' | 'ticket'
   /** 0: strict. */
   readonly graceMs: number
   /** Only what the person sees is looked at, not how it came to that. */
@@ -195,6 +197,7 @@ class World {
       skewMs,
       secrets: secretPhases[this.#phases[index] ?? 0] ?? [],
       variation: this.#setup.variation ?? {},
+      cookie: this.#setup.cookie ?? 'session',
     })
   }
 
@@ -345,13 +348,13 @@ class World {
     if (self.label.startsWith('logout')) {
       const known = answer.sessionId === undefined ? undefined : this.checks.known.get(answer.sessionId)
       // Of a session that has idled out the ledger has forgotten the newest tokens.
-      const isLoggedOut = !this.checks.isIdle(presented?.seenAt ?? 0)
+      const isLoggedOut = presented !== undefined && !this.checks.isIdle(this.#seenAt(presented))
       if (known && answer.status === 200) Object.assign(known, { endedAt: this.#lab.now, isLoggedOut })
     } else if (!own && answer.status === 401 && presented) {
-      if (!this.checks.mayBeOut(presented.id, presented.seenAt)) {
+      if (!this.checks.mayBeOut(presented.id, this.#seenAt(presented))) {
         this.checks.fail(`${self.label}: session ${presented.id.slice(0, 4)} is lost`)
       }
-      if (!this.checks.isIdle(presented.seenAt)) this.#checkOvertaken(self, presented.id, answer)
+      if (!this.checks.isIdle(this.#seenAt(presented))) this.#checkOvertaken(self, presented.id, answer)
     } else if (answer.status === 200) {
       const endedAt = this.checks.known.get(answer.sessionId ?? '')?.endedAt
       // With the store out a process goes on with what it holds, until the access token ends (E4).
@@ -361,6 +364,11 @@ class World {
     }
     if (answer.status === 503 && !this.#hadFault)
       this.checks.fail(`${self.label} is told to come back although all is well`)
+  }
+
+  /** Where the idle clock stands that counts for this cookie. */
+  #seenAt({ id, seenAt }: { id: string; seenAt: number }): number {
+    return this.#setup.cookie === 'ticket' ? (this.#store.peek(id)?.seenAt ?? seenAt) : seenAt
   }
 
   /** A late answer put the cookie of an ended session over that of a sign-in: a silent sign-in has to heal it. */
