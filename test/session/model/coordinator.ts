@@ -83,6 +83,7 @@ export function sharedStore(lab: Lab): SharedStore {
       touch: (id, seenAt, keepUntil) => onSession('touches', id, () => memory.touch(id, seenAt, keepUntil)),
       readNotes: (id) => onSession('reads notes of', id, () => memory.readNotes(id)),
       index: memory.index,
+      count: memory.count,
       commit: (id, parent, entry) =>
         onSession(`commits ${parent} → ${entry.version} of`, id, () => {
           triedSaves.add(`${id} ${entry.version}`)

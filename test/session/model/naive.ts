@@ -145,7 +145,7 @@ export const naiveVersions: readonly NaiveVersion[] = [
   { name: 'an answer that was lost is not asked for again at once', symptom: isLost, variation: naive.asksOnce },
   {
     name: 'a version whose write failed is given up',
-    symptom: /is lost|that has ended/,
+    symptom: /is lost|that has ended|lives on/,
     variation: naive.givesUpWriting,
   },
   { name: 'a superseded session is a signed-out one', symptom: isLost, variation: naive.supersededIsSignedOut },
