@@ -145,11 +145,18 @@ export function sessions(options: SessionsOptions): Sessions {
 
   /**
    * A sign-out whose answer was lost is done once more, so that its tokens are surely revoked (E1). And a late answer of
-   * a session may have put its cookie over that of the sign-in that took its place: a silent one brings that back (C3).
+   * a session may have put its cookie over that of the sign-in after it, whose marker still stands: a silent sign-in
+   * brings that one back (C3).
    */
-  function ofEnded({ session, seenAt }: Presented, ending: Ending, isForLogout: boolean): Found | undefined {
-    if (ending === 'superseded' && !isForLogout) throw loginRequired(true)
-    return isForLogout && ending === 'ended' && session && seenAt !== undefined ? { session, seenAt } : undefined
+  async function ofEnded(
+    { id, session, seenAt }: Presented,
+    ending: Ending,
+    { cookies, isForLogout }: { cookies: RequestCookies; isForLogout: boolean },
+  ): Promise<Found | undefined> {
+    if (isForLogout) return ending === 'ended' && session && seenAt !== undefined ? { session, seenAt } : undefined
+    const marked = await markedSessionId(markerSealer, cookies)
+    if (ending === 'superseded' || (marked !== undefined && marked !== id)) throw loginRequired(true)
+    return undefined
   }
 
   function tellOfClones({ id, session: presented }: Presented, newest: Session, device: string | undefined): void {
@@ -206,7 +213,7 @@ export function sessions(options: SessionsOptions): Sessions {
       if (!presented) return undefined
       try {
         const known = await carrier.find(presented, openedAt, isForLogout)
-        const found = typeof known === 'string' ? ofEnded(presented, known, isForLogout) : known
+        const found = typeof known === 'string' ? await ofEnded(presented, known, { cookies, isForLogout }) : known
         if (!found) return undefined
         const { session, seenAt } = found
         if (!isForLogout && (await isMarked(session))) return await endMarked(session)

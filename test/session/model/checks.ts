@@ -66,11 +66,16 @@ export class Checks {
   onReuse(family: Family, rotation: Rotation, wasSaveTried: boolean, wasStopped: boolean): void {
     const isUnsavable =
       rotation.holder.isGone ||
-      (rotation.isLost && (this.#graceMs === 0 || rotation.mishaps > 1)) ||
+      (rotation.isLost && this.#isBeyondGrace(family, rotation)) ||
       (wasStopped && !wasSaveTried)
     if (isUnsavable) this.excuse(family, 'an answer that was lost (R8)')
     else if (!this.#onlyOutcomes)
       this.fail(`${rotation.token} is sent again although ${rotation.holder.name} has got its answer`)
+  }
+
+  /** It is asked for once more, at once; what befalls that as well is beyond what a grace period is for (R7). */
+  #isBeyondGrace(family: Family, { token }: Rotation): boolean {
+    return this.#graceMs === 0 || (family.mishaps.get(token) ?? 0) > 1
   }
 
   /** Whether this browser may be told that it is signed out. */
@@ -79,7 +84,7 @@ export class Checks {
     if (!known) return false
     const { family, excuses } = known
     const losses = [...family.rotations.values()].filter(({ isLost }) => isLost)
-    const isUnsavable = losses.some(({ mishaps, holder }) => this.#graceMs === 0 || mishaps > 1 || holder.isGone)
+    const isUnsavable = losses.some((rotation) => this.#isBeyondGrace(family, rotation) || rotation.holder.isGone)
     return excuses.size > 0 || isUnsavable || this.isIdle(seenAt) || family.end === 'revoked by the provider'
   }
 

@@ -20,14 +20,14 @@ export interface Rotation {
   at: number
   /** The answer never came to a process that lived on: the new token is in nobody's hand. */
   isLost: boolean
-  /** Answers for this token that were lost or that said nothing. */
-  mishaps: number
 }
 
 export interface Family {
   readonly name: string
   readonly live: Set<string>
   readonly rotations: Map<string, Rotation>
+  /** Requests with this token that came to nothing, or whose answer did. */
+  readonly mishaps: Map<string, number>
   /** Session versions that hold a refresh token, by token. */
   readonly versions: Map<string, number>
   readonly codeEndsAt: number
@@ -68,6 +68,7 @@ export class Provider {
       name: String.fromCharCode(97 + this.families.length),
       live: new Set(),
       rotations: new Map(),
+      mishaps: new Map(),
       versions: new Map(),
       grant: this.#grant,
       codeEndsAt: this.#lab.now + codeLifetimeMs,
@@ -132,8 +133,7 @@ export class Provider {
     const sentAt = this.#lab.now
     family.requests.set(owner, sentAt)
     const mishap = (outcome: RefreshOutcome) => {
-      const rotation = family.rotations.get(token)
-      if (rotation) rotation.mishaps += 1
+      family.mishaps.set(token, (family.mishaps.get(token) ?? 0) + 1)
       return outcome
     }
     const lost = () => mishap({ kind: 'lost', cause: undefined })
@@ -182,7 +182,7 @@ export class Provider {
       family.end = 'reuse'
     }
     if (!isInGrace && !family.live.delete(token)) return { kind: 'invalid_grant', cause: undefined }
-    family.rotations.set(token, spent ?? { token, holder, at: now, isLost: false, mishaps: 0 })
+    family.rotations.set(token, spent ?? { token, holder, at: now, isLost: false })
     if (spent) Object.assign(spent, { isLost: false, holder })
     const version = (family.versions.get(token) ?? 0) + 1
     return { kind: 'refreshed', tokens: this.#issue(family, version, nowSeconds()), idToken: undefined }
