@@ -1,5 +1,6 @@
 /** What a request on Node's own server brings: its fields, its body, and whether the client is still there. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { finished } from 'node:stream'
 import type { IncomingHeaders, RequestBody } from '../runtime.ts'
 import { bodyWasRead } from '../web-runtime.ts'
 
@@ -28,22 +29,37 @@ const minBytesPerMs = 1
  * does not count.
  */
 async function* chunksOf(incoming: IncomingMessage, stallTimeoutMs: number): AsyncGenerator<Uint8Array> {
-  const iterator: AsyncIterator<Uint8Array> = incoming.iterator({ destroyOnReturn: false })
+  let wake = () => {}
+  // Set in a callback, which the compiler does not follow.
+  let outcome = 'open' as 'open' | 'ended' | Error
+  const onReadable = () => wake()
+  incoming.on('readable', onReadable)
+  const forget = finished(incoming, { writable: false }, (error) => {
+    outcome = error ?? 'ended'
+    wake()
+  })
   let waitedMs = 0
   let bytes = 0
   try {
     while (true) {
+      const chunk: Buffer | null = incoming.destroyed ? null : incoming.read()
+      if (chunk !== null) {
+        bytes += chunk.byteLength
+        yield chunk
+        continue
+      }
+      if (outcome === 'ended') return
+      if (outcome !== 'open') throw outcome
       const patienceMs = Math.max(0, Math.min(stallTimeoutMs, stallTimeoutMs + bytes / minBytesPerMs - waitedMs))
       const timer = setTimeout(() => incoming.destroy(new Error('The client stopped sending')), patienceMs)
       const began = performance.now()
-      const { done, value } = await iterator.next().finally(() => clearTimeout(timer))
-      if (done) return
+      await new Promise<void>((resolve) => (wake = resolve))
+      clearTimeout(timer)
       waitedMs += performance.now() - began
-      bytes += value.byteLength
-      yield value
     }
   } finally {
-    await iterator.return?.()
+    incoming.off('readable', onReadable)
+    forget()
   }
 }
 
