@@ -32,7 +32,9 @@ const queueLimitBytes = 64 * 1024
 
 export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
   readonly head: Promise<UpstreamResponse>
-  readonly #request: UpstreamRequest
+  /** Let go once its answer has begun: a stream that lasts for hours does not keep what it was asked with. */
+  #request: UpstreamRequest | undefined
+  readonly #signal: AbortSignal
   /** What the request's body threw, to be told apart from an error of the upstream. */
   readonly #bodyFailure: { error?: unknown }
   #resolve!: (response: UpstreamResponse) => void
@@ -58,6 +60,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
    */
   constructor(request: UpstreamRequest, bodyFailure: { error?: unknown }, leave: () => void, totalMs = 0) {
     this.#request = request
+    this.#signal = request.signal
     this.#bodyFailure = bodyFailure
     this.#leave = leave
     this.head = new Promise((resolve, reject) => {
@@ -88,15 +91,17 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     this.hasAnswered = true
     if (status < 200) {
       // The others are not for us (RFC 9110 §15.2 lets a proxy drop those that it did not ask for).
-      if (status === 103) this.#request.onEarlyHints?.(decode(controller.rawHeaders))
+      if (status === 103) this.#request?.onEarlyHints?.(decode(controller.rawHeaders))
       return
     }
     // undici fails the request with what is thrown here.
     if (status > 599) throw new Error(`The upstream answered with status ${status}`)
-    const hasBody = this.#request.method !== 'HEAD' && mayHaveBody(status)
+    const { method, bodyTimeoutMs } = this.#request as UpstreamRequest
+    this.#request = undefined
+    const hasBody = method !== 'HEAD' && mayHaveBody(status)
     const headers = decode(controller.rawHeaders)
     if (hasBody && isEventStream(headers)) clearTimeout(this.#totalTimer)
-    else if (hasBody) this.#expectBody(this.#request.bodyTimeoutMs)
+    else if (hasBody) this.#expectBody(bodyTimeoutMs)
     this.#resolve({ status, headers, body: hasBody ? this : null })
     if (!hasBody) this.#sink = discard
   }
@@ -172,7 +177,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
 
   // --- Endings ----------------------------------------------------------------------------------------
 
-  readonly #onClientAbort = (): void => this.#abort(this.#request.signal.reason)
+  readonly #onClientAbort = (): void => this.#abort(this.#signal.reason)
 
   #abort(reason: Error): void {
     if (this.#outcome !== 'open' || this.#abortReason !== undefined) return
@@ -197,7 +202,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     clearTimeout(this.#bodyTimer)
     clearTimeout(this.#totalTimer)
     this.#leave()
-    this.#request.signal.removeEventListener('abort', this.#onClientAbort)
+    this.#signal.removeEventListener('abort', this.#onClientAbort)
   }
 
   #reasonOf(error: Error): unknown {

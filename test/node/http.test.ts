@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import { gateway, request } from './gateway.ts'
-import { bodyText, closeEverything, deferred, rawClient, rawUpstream, upstream } from './loopback.ts'
+import { bodyText, closedPort, closeEverything, deferred, rawClient, rawUpstream, upstream } from './loopback.ts'
 
 afterEach(closeEverything)
 
@@ -295,6 +295,28 @@ describe('a body', () => {
     // It went into the buffers of sockets, and no further.
     expect(client.socket.bytesWritten).toBeLessThan(50 * 2 ** 20)
     expect(client.socket.writableNeedDrain).toBe(true)
+  })
+})
+
+describe('upstreams', () => {
+  test('of the configuration are asked at their targets, by the name that routes have for them', async () => {
+    const { origin } = await upstream((incoming, outgoing) => outgoing.end(`${incoming.headers.host} ${incoming.url}`))
+    const settings = { config: { upstreams: [{ origin: 'http://orders.localhost:1', targets: [origin] }] } }
+    const { port } = await gateway('http://orders.localhost:1', {}, settings)
+    await rawClient(port, request('GET', '/open/x')).until(/orders\.localhost:1 \/x/)
+  })
+
+  test('that are out of order are told of, and callers when to come back', async () => {
+    const dead = `http://127.0.0.1:${await closedPort()}`
+    const settings = { config: { upstreams: [{ origin: dead, breaker: { failures: 1, pause: 7 } }] } }
+    const { port, events } = await gateway(dead, {}, settings)
+    await rawClient(port, request('GET', '/open/x')).until(/^HTTP\/1\.1 502 [\s\S]*upstream_unreachable/)
+    await rawClient(port, request('GET', '/open/x')).until(
+      /^HTTP\/1\.1 503 [\s\S]*retry-after: 7\r\n[\s\S]*upstream_unavailable/i,
+    )
+    expect(events).toContainEqual(
+      expect.objectContaining({ event: 'upstream_ejected', upstream: dead, target: dead, pause_seconds: 7 }),
+    )
   })
 })
 

@@ -72,6 +72,23 @@ describe('a configuration', () => {
     await expect.poll(output).toContain('spa.proxy')
   })
 
+  it('with settings that only Node can honour is refused by their names, and serves nothing', async () => {
+    const origin = 'https://orders.internal'
+    const route = { path: '/api/*', upstream: `${origin}/v1`, auth: 'session', earlyHints: true, trailers: ['x-sum'] }
+    const started = await start(() => ({
+      maxRequests: 100,
+      upstreams: [{ origin, http2: true, health: { path: '/healthz' }, timeouts: { headers: '5s', total: '9s' } }],
+      routes: [route as never],
+    }))
+    expect((await session(started.origin)).status).toBe(500)
+    for (const path of ['maxRequests', 'upstreams[0].http2', 'upstreams[0].health', 'upstreams[0].timeouts.total']) {
+      await expect.poll(started.output).toContain(path)
+    }
+    expect(started.output()).toContain('routes[0].earlyHints')
+    expect(started.output()).toContain('routes[0].trailers')
+    expect(started.output()).not.toContain('timeouts.headers')
+  })
+
   it('that is an object is checked in module scope, and what needs a clock, randomness or the network waits', async () => {
     const provider = await startProvider({ appOrigin: 'https://app.example.com' })
     open.push(provider)
