@@ -6,7 +6,14 @@ export const algorithms = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ] as const satisfies readonly string[] as readonly Algorithm[]
 
-/** A signature algorithm that the guard takes. */
+/**
+ * A signature algorithm that the guard takes.
+ *
+ * @example
+ * ```ts
+ * const algorithms: Algorithm[] = ['ES256', 'EdDSA']
+ * ```
+ */
 export type Algorithm =
   | 'RS256'
   | 'RS384'

@@ -1,6 +1,13 @@
 /** What a verified access token says: the claims of RFC 9068, and what the guard makes of them. */
 
-/** How a token is bound to who may use it (RFC 7800): a DPoP key (RFC 9449 §6.1) or a certificate (RFC 8705 §3.1). */
+/**
+ * How a token is bound to who may use it (RFC 7800): a DPoP key (RFC 9449 §6.1) or a certificate (RFC 8705 §3.1).
+ *
+ * @example
+ * ```ts
+ * const isBound = ({ cnf }: AccessTokenClaims) => cnf?.jkt !== undefined
+ * ```
+ */
 export interface Confirmation {
   readonly jkt?: string
   readonly 'x5t#S256'?: string

@@ -14,9 +14,24 @@ export const refusals = {
   keys_unavailable: [503, 'The keys of the authorization server cannot be had'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 
-/** The closed list of codes; they are the problem's `code`, too, and stable. */
+/**
+ * The closed list of codes; they are the problem's `code`, too, and stable.
+ *
+ * @example
+ * ```ts
+ * const isTheirFault = (code: RefusalCode) => code !== 'keys_unavailable'
+ * ```
+ */
 export type RefusalCode = keyof typeof refusals
 
+/**
+ * What an error carries for the challenge and for logs.
+ *
+ * @example
+ * ```ts
+ * throw new GuardError('forbidden', { reason: 'closed_on_sundays' })
+ * ```
+ */
 export interface GuardErrorDetails {
   /** For logs, never for the caller: a word that says what exactly was wrong. */
   readonly reason: string

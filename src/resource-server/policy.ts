@@ -22,13 +22,25 @@ export interface Policy<Claims extends object = object> {
   check(access: Access<Claims>): void | Promise<void>
 }
 
-/** A policy that needs no caller. */
+/**
+ * A policy that needs no caller.
+ *
+ * @see openToEveryone
+ */
 export interface OpenPolicy {
   readonly name: string
   /** Why no token is needed. */
   readonly open: string
 }
 
+/**
+ * What a route may be given.
+ *
+ * @example
+ * ```ts
+ * const policyOf: Record<string, AnyPolicy> = { '/prices': openToEveryone('prices'), '/me': anyCaller() }
+ * ```
+ */
 export type AnyPolicy<Claims extends object = object> = Policy<Claims> | OpenPolicy
 
 /**

@@ -57,7 +57,7 @@ describe('the packed package', () => {
 
   it('loads each entry that runs on Node', () => {
     const entries = Object.keys(manifest.exports).filter((entry) => !/workers|react|package\.json/.test(entry))
-    expect(entries).toEqual(expect.arrayContaining(['.', './node', './client']))
+    expect(entries).toEqual(expect.arrayContaining(['.', './node', './client', './resource-server']))
     const code = entries.map((entry) => `await import(${JSON.stringify(join('coatcheck', entry))})`).join('\n')
     run(process.execPath, ['--input-type=module', '--eval', code], app)
   })
