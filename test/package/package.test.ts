@@ -75,6 +75,7 @@ describe('in an empty folder', () => {
     write('.env', `CLIENT_SECRET=a-client-secret\nSESSION_SECRET=${run(bin('coatcheck', app), ['keygen'], app)}`)
     write('dist/index.html', '<!doctype html><title>The app</title>')
 
+    write('api.mts', api)
     write('tsconfig.json', tsconfig)
     run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', app], app)
 
@@ -164,6 +165,16 @@ export default defineConfig((env) => ({
 }))
 `
 
+/** An API behind it, with the guard. */
+const api = `import { Hono } from 'hono'
+import { allow, assertGuarded, type GuardedEnv, honoGuard, jwtGuard, requireScopes } from 'coatcheck/resource-server'
+
+const app = new Hono<GuardedEnv>()
+app.use(honoGuard(jwtGuard({ issuer: 'https://login.example.com', audience: 'https://api.example.com' })))
+app.get('/orders', allow(requireScopes('orders:read')), (c) => c.json({ for: c.var.access.sub }))
+export default assertGuarded(app)
+`
+
 /** Strict, and nothing of the package is spared. */
 const compilerOptions = {
   target: 'es2024',
@@ -177,7 +188,7 @@ const compilerOptions = {
   erasableSyntaxOnly: true,
   noEmit: true,
 }
-const tsconfig = JSON.stringify({ compilerOptions, files: ['coatcheck.config.mts'] })
+const tsconfig = JSON.stringify({ compilerOptions, files: ['coatcheck.config.mts', 'api.mts'] })
 const readmeTsconfig = JSON.stringify({
   compilerOptions: {
     ...compilerOptions,

@@ -86,6 +86,7 @@ export async function hostileTokens(parts: HostileParts): Promise<HostileToken[]
     // What the header demands.
     ['crit', signedText(JSON.stringify(header({ crit: ['exp'], exp: 1 })), text)],
     ['crit, empty', signedText(JSON.stringify(header({ crit: [] })), text)],
+    ['crit b64, payload encoded', signedText(JSON.stringify(header({ crit: ['b64'], b64: true })), text)],
     ['crit b64, payload not encoded', signedText(JSON.stringify(header({ crit: ['b64'], b64: false })), text)],
     // Other kinds of token.
     ['typ JWT', signed({}, { typ: 'JWT' })],

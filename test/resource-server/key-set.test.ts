@@ -71,17 +71,25 @@ describe('the first call', () => {
     expect(await outcome(own.verify(token))).toBe('taken')
   })
 
-  it.each<[string, string]>([
-    ['metadata of another issuer', '{"issuer":"https://elsewhere.example","jwks_uri":"http://127.0.0.1:1/"}'],
-    ['keys by plain http', `{"issuer":"ISSUER","jwks_uri":"http://keys.example/"}`],
-    ['no jwks_uri', '{"issuer":"ISSUER"}'],
-    ['null', 'null'],
-    ['no JSON', '<html>'],
-    ['megabytes', `"${'x'.repeat(3_000_000)}"`],
-  ])('with %s for an answer is keys_unavailable', async (_, body) => {
+  it.each<[string, Record<string, unknown> | null]>([
+    ['of another issuer', { issuer: 'https://elsewhere.example' }],
+    ['of an issuer with a slash more', { issuer: 'ISSUER/' }],
+    ['with keys by plain http', { jwks_uri: 'http://keys.example/' }],
+    ['without keys', { jwks_uri: undefined }],
+    ['that is null', null],
+    ['of megabytes', { filler: 'x'.repeat(300_000) }],
+  ])('with metadata %s is keys_unavailable', async (_, wrong) => {
     const token = await sign()
-    issuer.answer = (_request, response) => response.end(body.replace('ISSUER', issuer.url))
+    const keys = issuer.keys.map(({ jwk }) => jwk)
+    const answerWith = (changes: Record<string, unknown> | null) => {
+      const right = { issuer: issuer.url, jwks_uri: `${issuer.url}/jwks` }
+      const metadata = JSON.stringify(changes && { ...right, ...changes }).replace('ISSUER', issuer.url)
+      issuer.answer = (request, response) => response.end(request.url === '/jwks' ? JSON.stringify({ keys }) : metadata)
+    }
+    answerWith(wrong)
     expect(await outcome(verifier().verify(token))).toBe('keys_unavailable keys_unavailable')
+    answerWith({})
+    expect(await outcome(verifier().verify(token))).toBe('taken')
   })
 
   it('follows no redirect', async () => {
@@ -94,15 +102,20 @@ describe('the first call', () => {
     await elsewhere.stop()
   })
 
-  it.each<[string, unknown]>([
-    ['an empty set', { keys: [] }],
-    ['no set', { keys: 'none' }],
-    ['a list', []],
-  ])('with %s of keys is keys_unavailable', async (_, document) => {
+  it.each<[string, (keys: unknown[]) => string]>([
+    ['an empty set', () => '{"keys":[]}'],
+    ['no set', () => '{"keys":"none"}'],
+    ['a list', (keys) => JSON.stringify(keys)],
+    ['no JSON', () => '<html>'],
+    ['megabytes', (keys) => JSON.stringify({ keys, filler: 'x'.repeat(300_000) })],
+  ])('with %s of keys is keys_unavailable', async (_, write) => {
     const token = await sign()
-    const own = verifier({ jwksUri: `${issuer.url}/jwks` })
-    issuer.answer = (_request, response) => response.end(JSON.stringify(document))
-    expect(await outcome(own.verify(token))).toMatch(/^keys_unavailable/)
+    const keys = issuer.keys.map(({ jwk }) => jwk)
+    const options = { jwksUri: `${issuer.url}/jwks` }
+    issuer.answer = (_request, response) => response.end(write(keys))
+    expect(await outcome(verifier(options).verify(token))).toMatch(/^keys_unavailable/)
+    issuer.answer = (_request, response) => response.end(JSON.stringify({ keys, filler: 'x'.repeat(200_000) }))
+    expect(await outcome(verifier(options).verify(token))).toBe('taken')
   })
 })
 
