@@ -48,8 +48,8 @@ export interface AccessTokenVerifier<Claims extends object = object> {
    * @throws GuardError `invalid_token`, or `keys_unavailable` if the server's keys cannot be had
    */
   verify(token: string, waitUntil?: WaitUntil): Promise<AccessTokenClaims & Claims>
+  readonly issuers: readonly string[]
   readonly clockToleranceSeconds: number
-  readonly maxTokenBytes: number
   readonly now: () => number
 }
 
@@ -89,8 +89,8 @@ export function accessTokenVerifier<Claims extends object = object>(
   const [only] = trusted.size === 1 ? trusted.values() : []
 
   return {
+    issuers: [...trusted.values()].map(({ server }) => server.issuer),
     clockToleranceSeconds,
-    maxTokenBytes,
     now,
     async verify(token, waitUntil) {
       const jwt = readJwt(token, maxTokenBytes)

@@ -57,6 +57,8 @@ export interface Access<Claims extends object = object> {
   readonly issuer: string
   /** The person, or the client itself where there is none (RFC 9068 §2.2). Unique within the issuer only. */
   readonly sub: string
+  /** Whether the guard trusts this issuer alone, so that `sub` by itself says who it is. */
+  readonly isSoleIssuer: boolean
   readonly clientId: string
   readonly scopes: ReadonlySet<string>
   /** What the token is bound to and was checked against; empty for a plain bearer token. */

@@ -142,6 +142,7 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
       claims,
       issuer: claims.iss,
       sub: claims.sub,
+      isSoleIssuer: verifier.issuers.length === 1,
       clientId: claims.client_id,
       scopes: scopesOf(claims.scope),
       boundTo,

@@ -16,22 +16,33 @@ export type ObjectRule<T, Claims extends object = object> = (
 ) => boolean | Promise<boolean>
 
 /**
- * The rule that an object is its owner's: the member that names the owner is the token's `sub`, or another claim.
+ * The rule that an object is its owner's: the member that names the owner is the token's `sub`. A guard that trusts
+ * several issuers needs the member that names the owner's issuer as well: without it nobody owns anything, because one
+ * issuer's `ada` is not another's.
+ *
+ * @param options `claim`: another than `sub`; `issuer`: the member that holds the owner's `iss`
  *
  * @example
  * ```ts
  * interface Order {
  *   id: string
  *   placedBy: string
+ *   placedAt: string
  * }
  * const isOwn = ownerOf<Order>('placedBy')
+ * const isOwnAmongSeveralIssuers = ownerOf<Order>('placedBy', { issuer: 'placedAt' })
  * ```
  */
-export function ownerOf<T extends object>(member: keyof T & string, claim = 'sub'): ObjectRule<T> {
+export function ownerOf<T extends object>(
+  member: keyof T & string,
+  options: { claim?: string; issuer?: keyof T & string } = {},
+): ObjectRule<T> {
+  const { claim = 'sub', issuer } = options
   return (object, access) => {
+    const isOfIssuer = issuer === undefined ? access.isSoleIssuer : object[issuer] === access.issuer
     const owner: unknown = object[member]
     // Two that are missing are no match.
-    return typeof owner === 'string' && owner !== '' && owner === access.claims[claim]
+    return isOfIssuer && typeof owner === 'string' && owner !== '' && owner === access.claims[claim]
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
+  type Access,
   anyCaller,
   GuardError,
   guarded,
@@ -325,10 +326,27 @@ describe('objects', () => {
   it('may be owned by another claim, and two that are missing are no match', async () => {
     const byTenant = guardedObject(
       async () => ({ tenant: undefined as string | undefined }),
-      ownerOf<{ tenant: string | undefined }>('tenant', 'tenant'),
+      ownerOf<{ tenant: string | undefined }>('tenant', { claim: 'tenant' }),
     )
     const access = await guard().check(requestWith(await issuer.sign()), anyCaller())
     await expect(byTenant(access, '1')).rejects.toBeInstanceOf(GuardError)
+  })
+
+  it('of one issuer’s ada are not another’s', async () => {
+    const partner = await startIssuer()
+    const both = jwtGuard({ issuers: [issuer.url, partner.url], audience })
+    const load = () => ({ placedBy: 'ada', placedAt: issuer.url })
+    const [own, theirs] = await Promise.all(
+      [issuer, partner].map(async (of) => both.check(requestWith(await of.sign()), anyCaller())),
+    )
+    const withIssuer = guardedObject(load, ownerOf('placedBy', { issuer: 'placedAt' }))
+    await expect(withIssuer(own as Access, '1')).resolves.toBeDefined()
+    await expect(withIssuer(theirs as Access, '1')).rejects.toMatchObject({ code: 'not_found' })
+    // By the name alone nobody can tell, so it is nobody's.
+    for (const access of [own, theirs]) {
+      await expect(guardedObject(load, ownerOf('placedBy'))(access as Access, '1')).rejects.toThrow(GuardError)
+    }
+    await partner.stop()
   })
 
   it('have rules of one’s own, which have to say true', async () => {
