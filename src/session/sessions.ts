@@ -13,6 +13,7 @@ import { cookieCarrier } from './cookie-carrier.ts'
 import { type CookieChange, markerCookieName, type RequestCookies, sessionCookieName } from './cookie-names.ts'
 import { clearCookies, fromCookies, toCookies } from './cookie-parts.ts'
 import type { KeyContext } from './keys.ts'
+import { loginResults } from './login-results.ts'
 import type { LogoutMarks } from './logout-marks.ts'
 import { markedSessionId, markerCookie } from './marker.ts'
 import { type OwnSessions, ownSessions } from './own-sessions.ts'
@@ -21,7 +22,6 @@ import type { Grant } from './refresh-run.ts'
 import { loginRequired, storeUnavailable } from './refusals.ts'
 import { sealer } from './seal.ts'
 import { idleEndsAt, newSession, randomId, type Session, type SessionStart, shortId } from './session.ts'
-import { decodeSession, encodeSession } from './session-codec.ts'
 import { ticketCarrier } from './ticket-carrier.ts'
 import { canRefresh, isAlive, tokensEndAt } from './token-age.ts'
 
@@ -124,6 +124,7 @@ export function sessions(options: SessionsOptions): Sessions {
     callerLimitMs: options.callerLimitMs,
     onEnd: (session) => ended(session, 'refresh_refused'),
   })
+  const results = loginResults(secrets, context)
   const signOfClone = cloneWatch(clock)
   /** The idle clock is written on when it is worth a cookie, not with every call. */
   const slideStepSeconds = Math.min(longestSlideStepSeconds, Math.max(1, Math.floor(idleSeconds / 10)))
@@ -173,7 +174,7 @@ export function sessions(options: SessionsOptions): Sessions {
     if (presented) ids.add(presented.id)
     for (const rival of rivals) {
       const result = await coordinator.recall(rival)
-      if (result !== undefined) ids.add(idOfResult(result))
+      if (result !== undefined) ids.add(results.idOf(result))
     }
     for (const id of ids) {
       await book.supersede(id)
@@ -188,15 +189,6 @@ export function sessions(options: SessionsOptions): Sessions {
     await book.end(session)
     report({ event: 'session_ended', session: shortId(session), reason: 'backchannel_logout' })
     ended(session, 'backchannel_logout')
-  }
-
-  /** It opens to who began the sign-in and to nobody else, as what it speaks of. */
-  const resultSealer = (secret: string) => sealer(secrets, 'result', context, secret)
-  async function fromResult(result: string, secret: string): Promise<Session> {
-    const text = await resultSealer(secret).open(result.slice(idOfResult(result).length + 1))
-    const session = text === undefined ? undefined : decodeSession(text)
-    if (!session) throw storeUnavailable(new Error('a result that does not open'))
-    return session
   }
 
   function nextSeenAt(open: OpenSession, slides: boolean): number {
@@ -243,9 +235,9 @@ export function sessions(options: SessionsOptions): Sessions {
         await carrier.begin(session, (await own?.register(session, device)) ?? '')
         await supersede(cookies, rivals)
         await own?.endOldest(session)
-        return `${session.id}.${await resultSealer(secret).seal(encodeSession(session))}`
+        return results.write(session, secret)
       })
-      return fromResult(result, secret)
+      return results.read(result, secret)
     },
 
     async firstCookies(session) {
@@ -311,10 +303,6 @@ export function sessions(options: SessionsOptions): Sessions {
         : []),
     ],
   }
-}
-
-function idOfResult(result: string): string {
-  return result.slice(0, result.indexOf('.'))
 }
 
 /** Of two that the browser holds: the one of the later sign-in, else the later version. */
