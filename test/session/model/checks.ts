@@ -16,6 +16,8 @@ export interface Known {
   isLoggedOut: boolean
 }
 
+/** From a lost answer to the second request at the provider: a lease renewed, and a request on its way. */
+const retryMs = 3000
 const clockDifferenceMs = 120_000
 /** How long other processes may go on with a session that has ended (E4). */
 export const endDelayMs = 1000
@@ -73,9 +75,13 @@ export class Checks {
       this.fail(`${rotation.token} is sent again although ${rotation.holder.name} has got its answer`)
   }
 
-  /** It is asked for once more, at once; what befalls that as well is beyond what a grace period is for (R7). */
-  #isBeyondGrace(family: Family, { token }: Rotation): boolean {
-    return this.#graceMs === 0 || (family.mishaps.get(token) ?? 0) > 1
+  /**
+   * It is asked for once more, at once: too late where the answer was given up only when the grace period was over, and
+   * what befalls that request as well is beyond what the period is for (R7).
+   */
+  #isBeyondGrace(family: Family, { token, at, lostAt }: Rotation): boolean {
+    const isLate = lostAt - at > this.#graceMs - retryMs
+    return this.#graceMs === 0 || isLate || (family.mishaps.get(token) ?? 0) > 1
   }
 
   /** Whether this browser may be told that it is signed out. */

@@ -19,6 +19,8 @@ export const exampleSetup: Setup = { seed: 1, skewsMs: [0, 0], graceMs: 0 }
 const passable = [1, 1, 3, 5, 16, 30, 40, 50, 61]
 const callTo = (process: number): Choice => [60, process - 1]
 const signInAt = (process: number): Choice => [94, process - 1]
+const logoutAt = (process: number): Choice => [96, process - 1]
+const halfAnHour: Choice = [98, 8]
 const stop = (process: number): Choice => [88, process - 1]
 const goOn = (process: number): Choice => [90, process - 1]
 const pass = (seconds: number): Choice => [77, passable.lastIndexOf(seconds)]
@@ -28,6 +30,7 @@ const steps = (count: number): Choice[] => Array.from({ length: count }, () => [
 const turnsOut = (fate: number): Choice => [0, 5 + fate]
 
 const doneSlowly = 1
+const fails = 2
 const isLost = /session \S+ is lost/
 
 export const examples: readonly Example[] = [
@@ -57,5 +60,24 @@ export const examples: readonly Example[] = [
     choices: [pass(50), callTo(1), ...steps(1), signInAt(1), pass(61), pass(61)],
     breaks: naive.supersededIsSignedOut,
     symptom: isLost,
+  },
+]
+
+/** Orders that broke an earlier form of the code in a way that no small change of the parts around it makes again. */
+export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Pick<Setup, 'cookie'>> = [
+  {
+    name: 'a process is stopped until the seal in its hands has idled out, and with it what is known of its successor (R9)',
+    choices: [stop(1), pass(61), callTo(1), callTo(2), halfAnHour, pass(16)],
+    cookie: 'session',
+  },
+  {
+    name: 'a version is written in the moment in which the store fails to say what it knows of a ticket (R5)',
+    choices: [pass(61), ...steps(8), callTo(1), ...steps(1), turnsOut(fails)],
+    cookie: 'ticket',
+  },
+  {
+    name: 'a sign-out and a sign-in cross, another sign-in follows, and a late answer comes last (C3)',
+    choices: [signInAt(1), logoutAt(1), pass(40), pass(16), callTo(1), signInAt(1), pass(16)],
+    cookie: 'session',
   },
 ]

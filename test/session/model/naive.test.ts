@@ -1,6 +1,6 @@
 /** The proof that the model can find what it looks for. */
 import { describe, expect, it, vi } from 'vitest'
-import { exampleSetup, examples } from './examples.ts'
+import { exampleSetup, examples, repaired } from './examples.ts'
 import { naiveVersions } from './naive.ts'
 import { search } from './schedules.ts'
 import { explore } from './world.ts'
@@ -26,5 +26,10 @@ describe('an order of events that was found', () => {
     expect(wrong.violation, wrong.trace.join('\n')).toMatch(symptom)
     const right = await explore(exampleSetup, choices)
     expect(right.violation, right.trace.join('\n')).toBeUndefined()
+  })
+
+  it.each(repaired)('$name', async ({ choices, cookie }) => {
+    const { violation, trace } = await explore({ ...exampleSetup, ...(cookie && { cookie }) }, choices)
+    expect(violation, trace.join('\n')).toBeUndefined()
   })
 })

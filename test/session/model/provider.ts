@@ -20,6 +20,8 @@ export interface Rotation {
   at: number
   /** The answer never came to a process that lived on: the new token is in nobody's hand. */
   isLost: boolean
+  /** When that was known, or 0. */
+  lostAt: number
 }
 
 export interface Family {
@@ -142,7 +144,7 @@ export class Provider {
       this.#lab.now - sentAt > requestLimitMs ? lost() : this.#handle(family, token, owner, nowSeconds)
     const loseAnswer = (outcome: RefreshOutcome) => {
       const rotation = family.rotations.get(token)
-      if (rotation && outcome.kind === 'refreshed') Object.assign(rotation, { isLost: true })
+      if (rotation && outcome.kind === 'refreshed') Object.assign(rotation, { isLost: true, lostAt: this.#lab.now })
       return lost()
     }
     try {
@@ -182,7 +184,7 @@ export class Provider {
       family.end = 'reuse'
     }
     if (!isInGrace && !family.live.delete(token)) return { kind: 'invalid_grant', cause: undefined }
-    family.rotations.set(token, spent ?? { token, holder, at: now, isLost: false })
+    family.rotations.set(token, spent ?? { token, holder, at: now, isLost: false, lostAt: 0 })
     if (spent) Object.assign(spent, { isLost: false, holder })
     const version = (family.versions.get(token) ?? 0) + 1
     return { kind: 'refreshed', tokens: this.#issue(family, version, nowSeconds()), idToken: undefined }
