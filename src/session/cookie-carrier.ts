@@ -82,6 +82,9 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
       const known = await book.read(open.session, open.session.version)
       // With a stub, the tokens that are newest are not known (R9): what this call holds is older.
       if (known?.isEnded || (known && known.version > open.session.version && !known.session)) return []
+      // A call that took until its seal had idled out: what was known of a successor is forgotten by now (C2, C6).
+      const isIdle = idleEndsAt(open.session, open.presented.seenAt, idleSeconds) * 1000 <= clock.now()
+      if (!known && isIdle) return []
       const newest = known?.session ?? open.session
       // What only this process knows goes out whatever else is out of reach: it is all there is (R5).
       if (await isMarked(newest).catch((error) => known?.isHeld !== true && rethrow(error))) return []

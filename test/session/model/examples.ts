@@ -66,6 +66,11 @@ export const examples: readonly Example[] = [
 /** Orders that broke an earlier form of the code in a way that no small change of the parts around it makes again. */
 export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Pick<Setup, 'cookie'>> = [
   {
+    name: 'a call takes until its seal has idled out, and another process has refreshed meanwhile (C2)',
+    choices: [callTo(1), ...steps(1), stop(1), pass(40), pass(16), callTo(2), halfAnHour, pass(61), pass(61)],
+    cookie: 'session',
+  },
+  {
     name: 'a process is stopped until the seal in its hands has idled out, and with it what is known of its successor (R9)',
     choices: [stop(1), pass(61), callTo(1), callTo(2), halfAnHour, pass(16)],
     cookie: 'session',
