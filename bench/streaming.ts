@@ -1,8 +1,9 @@
 /**
  * A gigabyte down and up, through raw Node with undici and through Coatcheck in turn: how fast, and how much memory it
- * takes while it lasts. Memory counts from after a first, smaller transfer: what is compiled and buffered once stays.
+ * takes while it lasts: at its highest beyond what was idle, and beyond what a quarter of a gigabyte had taken before,
+ * which is nothing if memory does not go with length.
  *
- *     npm run bench:streaming                 1 GiB, three times each
+ *     npm run bench:streaming                 1 GiB, five times each
  *     npm run bench:streaming -- --short      256 MiB, once each
  *     npm run bench:streaming -- --json       the last line is one JSON object
  */
@@ -11,7 +12,7 @@ import { mebibytes, quantile, type Subject, startSystem } from './streams/system
 
 const isShort = process.argv.includes('--short')
 const bytes = (isShort ? 256 : 1024) * 2 ** 20
-const rounds = isShort ? 1 : 3
+const rounds = isShort ? 1 : 5
 const directions = ['down', 'up'] as const
 const chunk = Buffer.alloc(64 * 1024)
 
@@ -20,7 +21,9 @@ interface Row {
   readonly direction: string
   readonly mebibytesPerSecond: number
   readonly cpuMicrosPerMebibyte: number
-  readonly growthMiB: number
+  readonly ratioToRaw: number
+  readonly overIdleMiB: number
+  readonly overFirstMiB: number
 }
 
 /** Resolves with the bytes that came through. */
@@ -64,33 +67,38 @@ function transfer(subject: Subject, direction: (typeof directions)[number], size
   })
 }
 
-async function measure(subject: Subject, direction: (typeof directions)[number]) {
+async function measure(subject: Subject, direction: (typeof directions)[number], size = bytes) {
   const before = await subject.ask('reset')
   const startedAt = performance.now()
-  const through = await transfer(subject, direction, bytes)
+  const through = await transfer(subject, direction, size)
   const seconds = (performance.now() - startedAt) / 1000
-  if (through !== bytes) throw new Error(`${subject.name} let ${through} of ${bytes} bytes through`)
+  if (through !== size) throw new Error(`${subject.name} let ${through} of ${size} bytes through`)
   const after = await subject.ask('usage')
   return {
-    rate: bytes / 2 ** 20 / seconds,
-    cpu: (after.cpuMicros - before.cpuMicros) / (bytes / 2 ** 20),
-    growth: after.peakBytes - before.rssBytes,
+    rate: size / 2 ** 20 / seconds,
+    cpu: (after.cpuMicros - before.cpuMicros) / (size / 2 ** 20),
+    peak: after.peakBytes,
+    idle: before.rssBytes,
   }
 }
 
 const { subjects, stop } = await startSystem()
 const rows: Row[] = []
 try {
-  console.log(`${bytes / 2 ** 20} MiB        MiB/s   CPU us/MiB   memory, highest - before (MiB)`)
+  console.log(`${bytes / 2 ** 20} MiB        MiB/s   CPU us/MiB   to raw   memory over idle   over first (MiB)`)
   for (const direction of directions) {
     const measured = new Map(subjects.map((subject) => [subject, [] as Awaited<ReturnType<typeof measure>>[]]))
-    for (const subject of subjects) await transfer(subject, direction, 256 * 2 ** 20)
+    const first = new Map<Subject, number>()
+    for (const subject of subjects) first.set(subject, (await measure(subject, direction, 256 * 2 ** 20)).peak)
     for (let round = 0; round < rounds; round++) {
       for (const subject of subjects) measured.get(subject)?.push(await measure(subject, direction))
     }
-    for (const [{ name }, all] of measured) {
+    const raw = measured.get(subjects[0] as Subject) ?? []
+    for (const [subject, all] of measured) {
+      const idle = Math.min(...all.map((one) => one.idle))
+      const peak = Math.max(...all.map((one) => one.peak))
       const row: Row = {
-        name,
+        name: subject.name,
         direction,
         mebibytesPerSecond: Math.round(
           quantile(
@@ -104,11 +112,26 @@ try {
             0.5,
           ),
         ),
-        growthMiB: Number(mebibytes(Math.max(...all.map(({ growth }) => growth)))),
+        ratioToRaw: Number(
+          quantile(
+            all.map(({ cpu }, round) => cpu / (raw[round]?.cpu ?? Number.NaN)),
+            0.5,
+          ).toFixed(2),
+        ),
+        overIdleMiB: Number(mebibytes(peak - idle)),
+        overFirstMiB: Number(mebibytes(peak - (first.get(subject) ?? peak))),
       }
       rows.push(row)
       console.log(
-        `${name.padEnd(10)} ${direction.padEnd(5)} ${String(row.mebibytesPerSecond).padStart(6)} ${String(row.cpuMicrosPerMebibyte).padStart(12)} ${row.growthMiB.toFixed(1).padStart(10)}`,
+        [
+          row.name.padEnd(10),
+          row.direction.padEnd(5),
+          String(row.mebibytesPerSecond).padStart(6),
+          String(row.cpuMicrosPerMebibyte).padStart(12),
+          row.ratioToRaw.toFixed(2).padStart(8),
+          row.overIdleMiB.toFixed(1).padStart(18),
+          row.overFirstMiB.toFixed(1).padStart(12),
+        ].join(' '),
       )
     }
   }
