@@ -2,7 +2,7 @@
 
 export { ConfigError, type ConfigIssue } from './config/config-error.ts'
 export { defineConfig, resolveConfig } from './config/resolve.ts'
-export type { Config, ConfigSource, Hooks, RouteConfig, UserConfig } from './config/types.ts'
+export type { Config, ConfigSource, Hooks, RouteConfig, UpstreamConfig, UserConfig } from './config/types.ts'
 export type {
   Coordinator,
   EndedEntry,
