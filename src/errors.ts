@@ -8,6 +8,7 @@ export const problems = {
   address_refused: [403, 'Calls from this address are not taken'],
   browser_refused: [403, 'Browsers are not answered on this address'],
   csrf: [403, 'The request does not show that it came from this application'],
+  forward_auth_incomplete: [403, 'The proxy did not tell all that there is to check'],
   internal_error: [500, 'Something went wrong on this server'],
   insufficient_scope: [403, 'The session does not have the scope that this route asks for'],
   invalid_request: [400, 'The request is malformed'],
@@ -18,6 +19,7 @@ export const problems = {
   misdirected_request: [421, 'This server does not answer for that host'],
   no_route: [404, 'No route has this path'],
   overloaded: [503, 'This server has too much to do at the moment'],
+  pages_unavailable: [502, "The app's pages cannot be fetched at the moment"],
   path_not_canonical: [400, 'The request target is not in canonical form'],
   payload_too_large: [413, 'The request body is larger than this route takes'],
   provider_unavailable: [503, 'The authorization server cannot be reached at the moment'],
@@ -32,11 +34,15 @@ export const problems = {
   step_up_required: [401, 'This asks for a recent sign-in'],
   store_unavailable: [503, 'The session store cannot be reached at the moment'],
   unsupported_media_type: [415, 'This route does not take a body of that media type'],
+  streams_busy: [503, 'Too many event streams and WebSockets are open at the moment'],
+  too_many_streams: [429, 'This session has too many event streams and WebSockets open'],
+  upgrade_required: [426, 'This is not a WebSocket handshake that this server takes'],
   upstream_busy: [503, 'Too many calls wait for the API at the moment'],
   upstream_redirect: [502, 'The API redirected to a host that the route does not list'],
   upstream_timeout: [504, 'The API did not answer in time'],
   upstream_unavailable: [503, 'The API is out of order at the moment'],
   upstream_unreachable: [502, 'The API could not be reached'],
+  websocket_unsupported: [501, 'This server does not open WebSockets'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 
 export type ErrorCode = keyof typeof problems

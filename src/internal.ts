@@ -1,19 +1,28 @@
 /** The internal listener: what is for the network inside, and never for a browser (design.md, "Listeners"). */
-import { type ErrorHandler, Hono } from 'hono'
+import { type Context, type ErrorHandler, Hono } from 'hono'
+import type { ForwardAuth } from './config/types.ts'
 import { CoatcheckError } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
-import { checkTarget } from './gateway/target.ts'
+import { isVerifyPath, verify } from './gateway/forward-auth.ts'
+import { checkTarget, type Target } from './gateway/target.ts'
+import { toCoatcheckError } from './problem.ts'
+import { endpointHeaders } from './protection/security-headers.ts'
 import type { IncomingHeaders } from './runtime.ts'
 import type { BffEnv, Services } from './services.ts'
 
 export function internalApp(services: Services, onError: ErrorHandler<BffEnv>): Hono<BffEnv> {
-  const { runtime } = services
+  const { runtime, config } = services
+  const { forwardAuth } = config
   const app = new Hono<BffEnv>()
   app.onError(onError)
   app.use(async (c, next) => {
+    const target = checkTarget(runtime.requestTarget(c))
+    // The one path that a browser's fields come to, by way of a proxy; it looks itself at who asks.
+    if (forwardAuth && isVerifyPath(forwardAuth, target)) return answerProxy(services, forwardAuth, c, target)
     refuseBrowsers(runtime.requestHeaders(c))
-    c.set('target', checkTarget(runtime.requestTarget(c)))
+    c.set('target', target)
     await next()
+    return undefined
   })
   app.all(
     '*',
@@ -22,6 +31,25 @@ export function internalApp(services: Services, onError: ErrorHandler<BffEnv>): 
     }),
   )
   return app
+}
+
+/**
+ * Proxies understand 200, 401 and 403, and take the rest for a failure of ours: the code says what it was. nginx shows
+ * nobody our document, so the code is in a field too.
+ */
+async function answerProxy(services: Services, settings: ForwardAuth, c: Context, target: Target): Promise<Response> {
+  const common = endpointHeaders(services.config)
+  try {
+    const fields = await verify(services, settings, c, target)
+    return new Response(null, { status: 200, headers: [...common, ...fields] as [string, string][] })
+  } catch (thrown) {
+    const error = toCoatcheckError(thrown)
+    if (error.status >= 500) services.report({ event: 'request_failed', code: error.code, cause: error.cause })
+    const status = error.status < 500 && error.status !== 401 ? 403 : error.status
+    const problem = new CoatcheckError(error.code, { members: { ...error.members, status }, headers: error.headers })
+    const { body, headers } = problem.getResponse([...common, ['x-coatcheck-code', error.code]])
+    return new Response(body, { status, headers })
+  }
 }
 
 /**

@@ -64,6 +64,42 @@ export interface UpstreamResponse {
   readonly status: number
   readonly headers: HeaderList
   readonly body: UpstreamBody | null
+  /** Set where the body is an event stream. */
+  readonly stream?: LongLived
+  /** Set where a handshake was accepted (101). */
+  readonly socket?: UpstreamSocket
+}
+
+/** What outlives its request, and has to end with the session that it was opened for (sessions.md E6). */
+export interface LongLived {
+  /** `onOver` is called once, when no more of it comes, however that came to be. */
+  watch(onOver: () => void): void
+  /** Ends it, for the client as a clean end: an event stream as if it were whole, a WebSocket by `sessionEndClose`. */
+  end(): void
+}
+
+/** An upstream's side of a WebSocket, not joined to the client's yet. */
+export interface UpstreamSocket extends LongLived {
+  /** It is not wanted after all. */
+  cancel(): void
+}
+
+/** The close frame that says: the session that this was opened for has ended, ask for it before opening another. */
+export const sessionEndClose = { code: 4401, reason: 'session_ended' } as const
+
+/** WebSockets, where the runtime has them. */
+export interface WebSockets {
+  /** Whether this request can become one. */
+  canOpen(c: Context): boolean
+  /** Sends a handshake. An answer with a `socket` accepted it; every other is an answer like that of `Transport`. */
+  connect(request: UpstreamRequest): Promise<UpstreamResponse>
+  /** Answers with 101 and joins both sides. `finish` as for `Runtime.respond`. */
+  open(
+    c: Context,
+    headers: HeaderList,
+    socket: UpstreamSocket,
+    finish: () => HeaderList | Promise<HeaderList>,
+  ): Response | Promise<Response>
 }
 
 /**
@@ -119,4 +155,9 @@ export interface Runtime {
   ): Response | Promise<Response>
   /** Lets work outlive the request that started it. */
   waitUntil(c: Context, work: Promise<unknown>): void
+  readonly webSockets?: WebSockets | undefined
+  /** False where a timer belongs to the request in which it was set, and may not do another's work. */
+  readonly hasSharedTimers: boolean
+  /** Calls `work` every so often, until what it gives is called. Keeps no process alive. */
+  every(ms: number, work: () => void): () => void
 }

@@ -2,6 +2,7 @@
 import type { Context } from 'hono'
 import type { Config } from './config/types.ts'
 import type { Reply } from './endpoints/reply.ts'
+import type { LiveStreams } from './gateway/live-streams.ts'
 import type { RouteTable } from './gateway/match.ts'
 import type { RateLimiter } from './gateway/rate-limits.ts'
 import type { Target } from './gateway/target.ts'
@@ -18,6 +19,7 @@ export interface Services {
   readonly runtime: Runtime
   readonly server: AuthorizationServer
   readonly sessions: Sessions
+  readonly live: LiveStreams
   readonly logoutMarks: LogoutMarks
   readonly verifyLogoutToken: VerifyLogoutToken
   /** Those of the public listener. */

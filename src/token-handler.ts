@@ -15,6 +15,7 @@ import { endOtherSessions, endSession, listSessions } from './endpoints/sessions
 import { CoatcheckError, methodNotAllowed } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
 import { checkResponseRules } from './gateway/field-rules.ts'
+import { liveStreams } from './gateway/live-streams.ts'
 import { buildRouteTable } from './gateway/match.ts'
 import { addressCaller, rateLimiter } from './gateway/rate-limits.ts'
 import { type SessionEnv, sessionMiddleware } from './gateway/session-middleware.ts'
@@ -165,6 +166,30 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   const marks = config.backChannelLogout ? logoutMarks(coordinator, clock, absoluteSeconds) : noLogoutMarks
   const server = authorizationServer(config.provider, `${config.origin}${config.basePath}/callback`, clock)
   const addresses = clientAddresses(config.trustedProxies)
+  const opened = sessions({
+    secrets,
+    context,
+    coordinator,
+    cookie,
+    maxSessions,
+    logoutMarks: marks,
+    clock,
+    report,
+    grant: {
+      refresh: (held) => refreshGrant(server, held, clock),
+      revoke: (tokens) => revokeTokens(server, tokens),
+      requestLimitMs: timeoutSeconds * 1000 * refreshTimeoutFactor,
+    },
+    idleSeconds,
+    absoluteSeconds,
+    callerLimitMs: timeoutSeconds * 1000,
+    onEnd: ({ id, sub }, reason) => {
+      live.ended(id)
+      void tellOfEnd(config, { reason, sub }, report)
+    },
+    onSeen: (id, idleEndsAt) => live.seen(id, idleEndsAt),
+  })
+  const live = liveStreams({ sessions: opened, runtime, clock, report, ...config.streams })
   return {
     config,
     runtime,
@@ -180,25 +205,8 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     logoutSealer: sealer(secrets, 'logout', context),
     logoutMarks: marks,
     verifyLogoutToken: logoutTokenVerifier(server, clock),
-    sessions: sessions({
-      secrets,
-      context,
-      coordinator,
-      cookie,
-      maxSessions,
-      logoutMarks: marks,
-      clock,
-      report,
-      grant: {
-        refresh: (held) => refreshGrant(server, held, clock),
-        revoke: (tokens) => revokeTokens(server, tokens),
-        requestLimitMs: timeoutSeconds * 1000 * refreshTimeoutFactor,
-      },
-      idleSeconds,
-      absoluteSeconds,
-      callerLimitMs: timeoutSeconds * 1000,
-      onEnd: ({ sub }, reason) => void tellOfEnd(config, { reason, sub }, report),
-    }),
+    sessions: opened,
+    live,
   }
 }
 

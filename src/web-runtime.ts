@@ -9,6 +9,7 @@ import { reportToConsole } from './observability/events.ts'
 import type {
   Clock,
   HeaderList,
+  LongLived,
   RequestBody,
   ResponseHead,
   Runtime,
@@ -59,6 +60,12 @@ export function webRuntime(options: WebRuntimeOptions = {}): Runtime {
         reportToConsole({ event: 'request_failed', code: 'internal_error', cause })
       })
       executionContext(c)?.waitUntil(settled)
+    },
+    // On Workers; elsewhere it costs a timer for each open stream.
+    hasSharedTimers: false,
+    every(ms, work) {
+      const timer = setInterval(work, ms)
+      return () => clearInterval(timer)
     },
   }
 }
@@ -125,7 +132,11 @@ function fetchTransport(options: WebRuntimeOptions): Transport {
         const headers = headersOf(response, isDecoded)
         const hasBody = response.body !== null && request.method !== 'HEAD' && mayHaveBody(response.status)
         if (!hasBody) discard(response.body)
-        return { status: response.status, headers, body: hasBody ? bodyOf(response, exchange.abort) : null }
+        if (!hasBody) return { status: response.status, headers, body: null }
+        const body = bodyOf(response, exchange.abort)
+        if (!isEventStream(response)) return { status: response.status, headers, body }
+        const stream = endableBody(body)
+        return { status: response.status, headers, body: stream, stream }
       } catch (error) {
         throw exchange.reasonOf(error)
       } finally {
@@ -208,6 +219,55 @@ function bodyOf(response: Response, abort: () => void): UpstreamBody {
     cancel: () => {
       discard(response.body)
       abort()
+    },
+  }
+}
+
+function isEventStream(response: Response): boolean {
+  return response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') === true
+}
+
+/** A body that can be ended from here. Not by `pipeTo` and its signal: in workerd that waits for the next piece. */
+function endableBody(body: UpstreamBody): UpstreamBody & LongLived {
+  let onOver = () => {}
+  let end = () => {}
+  return {
+    watch(listener) {
+      onOver = listener
+    },
+    end: () => end(),
+    cancel() {
+      body.cancel()
+      onOver()
+    },
+    stream() {
+      const reader = body.stream().getReader()
+      let isOver = false
+      const finish = (how: () => void) => {
+        if (isOver) return
+        isOver = true
+        how()
+        // Broken or not, nobody reads it any more.
+        reader.cancel().catch(() => undefined)
+        body.cancel()
+        onOver()
+      }
+      return new ReadableStream<Uint8Array>({
+        start(controller) {
+          end = () => finish(() => controller.close())
+        },
+        async pull(controller) {
+          try {
+            const { done, value } = await reader.read()
+            if (isOver) return
+            if (done) finish(() => controller.close())
+            else controller.enqueue(value)
+          } catch (error) {
+            finish(() => controller.error(error))
+          }
+        },
+        cancel: () => finish(() => undefined),
+      })
     },
   }
 }

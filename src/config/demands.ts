@@ -6,6 +6,7 @@ export function demandsOf(route: Route): string {
   return JSON.stringify([
     route.auth,
     route.content,
+    route.forwardAuth,
     route.bodyLimitBytes,
     sorted(route.kinds),
     sorted(route.scopes),

@@ -40,6 +40,7 @@ function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: 
     route.auth === 'none' && `is open to everyone: ${reason}`,
     isInsecure(route.upstream) && `sends to ${route.upstream.origin} in plain http`,
     withoutHeader.length > 0 && `may be called without X-CSRF, as ${withoutHeader.join(', ')}`,
+    route.forwardAuth && 'gives its token to the proxy that asks at /verify',
     route.content === 'page' && 'answers with documents of this origin, not data',
     shared && `shares a resource with a route of another auth: ${shared}`,
     unasked.length > 0 && `asks for ${unasked.join(', ')}, which provider.scope does not request`,

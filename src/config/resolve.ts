@@ -3,6 +3,7 @@ import { addressRanges, readAddressPolicy } from './addresses.ts'
 import { ConfigError, type ConfigIssue } from './config-error.ts'
 import { callSource } from './environment.ts'
 import { anything, flag, list, optional, wholeNumber, withDefault } from './fields.ts'
+import { readForwardAuth } from './forward-auth.ts'
 import { requestHeaderName } from './header-names.ts'
 import { readHooks } from './hooks.ts'
 import { readListeners } from './listeners.ts'
@@ -15,6 +16,7 @@ import { redact, secretsOf, stringsOf } from './redact.ts'
 import { completeRoutes, readRoutes } from './routes.ts'
 import { readSession } from './session.ts'
 import { readSpa } from './spa.ts'
+import { readStreams } from './streams.ts'
 import type { Config, ConfigSource } from './types.ts'
 import { readUpstreams } from './upstreams.ts'
 import { baseUrl } from './urls.ts'
@@ -32,6 +34,8 @@ const fields = {
   maxRequests: optional(wholeNumber(1, 10_000_000)),
   spa: anything(),
   listeners: anything(),
+  forwardAuth: anything(),
+  streams: anything(),
   requestHeaders: withDefault(list(requestHeaderName(), 'write a list of header fields'), []),
   hooks: anything(),
   trustedProxies: withDefault(addressRanges(), []),
@@ -74,14 +78,17 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
     nodeOnly,
     basePath: partial.basePath,
     hasSpa: partial.spa !== undefined,
+    hasForwardAuth: partial.forwardAuth !== undefined,
     requestHeaders: partial.requestHeaders ?? [],
     rateLimits,
   })
   const spa = readSpa(partial.spa, 'spa', issues, origin)
   const listeners = readListeners(partial.listeners, 'listeners', issues, partial.baseUrl)
   const addresses = readAddressPolicy(partial.addresses, 'addresses', issues)
+  const forwardAuth = readForwardAuth(partial.forwardAuth, 'forwardAuth', issues)
+  const streams = readStreams(partial.streams, 'streams', issues)
   const hooks = readHooks(partial.hooks, 'hooks', issues)
-  if (!complete || !provider || !session || !listeners) return undefined
+  if (!complete || !provider || !session || !listeners || !streams) return undefined
   return {
     origin: complete.baseUrl.origin,
     host: complete.baseUrl.host,
@@ -95,6 +102,8 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
     trustedProxies: complete.trustedProxies,
     addresses,
     rateLimits,
+    forwardAuth,
+    streams,
     hooks,
     thirdPartyInitiatedLogin: complete.thirdPartyInitiatedLogin,
     backChannelLogout: complete.backChannelLogout,

@@ -42,6 +42,7 @@ export const routeFields = {
     kinds: withDefault(list(oneOf(kinds), "write ['fetch'] or the like", 1), ['fetch']),
     scopes,
     cache,
+    forwardAuth: optional(flag()),
   },
   none: {
     ...everyRoute,
@@ -54,7 +55,10 @@ export const routeFields = {
 export const routeHints: Readonly<Record<keyof typeof routeFields, Readonly<Record<string, string>>>> = {
   session: { reason: "leave it out: it is for routes with auth: 'none'" },
   none: Object.fromEntries(
-    ['kinds', 'scopes', 'cache'].map((name) => [name, "leave it out: it is for routes with auth: 'session'"]),
+    ['kinds', 'scopes', 'cache', 'forwardAuth'].map((name) => [
+      name,
+      "leave it out: it is for routes with auth: 'session'",
+    ]),
   ),
 }
 

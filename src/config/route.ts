@@ -21,6 +21,7 @@ export interface ReadRoute {
 export interface RouteContext extends UpstreamContext {
   /** Lower-case names that pass on every route. */
   readonly requestHeaders: readonly string[]
+  readonly hasForwardAuth: boolean
   /** Of all routes together. */
   readonly rateLimits: readonly RateLimit[]
   /** Gets the paths of settings that only Node can honour. */
@@ -56,6 +57,7 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const kinds = new Set<RequestKind>(partial.kinds ?? ['fetch'])
   const methods = new Set<string>(partial.methods ?? defaultMethods(kinds))
   checkKinds(kinds, methods, path, issues)
+  if (partial.forwardAuth) checkForwardAuth(kinds, path, issues, context)
 
   const isRight = complete && upstream && auth && issues.length === before
   return {
@@ -84,6 +86,7 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
           allowSemicolon: complete.allow.includes('semicolon'),
           content: complete.content,
           cache: partial.cache ?? 'no-store',
+          forwardAuth: partial.forwardAuth ?? false,
           bodyLimitBytes: complete.bodyLimitBytes,
           headers,
           query,
@@ -145,6 +148,32 @@ function checkKinds(kinds: ReadonlySet<RequestKind>, methods: ReadonlySet<string
       problem: 'lacks GET, which the named kinds are called with',
       cure: "add 'GET', or leave the kinds out",
     })
+  }
+}
+
+function checkForwardAuth(
+  kinds: ReadonlySet<RequestKind>,
+  path: string,
+  issues: Issues,
+  { hasForwardAuth }: RouteContext,
+): void {
+  const at = join(path, 'forwardAuth')
+  if (!hasForwardAuth) {
+    issues.push({
+      path: at,
+      problem: 'is true, and nobody may ask',
+      cure: "say who does at the top: forwardAuth: { proxy: 'nginx' }",
+    })
+  }
+  // What does not pass through here cannot be ended with the session (sessions.md E6).
+  for (const kind of ['eventsource', 'websocket'] as const) {
+    if (kinds.has(kind)) {
+      issues.push({
+        path: at,
+        problem: `cannot end a stream of the kind '${kind}' with its session`,
+        cure: 'let the proxy pass that route to Coatcheck, without forwardAuth',
+      })
+    }
   }
 }
 

@@ -1,12 +1,15 @@
 /** Where the app's own pages come from. */
+import * as v from 'valibot'
 import { readCsp } from './csp.ts'
 import { anything, optional, text } from './fields.ts'
-import { type Issues, join, readObject } from './read-object.ts'
+import { canonicalPathMistake } from './paths.ts'
+import { type Field, type Issues, join, mistake, readObject } from './read-object.ts'
 import type { SpaConfig } from './types.ts'
-import { loopbackOrigin } from './urls.ts'
+import { loopbackOrigin, serverUrl } from './urls.ts'
 
 const fields = {
   dir: optional(text("write the folder that was built, such as 'dist'")),
+  origin: optional(filesUrl()),
   proxy: optional(loopbackOrigin('http://localhost:5173')),
   csp: anything(),
 }
@@ -22,21 +25,41 @@ export function readSpa(
   const csp = partial.csp === undefined ? undefined : readCsp(partial.csp, join(path, 'csp'), issues, ownOrigin)
   const withCsp = csp ? { csp } : {}
   if (!complete) return undefined
-  const { dir, proxy } = complete
-  if (dir !== undefined && proxy === undefined) return { dir, ...withCsp }
-  if (proxy !== undefined && dir === undefined) {
-    if (proxy !== ownOrigin) return { proxy, ...withCsp }
+  const said = Object.entries({ dir: complete.dir, origin: complete.origin, proxy: complete.proxy }).filter(
+    ([, value]) => value !== undefined,
+  )
+  const [name, value = ''] = said[0] ?? []
+  if (name === undefined || said.length > 1) {
+    const names = said.map(([one]) => one).join(' and ')
     issues.push({
-      path: join(path, 'proxy'),
-      problem: 'is this server itself',
-      cure: 'write the address of the development server',
+      path,
+      problem: name === undefined ? 'says none of dir, origin and proxy' : `says ${names} at once`,
+      cure: "write { dir: 'dist' }, { origin: 'https://cdn.example.com/app/' }, or { proxy: 'http://localhost:5173' } in development",
     })
     return undefined
   }
-  issues.push({
-    path,
-    problem: dir === undefined ? 'says neither dir nor proxy' : 'says both dir and proxy',
-    cure: "write { dir: 'dist' }, or { proxy: 'http://localhost:5173' } in development",
-  })
-  return undefined
+  if (name !== 'dir' && new URL(value).origin === ownOrigin) {
+    issues.push({
+      path: join(path, name),
+      problem: 'is this server itself',
+      cure: 'write the address of the other server',
+    })
+    return undefined
+  }
+  return { [name]: value, ...withCsp } as SpaConfig
+}
+
+/** Gives the URL without a slash at its end. */
+function filesUrl(): Field<string> {
+  const example = 'https://cdn.example.com/app/'
+  return v.pipe(
+    serverUrl({ example }),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      // As it was written: the URL parser has collapsed what is refused here.
+      const found = canonicalPathMistake(dataset.value.replace(/^https?:\/\/[^/]*/i, ''))
+      if (!found) return dataset.value.replace(/\/$/, '')
+      addIssue({ message: mistake(found.problem, found.cure) })
+      return NEVER
+    }),
+  )
 }

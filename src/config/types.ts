@@ -73,8 +73,14 @@ export interface SessionConfig {
   store?: SessionStore
 }
 
-/** Where the app's own pages come from: a folder that was built, or a development server. */
-export type SpaConfig = { dir: string; csp?: CspConfig } | { proxy: string; csp?: CspConfig }
+/**
+ * Where the app's own pages come from: a folder that was built, an origin elsewhere such as a CDN's (with the path that
+ * the files are below, `https://cdn.example.com/app/`), or a development server.
+ */
+export type SpaConfig =
+  | { dir: string; csp?: CspConfig }
+  | { origin: string; csp?: CspConfig }
+  | { proxy: string; csp?: CspConfig }
 
 /** Sources to add to a directive of the page's Content Security Policy. */
 export interface CspConfig {
@@ -168,6 +174,8 @@ export interface SessionRouteConfig extends RouteBase {
   scopes?: readonly string[]
   /** `'private'`: the upstream's `Cache-Control` stands, less `public` and `s-maxage`. Default `'no-store'`. */
   cache?: 'no-store' | 'private'
+  /** A proxy may ask for this route at `/verify`, and gets the session's token. Default false. */
+  forwardAuth?: boolean
 }
 
 export interface OpenRouteConfig extends RouteBase {
@@ -211,6 +219,15 @@ export interface UpstreamConfig {
   breaker?: false | { failures?: number; pause?: Duration; longestPause?: Duration }
 }
 
+export interface ForwardAuthConfig {
+  /** Which headers tell of the request: those of the documented nginx configuration, Traefik's, or Envoy's path. */
+  proxy: 'nginx' | 'traefik' | 'envoy'
+  /** What the proxy sends as `X-Coatcheck-Secret`; as `coatcheck keygen` prints. Default: none is asked for. */
+  secret?: Setting
+  /** Without a secret: hosts by which the proxy asks, besides IP addresses. Default: none. */
+  hosts?: readonly string[]
+}
+
 export interface UserConfig {
   /** The origin that browsers see: `https://app.example.com`. */
   baseUrl: Setting
@@ -244,6 +261,13 @@ export interface UserConfig {
   addresses?: AddressPolicyConfig
   /** At most so many calls of all routes together; those per address count calls of our endpoints too. */
   rateLimits?: readonly RateLimitConfig[]
+  /**
+   * Lets a proxy ask at `/verify` of the internal listener whether a request may pass, and gives it the token for the
+   * upstream (docs/forward-auth.md). For routes that say `forwardAuth: true`.
+   */
+  forwardAuth?: ForwardAuthConfig
+  /** Event streams and WebSockets that may be open at a time in one process: of one session (100), and in all (20,000). */
+  streams?: { perSession?: number; total?: number } | undefined
   /** Request header fields that pass on every route besides the usual ones. */
   requestHeaders?: readonly string[]
   hooks?: Hooks
@@ -389,6 +413,7 @@ export interface Route {
   readonly allowSemicolon: boolean
   readonly content: 'data' | 'page'
   readonly cache: 'no-store' | 'private'
+  readonly forwardAuth: boolean
   readonly bodyLimitBytes: number
   readonly earlyHints: boolean
   /** Lower-case names. */
@@ -415,6 +440,12 @@ export interface Provider {
   readonly metadata: ProviderConfig['metadata']
   readonly metadataUrl: string | undefined
   readonly timeoutSeconds: number
+}
+
+export interface ForwardAuth {
+  readonly proxy: 'nginx' | 'traefik' | 'envoy'
+  readonly secret: string | undefined
+  readonly hosts: ReadonlySet<string>
 }
 
 /** Checked, with every default filled in. Read once; nothing below reads the environment. */
@@ -445,6 +476,8 @@ export interface Config {
   readonly trustedProxies: readonly AddressRange[]
   readonly addresses: AddressPolicy | undefined
   readonly rateLimits: readonly RateLimit[]
+  readonly forwardAuth: ForwardAuth | undefined
+  readonly streams: { readonly perSession: number; readonly total: number }
   readonly hooks: Hooks
   readonly thirdPartyInitiatedLogin: boolean
   readonly backChannelLogout: boolean

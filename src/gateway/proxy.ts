@@ -5,31 +5,23 @@
 import type { Context } from 'hono'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
-import { checkAddress } from '../protection/address-policy.ts'
-import { checkDestination } from '../protection/csrf.ts'
-import type { HeaderList, IncomingHeaders, UpstreamRequest } from '../runtime.ts'
+import type { HeaderList, IncomingHeaders, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
 import type { Services } from '../services.ts'
 import type { KeepAlive } from '../session/sessions.ts'
-import type { Admission, Admit } from './admission/admission.ts'
-import { admitAnyone } from './admission/open.ts'
-import { admitSession } from './admission/session.ts'
+import type { Admission } from './admission/admission.ts'
+import { admit } from './admission/admit.ts'
 import { checkContentType, type OutgoingBody, outgoingBody } from './body.ts'
 import { applyFieldRules } from './field-rules.ts'
 import { isFieldValue, isPlainName } from './fields.ts'
 import { upstreamTarget } from './match.ts'
 import { rewriteQuery } from './query.ts'
-import { addressCaller } from './rate-limits.ts'
 import { isNeverForwarded, upstreamRequestHeaders } from './request-headers.ts'
 import { clientInformationalHeaders, clientResponseHeaders, clientTrailers } from './response-headers.ts'
-import { assertRouteTakes, type Target } from './target.ts'
+import type { Target } from './target.ts'
+import { checkHandshake, isWebSocketCall, openWebSocket } from './websocket.ts'
 
 /** How long an answer's body may be silent. */
 const bodyTimeoutMs = 60_000
-
-const admissions: Readonly<Record<Route['auth'], Admit>> = {
-  session: admitSession,
-  none: admitAnyone,
-}
 
 /** @throws CoatcheckError for everything that is refused, or goes wrong before the head */
 export async function proxy(
@@ -39,27 +31,56 @@ export async function proxy(
   rest: string,
   target: Target,
 ): Promise<Response> {
-  const { runtime, rateLimiter } = services
-  assertRouteTakes(target, route)
+  const { runtime } = services
   const headers = runtime.requestHeaders(c)
-  const address = services.clientAddress(c)
-  checkAddress(address, route.addresses)
-  const { byAddress, byCaller } = route.rateLimits
-  const left = byAddress.length === 0 ? [] : await rateLimiter.take(byAddress, addressCaller(address))
-  checkDestination(headers, route.content)
+  const { method } = c.req
+  const isWebSocket = isWebSocketCall(method, headers, route)
+  if (isWebSocket) checkHandshake(services, c, headers)
   const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
 
-  const admission = await admissions[route.auth](services, { c, route, headers, keepAlive })
-  if (admission instanceof Response) return admission
-  if (byCaller.length > 0) left.push(...(await rateLimiter.take(byCaller, admission.caller)))
+  const admitted = await admit(services, { c, method, route, headers, keepAlive }, target)
+  if (admitted instanceof Response) return admitted
+  const { admission, left } = admitted
 
   const body = runtime.requestBody(c)
   checkContentType(body, headers, route)
   const outgoing = await outgoingBody(body, headers, route.bodyLimitBytes, admission.mayReplay)
   const sent = upstreamTarget(route, rest, rewriteQuery(target.query, route.query))
-  const send = () => runtime.transport.send(upstreamRequest(services, c, route, sent, headers, outgoing, admission))
-  const answer = await admission.send(send, outgoing.isReplayable)
+  const request = () => upstreamRequest(services, c, route, sent, headers, outgoing, admission)
+  const answerWith = (answer: UpstreamResponse) =>
+    respond(services, { c, route, sent, admission, keepAlive, left }, answer)
+  if (isWebSocket) {
+    return openWebSocket(services, {
+      c,
+      headers,
+      admission,
+      keepAlive,
+      answer: answerWith,
+      request(more) {
+        const plain = request()
+        return { ...plain, headers: [...plain.headers, ...more] }
+      },
+    })
+  }
+  return answerWith(await admission.send(() => runtime.transport.send(request()), outgoing.isReplayable))
+}
 
+interface SentCall {
+  readonly c: Context
+  readonly route: Route
+  /** The target at the upstream. */
+  readonly sent: string
+  readonly admission: Admission
+  readonly keepAlive: KeepAlive
+  /** What rate limits say of the calls that are left. */
+  readonly left: HeaderList
+}
+
+async function respond(
+  services: Services,
+  { c, route, sent, admission, keepAlive, left }: SentCall,
+  answer: UpstreamResponse,
+): Promise<Response> {
   try {
     const context = { upstream: route.upstream, route, requestTarget: sent, publicOrigin: services.config.origin }
     const head = {
@@ -75,7 +96,8 @@ export async function proxy(
       ],
       trailers: route.trailers.size > 0 ? clientTrailers(answer.headers, route) : undefined,
     }
-    return await runtime.respond(c, head, answer.body, () => admission.finish(answer))
+    if (answer.stream) services.live.enter(admission.open).fill(answer.stream, keepAlive)
+    return await services.runtime.respond(c, head, answer.body, () => admission.finish(answer))
   } catch (error) {
     answer.body?.cancel()
     throw error

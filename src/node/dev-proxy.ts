@@ -1,11 +1,8 @@
 /** In development the app's pages come from Vite's own server, through us: one origin, hot reload included. */
-import type { IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
 import type { Context } from 'hono'
 import { CoatcheckError } from '../errors.ts'
-import type { HeaderList, Runtime, UpstreamResponse } from '../runtime.ts'
-import { refuse } from './server.ts'
-import { tunnel } from './websocket.ts'
+import { isWebSocketUpgrade } from '../protection/csrf.ts'
+import type { HeaderList, Runtime, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
 
 export interface DevProxyOptions {
   /** Where Vite listens: `http://localhost:5173`. */
@@ -17,50 +14,51 @@ export interface DevProxyOptions {
   readonly pageHeaders: HeaderList
 }
 
-export interface DevProxy {
-  /** Answers GET and HEAD with what Vite has; undefined for everything else. */
-  serve(c: Context): Promise<Response | undefined>
-  /** Joins the page's hot reload to Vite's. */
-  onWebSocket(incoming: IncomingMessage, socket: Duplex, head: Buffer): void
-}
+/** Answers GET and HEAD with what Vite has, and joins the page's hot reload to Vite's; undefined for everything else. */
+export type DevProxy = (c: Context) => Promise<Response | undefined>
 
 export function devProxy(options: DevProxyOptions): DevProxy {
   const { runtime } = options
   const target = new URL(options.target).origin
-  return {
-    async serve(c) {
-      if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return undefined
-      let response: UpstreamResponse
-      try {
-        response = await runtime.transport.send({
-          origin: target,
-          target: runtime.requestTarget(c),
-          method: c.req.method,
-          headers: requestFields(runtime.requestHeaders(c)),
-          body: null,
-          signal: runtime.clientSignal(c),
-          // The first request waits until Vite has bundled what the app depends on.
-          headersTimeoutMs: 60_000,
-          bodyTimeoutMs: 60_000,
-        })
-      } catch (error) {
-        if (!(error instanceof CoatcheckError)) throw error
-        return notRunning(target)
-      }
-      const headers = responseFields(response.headers)
-      return runtime.respond(c, { status: response.status, headers }, response.body, () => options.pageHeaders)
-    },
-    onWebSocket(incoming, socket, head) {
-      // Browsers send no Fetch Metadata here: Origin is what tells our page from another one.
-      if (incoming.headers.origin !== options.origin || incoming.headers.host !== new URL(options.origin).host) {
-        return refuse(socket, 403)
-      }
-      tunnel(incoming, socket, head, {
-        origin: target,
-        target: incoming.url ?? '/',
-        headers: [['origin', options.origin]],
-      })
-    },
+  const requestOf = (c: Context, headers: HeaderList): UpstreamRequest => ({
+    origin: target,
+    target: runtime.requestTarget(c),
+    method: c.req.method,
+    headers,
+    body: null,
+    signal: runtime.clientSignal(c),
+    // The first request waits until Vite has bundled what the app depends on.
+    headersTimeoutMs: 60_000,
+    bodyTimeoutMs: 60_000,
+  })
+
+  async function openHotReload(c: Context): Promise<Response> {
+    const asked = runtime.requestHeaders(c)
+    // Browsers send no Fetch Metadata here: Origin is what tells our page from another one.
+    if (asked.origin !== options.origin || asked.host !== new URL(options.origin).host) throw new CoatcheckError('csrf')
+    const fields = requestFields(asked).filter(([name]) => name.startsWith('sec-websocket-'))
+    const answer = await runtime.webSockets?.connect(requestOf(c, [...fields, ['origin', options.origin]]))
+    if (answer?.socket === undefined) {
+      answer?.body?.cancel()
+      return new Response(null, { status: answer?.status ?? 501 })
+    }
+    const accepted = answer.headers.filter(([name]) => name.toLowerCase().startsWith('sec-websocket-'))
+    return runtime.webSockets?.open(c, accepted, answer.socket, () => []) as Promise<Response>
+  }
+
+  return async (c) => {
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') return undefined
+    const asked = runtime.requestHeaders(c)
+    if (isWebSocketUpgrade(asked) && runtime.webSockets?.canOpen(c)) return openHotReload(c)
+    let response: UpstreamResponse
+    try {
+      response = await runtime.transport.send(requestOf(c, requestFields(asked)))
+    } catch (error) {
+      if (!(error instanceof CoatcheckError)) throw error
+      return notRunning(target)
+    }
+    const headers = responseFields(response.headers)
+    return runtime.respond(c, { status: response.status, headers }, response.body, () => options.pageHeaders)
   }
 }
 

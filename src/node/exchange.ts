@@ -4,7 +4,7 @@
  */
 import type { Dispatcher } from 'undici'
 import { CoatcheckError } from '../errors.ts'
-import type { HeaderList, UpstreamBody, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
+import type { HeaderList, LongLived, UpstreamBody, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
 import { mayHaveBody } from '../web-runtime.ts'
 
 /** Where a body goes. */
@@ -30,7 +30,7 @@ export function isPipedBody(body: UpstreamBody): body is PipedBody {
 /** What may wait here while the head is being decided; a small answer never stops the parser. */
 const queueLimitBytes = 64 * 1024
 
-export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
+export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLived {
   readonly head: Promise<UpstreamResponse>
   /** Let go once its answer has begun: a stream that lasts for hours does not keep what it was asked with. */
   #request: UpstreamRequest | undefined
@@ -53,6 +53,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
   hasAnswered = false
   /** It failed because a connection could not be made, or broke before there was an answer. */
   hasLostConnection = false
+  #onOver: () => void = () => {}
 
   /**
    * @param leave gives back the place that the request has; called when it is over
@@ -100,9 +101,10 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     this.#request = undefined
     const hasBody = method !== 'HEAD' && mayHaveBody(status)
     const headers = decode(controller.rawHeaders)
-    if (hasBody && isEventStream(headers)) clearTimeout(this.#totalTimer)
+    const isStream = hasBody && isEventStream(headers)
+    if (isStream) clearTimeout(this.#totalTimer)
     else if (hasBody) this.#expectBody(bodyTimeoutMs)
-    this.#resolve({ status, headers, body: hasBody ? this : null })
+    this.#resolve({ status, headers, body: hasBody ? this : null, ...(isStream && { stream: this }) })
     if (!hasBody) this.#sink = discard
   }
 
@@ -175,6 +177,17 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     this.#abort(new DOMException('The answer is not wanted any more', 'AbortError'))
   }
 
+  watch(onOver: () => void): void {
+    if (this.#outcome === 'open') this.#onOver = onOver
+    else onOver()
+  }
+
+  end(): void {
+    const sink = this.#sink
+    this.cancel()
+    sink?.end([])
+  }
+
   // --- Endings ----------------------------------------------------------------------------------------
 
   readonly #onClientAbort = (): void => this.#abort(this.#signal.reason)
@@ -202,6 +215,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody {
     clearTimeout(this.#bodyTimer)
     clearTimeout(this.#totalTimer)
     this.#leave()
+    this.#onOver()
     this.#signal.removeEventListener('abort', this.#onClientAbort)
   }
 

@@ -9,12 +9,16 @@ import { problemResponse, toCoatcheckError } from '../problem.ts'
 import type { HeaderList, ResponseHead, UpstreamBody } from '../runtime.ts'
 import { applyFields, mayHaveBody } from '../web-runtime.ts'
 import { sendBody } from './send-body.ts'
+import { upgradeOf } from './upgrade.ts'
+import type { NodeUpstreamSocket } from './websocket.ts'
 
 interface Held {
   readonly response: Response
   readonly trailers: ResponseHead['trailers']
   readonly body: UpstreamBody | null
   readonly finish: () => HeaderList | Promise<HeaderList>
+  /** Held instead of a body: the upstream's side of a WebSocket. */
+  readonly socket: NodeUpstreamSocket | undefined
 }
 
 /** Marks a response whose body is held here; its value says which. Never leaves this process. */
@@ -38,13 +42,14 @@ export function hold(
   head: ResponseHead,
   body: UpstreamBody | null,
   finish: Held['finish'],
+  socket?: NodeUpstreamSocket,
 ): Response {
   const held = heldBodies.get(outgoing) ?? []
   const headers = new Headers(head.headers as [string, string][])
   // Set, not appended: an upstream cannot bring this field.
   headers.set(marker, String(held.length))
   const response = new Response(null, { status: head.status, headers })
-  held.push({ response, body, finish, trailers: head.trailers })
+  held.push({ response, body, finish, trailers: head.trailers, socket })
   heldBodies.set(outgoing, held)
   return response
 }
@@ -66,18 +71,19 @@ export async function release(
   heldBodies.delete(outgoing)
   if (held.length === 0) return response
   const chosen = held[Number(response.headers.get(marker) ?? -1)]
-  for (const other of held) if (other !== chosen) other.body?.cancel()
+  for (const other of held) if (other !== chosen) letGo(other)
   if (chosen === undefined) return response.headers.has(marker) ? withoutMarker(response) : response
   if (response !== chosen.response && response.body !== null) {
     // The head was kept, the body replaced: this is the middleware's own answer.
-    chosen.body?.cancel()
+    letGo(chosen)
     return withoutMarker(response)
   }
   try {
     applyFields(response.headers, await chosen.finish())
-    write(incoming, outgoing, response, chosen, options)
+    if (chosen.socket) switchProtocols(outgoing, response, chosen.socket)
+    else write(incoming, outgoing, response, chosen, options)
   } catch (error) {
-    chosen.body?.cancel()
+    letGo(chosen)
     if (outgoing.headersSent) throw error
     options.onError(error)
     return problemResponse(toCoatcheckError(error), problemFields)
@@ -87,8 +93,26 @@ export async function release(
 
 /** The app failed, or answers in another way: what it held is not wanted. */
 export function drop(outgoing: ServerResponse): void {
-  for (const { body } of heldBodies.get(outgoing) ?? []) body?.cancel()
+  for (const held of heldBodies.get(outgoing) ?? []) letGo(held)
   heldBodies.delete(outgoing)
+}
+
+function letGo({ body, socket }: Held): void {
+  body?.cancel()
+  socket?.cancel()
+}
+
+function switchProtocols(outgoing: ServerResponse, response: Response, socket: NodeUpstreamSocket): void {
+  const upgrade = upgradeOf(outgoing)
+  if (upgrade === undefined || outgoing.destroyed) {
+    socket.cancel()
+    return
+  }
+  const lines = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket']
+  for (const [name, value] of response.headers) {
+    if (!unforwarded.has(name) && !name.startsWith('content-')) lines.push(`${name}: ${value}`)
+  }
+  socket.join(upgrade, `${lines.join('\r\n')}\r\n\r\n`)
 }
 
 function write(

@@ -8,6 +8,8 @@ import { sendEarlyHints } from './early-hints.ts'
 import { bodyOf, clientSignalOf, headersOf } from './incoming.ts'
 import { canHold, hold } from './respond.ts'
 import { type NodeTransportOptions, nodeTransport } from './transport.ts'
+import { upgradeOf } from './upgrade.ts'
+import type { NodeUpstreamSocket } from './websocket.ts'
 
 export interface NodeRuntimeOptions {
   /** Default: the system's clock. */
@@ -15,6 +17,8 @@ export interface NodeRuntimeOptions {
   transport?: NodeTransportOptions
   /** How long a client may send nothing of a body that it announced. Default 60 s. */
   stallTimeoutMs?: number
+  /** A WebSocket is closed after so long without a byte either way. Default: never. */
+  webSocketIdleTimeoutMs?: number
   /** Gets what work handed to `waitUntil` failed with. Default: a line on standard error. */
   onError?: (error: unknown) => void
 }
@@ -33,6 +37,10 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
   const stallTimeoutMs = options.stallTimeoutMs ?? 60_000
   const onError = options.onError ?? logError
   const pending = new Set<Promise<unknown>>()
+  const tunnelOptions = {
+    stallTimeoutMs,
+    idleTimeoutMs: options.webSocketIdleTimeoutMs ?? 0,
+  }
 
   return {
     clock: web.clock,
@@ -64,6 +72,23 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     waitUntil(_c, work) {
       const settled = work.catch(onError).finally(() => pending.delete(settled))
       pending.add(settled)
+    },
+    webSockets: {
+      canOpen(c) {
+        const node = nodeSide(c)
+        return node !== undefined && canHold(node.outgoing) && upgradeOf(node.outgoing) !== undefined
+      },
+      connect: (request) => transport.connect(request, tunnelOptions),
+      open(c, headers, socket, finish) {
+        const { outgoing } = nodeSide(c) as { outgoing: ServerResponse }
+        // A `Response` cannot have status 101; the server writes that.
+        return hold(outgoing, { status: 200, headers }, null, finish, socket as NodeUpstreamSocket)
+      },
+    },
+    hasSharedTimers: true,
+    every(ms, work) {
+      const timer = setInterval(work, ms).unref()
+      return () => clearInterval(timer)
     },
     async settled() {
       while (pending.size > 0) await Promise.all(pending)

@@ -4,6 +4,7 @@ import { ConfigError } from '../config/config-error.ts'
 import type { Address, Config } from '../config/types.ts'
 import type { SessionStore } from '../coordinator.ts'
 import { type Report, reportToConsole } from '../observability/events.ts'
+import { originPages } from '../origin-pages.ts'
 import { pageHeaders } from '../protection/security-headers.ts'
 import { cookieStore } from '../session/stores/cookie-store.ts'
 import { type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
@@ -43,7 +44,7 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
   return { ...server, close: () => closeAll(server, runtime, options.closeTimeoutMs ?? 10_000) }
 }
 
-export interface StartOptions extends Omit<ServerOptions, 'fetch' | 'onWebSocket'> {
+export interface StartOptions extends Omit<ServerOptions, 'fetch'> {
   runtime?: NodeRuntimeOptions
   /** Gets what happens. Default: lines of JSON on standard error. */
   report?: Report
@@ -61,7 +62,7 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   const serverOptions = { ...others, limits: { maxRequests: config.maxRequests, ...others.limits } }
   const onError = (cause: unknown) => report({ event: 'request_failed', code: 'internal_error', cause })
   const runtime = nodeRuntime({ onError, ...runtimeOptions })
-  const { pages, onWebSocket } = await pagesOf(config, runtime)
+  const pages = await pagesOf(config, runtime, report)
   const { store, ownStore } = storeOf(config)
   await refuseProblem(store, report)
   const handler = tokenHandler(
@@ -85,7 +86,6 @@ export async function startServer(config: Config, options: StartOptions = {}): P
       ...listeners.public,
       onError,
       ...serverOptions,
-      onWebSocket,
       runtime,
     })
     return { ...server, internal, management, close: () => server.close().finally(close) }
@@ -115,21 +115,20 @@ function storeOf({ session }: Config): { store: SessionStore; ownStore?: Session
   return { store: ownStore, ownStore }
 }
 
-interface Pages {
-  pages?: NonNullable<TokenHandlerOptions['pages']>
-  onWebSocket?: NonNullable<ServerOptions['onWebSocket']>
-}
-
-async function pagesOf(config: Config, runtime: NodeRuntime): Promise<Pages> {
-  if (config.spa === undefined) return {}
-  if ('dir' in config.spa) return { pages: await staticApp(config.spa.dir, pageHeaders(config)) }
-  const proxy = devProxy({
+async function pagesOf(config: Config, runtime: NodeRuntime, report: Report): Promise<TokenHandlerOptions['pages']> {
+  if (config.spa === undefined) return undefined
+  if ('dir' in config.spa) return staticApp(config.spa.dir, pageHeaders(config))
+  if ('origin' in config.spa) {
+    const { transport, clock } = runtime
+    const codings = ['br', 'gzip']
+    return originPages({ base: config.spa.origin, transport, clock, report, codings, pageHeaders: pageHeaders(config) })
+  }
+  return devProxy({
     target: config.spa.proxy,
     origin: config.origin,
     runtime,
     pageHeaders: pageHeaders(config, { isDevelopment: true }),
   })
-  return { pages: proxy.serve, onWebSocket: proxy.onWebSocket }
 }
 
 /** Answers first, then what they left to do, then the connections behind. */

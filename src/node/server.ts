@@ -7,6 +7,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { problems } from '../errors.ts'
 import { announceRelease, drop, release } from './respond.ts'
 import { logError } from './runtime.ts'
+import { offerUpgrade, responseFor, type Upgrade } from './upgrade.ts'
 
 export interface ServerLimits {
   /** How long a request's head may take. */
@@ -43,8 +44,6 @@ export interface ServerOptions {
   /** PEM key and certificate; without them the server speaks plain HTTP. */
   tls?: { key: string | Buffer; cert: string | Buffer } | undefined
   limits?: Partial<ServerLimits>
-  /** Takes WebSocket handshakes over. Without it an `Upgrade` is ignored, as RFC 9110 §7.8 allows. */
-  onWebSocket?: ((incoming: IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined
   /** How long a close waits for answers under way. Default 10 s. */
   closeTimeoutMs?: number
   onError?: (error: unknown) => void
@@ -70,8 +69,8 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
     connectionsCheckingInterval: limits.checkIntervalMs,
     insecureHTTPParser: false,
     requireHostHeader: true,
-    // Since Node 24.9: every other `Upgrade` stays plain HTTP. Older ones hand all of them to the listener.
-    shouldUpgradeCallback: (incoming) => options.onWebSocket !== undefined && isWebSocket(incoming),
+    // Since Node 24.9: every other `Upgrade` stays plain HTTP (RFC 9110 §7.8). Older ones hand all of them to the listener.
+    shouldUpgradeCallback: isWebSocket,
   }
   const server =
     options.tls === undefined
@@ -83,7 +82,7 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
     listener(incoming, outgoing)
   })
   server.on('connect', (_incoming, socket: Duplex) => refuse(socket, 405))
-  if (options.onWebSocket !== undefined) server.on('upgrade', upgradeListener(options.onWebSocket, connections.add))
+  server.on('upgrade', upgradeListener(listener, connections.onUpgrade))
 
   await listen(server, options.port ?? 0, options.host)
   const { port } = server.address() as AddressInfo
@@ -165,25 +164,33 @@ function shed(outgoing: ServerResponse): void {
   outgoing.end(JSON.stringify({ type: 'urn:coatcheck:problem:overloaded', title, status, code: 'overloaded' }))
 }
 
+/** A handshake goes through the app like every request; what answers it with 101 takes the connection. */
 function upgradeListener(
-  onWebSocket: NonNullable<ServerOptions['onWebSocket']>,
-  track: (socket: Duplex) => void,
+  listener: RequestListener,
+  onUpgrade: Connections['onUpgrade'],
 ): (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void {
   return (incoming, socket, head) => {
-    track(socket)
     // Without a listener a reset of the connection would end the process.
     socket.on('error', () => socket.destroy())
-    if (isWebSocket(incoming)) onWebSocket(incoming, socket, head)
-    else refuse(socket, 400)
+    // Only an older Node: it has not read the body, and what follows would be taken for the next request.
+    if (hasBody(incoming)) return refuse(socket, 400)
+    const outgoing = responseFor(incoming, socket)
+    onUpgrade(socket, isWebSocket(incoming) ? offerUpgrade(outgoing, socket, head) : undefined)
+    listener(incoming, outgoing)
   }
 }
 
+/** A handshake has no body (RFC 6455 §4.1): with one the request is plain HTTP, and read as such. */
 function isWebSocket(incoming: IncomingMessage): boolean {
-  return incoming.method === 'GET' && incoming.headers.upgrade?.toLowerCase() === 'websocket'
+  return incoming.method === 'GET' && incoming.headers.upgrade?.toLowerCase() === 'websocket' && !hasBody(incoming)
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
 }
 
 /** Answers on a connection that has no `ServerResponse`, and ends it. */
-export function refuse(socket: Duplex, status: number): void {
+function refuse(socket: Duplex, status: number): void {
   socket.on('error', () => socket.destroy())
   socket.end(
     `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
@@ -201,7 +208,7 @@ type Connections = ReturnType<typeof trackConnections>
 function trackConnections() {
   const answers = new Set<ServerResponse>()
   const eventStreams = new WeakSet<ServerResponse>()
-  const sockets = new Set<Duplex>()
+  const upgraded = new Map<Duplex, Upgrade | undefined>()
   let closing: http.Server | undefined
   let closed: Promise<void> | undefined
 
@@ -226,21 +233,25 @@ function trackConnections() {
       // Too late for a new one: its head goes out, and the reader comes back to the next process.
       if (closing !== undefined) setImmediate(() => outgoing.headersSent && outgoing.end())
     },
-    add(socket: Duplex): void {
-      sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
+    /** Node's own server does not know such a connection any more. */
+    onUpgrade(socket: Duplex, upgrade: Upgrade | undefined): void {
+      upgraded.set(socket, upgrade)
+      socket.once('close', () => upgraded.delete(socket))
     },
     close(server: http.Server, timeoutMs: number): Promise<void> {
       closed ??= new Promise((resolve) => {
         closing = server
-        const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
+        const timer = setTimeout(() => {
+          server.closeAllConnections()
+          for (const socket of upgraded.keys()) socket.destroy()
+        }, timeoutMs)
         server.close(() => {
           clearTimeout(timer)
           resolve()
         })
         server.closeIdleConnections()
         for (const outgoing of answers) end(outgoing)
-        for (const socket of sockets) socket.destroy()
+        for (const upgrade of upgraded.values()) upgrade?.shutDown()
       })
       return closed
     },

@@ -3,7 +3,8 @@ import { createSecureContext } from 'node:tls'
 import { ConfigError, type ConfigIssue } from '../config/config-error.ts'
 import type { UpstreamSettings } from '../config/types.ts'
 import { reportToConsole } from '../observability/events.ts'
-import type { Clock, Transport, UpstreamEvent } from '../runtime.ts'
+import type { Clock, Transport, UpstreamEvent, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
+import type { TunnelOptions } from './tunnel.ts'
 import { type UpstreamGroup, upstreamGroup } from './upstream-group.ts'
 
 /** For upstreams of which the configuration says no more than a URL. */
@@ -30,6 +31,8 @@ export interface NodeTransport extends Transport {
    * @throws ConfigError for certificates and keys that cannot be used
    */
   prepare(upstreams: readonly UpstreamSettings[], report: (event: UpstreamEvent) => void): void
+  /** Sends a WebSocket's handshake; an answer with a `socket` accepted it. */
+  connect(request: UpstreamRequest, tunnel: TunnelOptions): Promise<UpstreamResponse>
   /** Ends every connection, those in use too, and the health checks. */
   close(): Promise<void>
 }
@@ -52,19 +55,20 @@ export function nodeTransport(options: NodeTransportOptions = {}): NodeTransport
     return group
   }
 
+  function groupOf({ upstream, origin }: UpstreamRequest): UpstreamGroup {
+    const group = groups.get(upstream ?? origin)
+    if (group !== undefined) return group
+    return make(upstream ?? origin, upstream ?? plainSettings(origin, options), reportToConsole)
+  }
+
   return {
     prepare(upstreams, report) {
       const issues = upstreams.flatMap((settings, index) => tlsMistake(settings, `upstreams[${index}].tls`))
       if (issues.length > 0) throw new ConfigError(issues)
       for (const settings of upstreams) if (!groups.has(settings)) make(settings, settings, report)
     },
-    send(request) {
-      const { upstream, origin } = request
-      const group = groups.get(upstream ?? origin)
-      if (group !== undefined) return group.send(request)
-      const settings = upstream ?? plainSettings(origin, options)
-      return make(upstream ?? origin, settings, reportToConsole).send(request)
-    },
+    send: (request) => groupOf(request).send(request),
+    connect: (request, tunnel) => groupOf(request).connect(request, tunnel),
     async close() {
       await Promise.all([...groups.values()].map((group) => group.close()))
     },

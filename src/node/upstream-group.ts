@@ -8,9 +8,13 @@ import { watchHealth } from './health.ts'
 import { type Lanes, lanes } from './lanes.ts'
 import { retryBudget } from './retry-budget.ts'
 import { type Target, targets as targetsOf } from './targets.ts'
+import type { TunnelOptions } from './tunnel.ts'
+import { connectWebSocket } from './websocket.ts'
 
 export interface UpstreamGroup {
   send(request: UpstreamRequest): Promise<UpstreamResponse>
+  /** A WebSocket's handshake: one try, on a connection of its own. */
+  connect(request: UpstreamRequest, tunnel: TunnelOptions): Promise<UpstreamResponse>
   close(): Promise<void>
 }
 
@@ -103,6 +107,25 @@ export function upstreamGroup(
           if (again === undefined) throw error
           ;[target, how] = again
         }
+      }
+    },
+    async connect(request, tunnel) {
+      const target = targets.choose()
+      try {
+        const answer = await connectWebSocket(request, {
+          target: target.origin,
+          tls: settings.tls,
+          connectTimeoutMs: settings.timeouts.connectMs,
+          tunnel,
+          onClosed: () => targets.release(target),
+        })
+        targets.succeeded(target)
+        return answer
+      } catch (error) {
+        const isBroken = error instanceof CoatcheckError && error.code === 'upstream_unreachable'
+        if (isBroken) targets.failed(target, error)
+        else targets.undecided(target)
+        throw error
       }
     },
     async close() {

@@ -9,6 +9,7 @@ export type CoatcheckEvent =
   | { readonly event: 'login_succeeded'; readonly session: string }
   | { readonly event: 'login_failed'; readonly code: string; readonly cause?: unknown }
   | { readonly event: 'session_ended'; readonly session: string; readonly reason: string }
+  | { readonly event: 'streams_closed'; readonly session: string; readonly reason: string; readonly count: number }
   | { readonly event: 'logout_token_accepted'; readonly by: 'sid' | 'sub' }
   | { readonly event: 'session_refreshed'; readonly session: string; readonly version: number }
   | { readonly event: 'refresh_failed'; readonly session: string; readonly kind: string; readonly cause?: unknown }

@@ -65,6 +65,12 @@ export interface Sessions {
   cookies(open: OpenSession, cookies: RequestCookies, slides: boolean): Promise<CookieChange[]>
   /** When the session idles out if nothing more happens, with this answer's cookie. Epoch seconds. */
   idleEndsAt(open: OpenSession, slides: boolean): number
+  /**
+   * Whether a session that was opened a while ago still is one, for what outlives its request (E6). Never rejects;
+   * `unknown` where the store cannot be asked. When it idles out is not looked at.
+   */
+  standing(open: OpenSession): Promise<'stands' | 'ended' | 'unknown'>
+  hasLiveToken(open: OpenSession): boolean
   /** Tombstones, then revokes the newest tokens (E1). Gives the session as it was last known. */
   end(open: OpenSession): Promise<Session>
   /** Clears every cookie of a session that the browser sent. Only logout's answer does that (C1). */
@@ -97,11 +103,13 @@ export interface SessionsOptions {
   idleSeconds: number
   absoluteSeconds: number
   callerLimitMs: number
-  onEnd: (session: Pick<Session, 'sub'>, reason: SessionEndReason) => void
+  onEnd: (session: Pick<Session, 'id' | 'sub'>, reason: SessionEndReason) => void
   /** What the cookie carries. */
   cookie: SessionStore['cookie']
   /** Sessions that one person may have at once; a sign-in ends the oldest. */
   maxSessions?: number | undefined
+  /** Told of the idle end that an answer's cookie stands for. Epoch seconds. */
+  onSeen?: (sessionId: string, idleEndsAt: number) => void
 }
 
 /** A callback that arrives twice within this time gets one result (R12). */
@@ -270,7 +278,9 @@ export function sessions(options: SessionsOptions): Sessions {
     async cookies(open, cookies, slides) {
       if (!open.isConfirmed) return []
       try {
-        return await carrier.answer(open, nextSeenAt(open, slides), cookies)
+        const seenAt = nextSeenAt(open, slides)
+        options.onSeen?.(open.session.id, idleEndsAt(open.session, seenAt, idleSeconds))
+        return await carrier.answer(open, seenAt, cookies)
       } catch (cause) {
         report({ event: 'store_unavailable', during: 'cookies', cause })
         return []
@@ -282,6 +292,27 @@ export function sessions(options: SessionsOptions): Sessions {
       const end = idleEndsAt(session, nextSeenAt(open, slides), idleSeconds)
       return Math.min(end, tokensEndAt(session.tokens) ?? end)
     },
+
+    async standing(open) {
+      try {
+        const known = await book.read(open.session, open.session.version)
+        if (known?.session) open.session = known.session
+        const { session } = open
+        // What lies in the ledger alone has ended when it is gone from there.
+        const isGone = !known && session.ticketKey !== undefined
+        if (isGone || known?.isEnded || session.endsAt <= nowSeconds()) return 'ended'
+        if (await isMarked(session)) {
+          await endMarked(session)
+          return 'ended'
+        }
+        if (known?.seenAt !== undefined) options.onSeen?.(session.id, idleEndsAt(session, known.seenAt, idleSeconds))
+        return this.isUsable(open) ? 'stands' : 'ended'
+      } catch {
+        return 'unknown'
+      }
+    },
+
+    hasLiveToken: ({ session: { tokens } }) => isAlive(tokens, clock.now()),
 
     async end(open) {
       const known = await book.end(open.session)

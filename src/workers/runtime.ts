@@ -1,6 +1,7 @@
 /** The runtime on Workers: the client's address is what Cloudflare says it is, and bodies pass as they are. */
 import type { Clock, Runtime } from '../runtime.ts'
 import { webRuntime } from '../web-runtime.ts'
+import { workerWebSockets } from './websocket.ts'
 
 export interface WorkersRuntimeOptions {
   /** Default: the system's clock. */
@@ -13,10 +14,11 @@ export interface WorkersRuntimeOptions {
  * dies with the request that owns it.
  */
 export function workersRuntime(options: WorkersRuntimeOptions = {}): Runtime {
-  return webRuntime({
+  const web = webRuntime({
     ...options,
     contentEncoding: 'kept',
     // Set by Cloudflare on every request, over whatever came with it.
     peerAddress: (c) => c.req.header('cf-connecting-ip'),
   })
+  return { ...web, webSockets: workerWebSockets }
 }

@@ -5,9 +5,10 @@ import { resolveConfig } from '../config/resolve.ts'
 import type { Config, ConfigSource, FetchBinding } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
+import { originPages } from '../origin-pages.ts'
 import { problemResponse } from '../problem.ts'
 import { endpointHeaders, pageHeaders } from '../protection/security-headers.ts'
-import type { Clock } from '../runtime.ts'
+import type { Clock, Runtime } from '../runtime.ts'
 import { type TokenHandler, type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
 import { assetPages } from './assets.ts'
 import { reportToLog } from './report.ts'
@@ -74,8 +75,8 @@ function makeHandlers(resolve: () => Config, env: object, options: WorkerOptions
   const report = options.report ?? reportToLog
   try {
     const config = resolve()
-    const pages = pagesOf(config, env, options.assets ?? 'ASSETS')
     const runtime = workersRuntime(options.clock === undefined ? {} : { clock: options.clock })
+    const pages = originPagesOf(config, runtime, report) ?? pagesOf(config, env, options.assets ?? 'ASSETS')
     const handler = tokenHandler(config, { runtime, report, ...(pages === undefined ? {} : { pages }) })
     warnOfMemory(config)
     const fetchOf = (app: TokenHandler['routes']): Fetch => {
@@ -96,9 +97,22 @@ function makeHandlers(resolve: () => Config, env: object, options: WorkerOptions
   }
 }
 
+function originPagesOf(config: Config, { transport, clock }: Runtime, report: Report): TokenHandlerOptions['pages'] {
+  if (config.spa === undefined || !('origin' in config.spa)) return undefined
+  // What goes out is compressed by Cloudflare, and what comes in is decoded where it is read.
+  return originPages({
+    base: config.spa.origin,
+    transport,
+    clock,
+    report,
+    codings: [],
+    pageHeaders: pageHeaders(config),
+  })
+}
+
 /** @throws {ConfigError} when the pages' place is not one that a Worker can read */
 function pagesOf({ spa, ...config }: Config, env: object, name: string): TokenHandlerOptions['pages'] {
-  if (spa === undefined) return undefined
+  if (spa === undefined || 'origin' in spa) return undefined
   if ('proxy' in spa) {
     throw new ConfigError([
       {

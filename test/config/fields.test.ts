@@ -453,8 +453,16 @@ refuses('routes[].allowInsecureUpstream', 'routes[0].allowInsecureUpstream', rou
 
 refuses('spa', 'spa', (spa) => good({ baseUrl: 'http://localhost:3000', spa }), [
   ['dist', 'has to be an object'],
-  [{}, 'neither dir nor proxy'],
-  [{ dir: 'dist', proxy: 'http://localhost:5173' }, 'both dir and proxy'],
+  [{}, 'none of dir, origin and proxy'],
+  [{ dir: 'dist', proxy: 'http://localhost:5173' }, 'dir and proxy at once'],
+  [{ dir: 'dist', origin: 'https://cdn.example.com' }, 'dir and origin at once'],
+  [{ origin: 'http://cdn.example.com' }, 'plain http'],
+  [{ origin: 'https://cdn.example.com/app?v=1' }, 'has a query'],
+  [{ origin: 'https://user@cdn.example.com/' }, 'user name'],
+  [{ origin: 'https://cdn.example.com/a/../b' }, 'origin'],
+  [{ origin: 'cdn.example.com' }, 'not an http'],
+  [{ origin: 7 }, 'has to be a string'],
+  [{ origin: 'http://localhost:3000/app' }, 'this server itself'],
   [{ dir: '' }, 'dir is empty'],
   [{ dir: 7 }, 'dir has to be a string'],
   [{ folder: 'dist' }, 'folder is not a known setting'],
@@ -507,6 +515,37 @@ refuses('spa.csp', 'spa.csp', csp, [
   [{ reportUri: '/r; script-src *' }, 'not an address'],
   [{ reportUri: 7 }, 'has to be a string'],
 ])
+refuses('streams', 'streams', (streams) => good({ streams }), [
+  [5, 'has to be an object'],
+  [{ perSession: 0 }, 'out of bounds'],
+  [{ total: 1.5 }, 'out of bounds'],
+  [{ total: '5' }, 'has to be a number'],
+  [{ perUser: 5 }, 'not a known setting'],
+])
+
+refuses('forwardAuth', 'forwardAuth', (forwardAuth) => good({ forwardAuth }), [
+  [true, 'has to be an object'],
+  [{}, 'proxy'],
+  [{ proxy: 'caddy' }, 'not known'],
+  [{ proxy: 'nginx', secret: 'short' }, 'is not 32 bytes'],
+  [{ proxy: 'nginx', hosts: ['*'] }, 'is not a host'],
+  [{ proxy: 'nginx', hosts: ['a b'] }, 'is not a host'],
+  [{ proxy: 'nginx', header: 'x' }, 'not a known setting'],
+])
+const forwarded = (changes: object) => ({ forwardAuth: { proxy: 'nginx' }, ...changes })
+refuses('routes[].forwardAuth', 'routes[0].forwardAuth', (changes) => good(changes as Record<string, unknown>), [
+  [{ routes: [goodRoute({ forwardAuth: true })] }, 'nobody may ask'],
+  [forwarded({ routes: [goodRoute({ forwardAuth: 'yes' })] }), 'has to be true or false'],
+  [forwarded({ routes: [goodRoute({ forwardAuth: true, kinds: ['websocket'] })] }), "of the kind 'websocket'"],
+  [forwarded({ routes: [goodRoute({ forwardAuth: true, kinds: ['fetch', 'eventsource'] })] }), "'eventsource'"],
+  [
+    forwarded({
+      routes: [{ path: '/x', upstream: 'https://a.internal', auth: 'none', reason: 'a', forwardAuth: true }],
+    }),
+    "auth: 'session'",
+  ],
+])
+
 refuses('trustedProxies', 'trustedProxies', (trustedProxies) => good({ trustedProxies }), [
   ['10.0.0.0/8', 'has to be a list'],
   [['localhost'], 'no address or range'],
@@ -630,6 +669,12 @@ describe('what is close to a mistake and is none', () => {
       'the same path with other methods',
       { routes: [goodRoute({ methods: ['GET'] }), goodRoute({ methods: ['POST'] })] },
     ],
+    ['pages from a CDN', { spa: { origin: 'https://cdn.example.com/app/' } }],
+    [
+      'a proxy that asks by name',
+      forwarded({ forwardAuth: { proxy: 'traefik', hosts: ['Coatcheck:3001'], secret: otherSecret } }),
+    ],
+    ['few streams', { streams: { perSession: 1, total: 1 } }],
     ['a WebSocket', { routes: [goodRoute({ kinds: ['websocket'] })] }],
     [
       'an idle time as long as the absolute one',

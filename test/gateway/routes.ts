@@ -22,6 +22,7 @@ export function route(path: string, changes: Partial<Route> = {}): Route {
     allowSemicolon: false,
     content: 'data',
     cache: 'no-store',
+    forwardAuth: false,
     bodyLimitBytes: 1024,
     earlyHints: false,
     trailers: new Set(),

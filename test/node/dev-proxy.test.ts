@@ -8,6 +8,7 @@ import { createServer as createVite } from 'vite'
 import { afterEach, describe, expect, test } from 'vitest'
 import { devProxy } from '../../src/node/dev-proxy.ts'
 import type { RunningServer } from '../../src/node/server.ts'
+import { problemResponse, toCoatcheckError } from '../../src/problem.ts'
 import {
   closedPort,
   closeEverything,
@@ -32,11 +33,12 @@ async function proxied(target: string): Promise<RunningServer & { origin: string
     runtime: testRuntime(),
     pageHeaders: [['content-security-policy', 'ours']],
   })
-  const app = new Hono().all('*', async (c) => (await proxy.serve(c)) ?? c.text('nothing', 404))
+  const app = new Hono()
+    .all('*', async (c) => (await proxy(c)) ?? c.text('nothing', 404))
+    .onError((error) => problemResponse(toCoatcheckError(error), []))
   const server = await listen({
     port,
     fetch: (request, env) => app.fetch(request, env),
-    onWebSocket: proxy.onWebSocket,
   })
   return { ...server, origin }
 }
@@ -98,6 +100,10 @@ describe('a page of the development server', () => {
   })
 })
 
+/** The answer to the key below (RFC 6455 §1.3). */
+const accepted =
+  'HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n'
+
 function handshake(origin: string, more = ''): string {
   return (
     `GET /?token=1 HTTP/1.1\r\nHost: ${origin.slice(7)}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
@@ -111,18 +117,17 @@ describe('the WebSocket of hot reload', () => {
     const target = await rawUpstream((socket) => {
       socket.once('data', (data) => {
         seen.resolve(data.toString())
-        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n')
-        socket.write('Sec-WebSocket-Accept: x\r\nSet-Cookie: a=1\r\n\r\nfirst ')
-        socket.on('data', (more) => socket.write(`echo:${more}`))
+        socket.write(`${accepted}Set-Cookie: a=1\r\n\r\n\x81\x05first`, 'latin1')
+        socket.on('data', (more) => more.includes('ping') && socket.write('\x81\x04pong', 'latin1'))
       })
     })
     const { port, origin } = await proxied(target)
     const client = rawClient(port, handshake(origin, `Origin: ${origin}\r\nCookie: session=secret\r\n`))
-    const answer = await client.until(/first /)
+    const answer = await client.until(/first/)
     expect(answer).toMatch(/^HTTP\/1\.1 101 /)
     expect(answer).not.toMatch(/set-cookie/i)
-    client.socket.write('ping')
-    await client.until(/echo:ping/)
+    client.socket.write('\x81\x84\0\0\0\0ping', 'latin1')
+    await client.until(/pong/)
     const head = await seen.promise
     expect(head).toMatch(/^GET \/\?token=1 HTTP/)
     expect(head.toLowerCase()).toContain(`host: ${target.slice(7)}\r\n`)
@@ -167,7 +172,7 @@ describe('the WebSocket of hot reload', () => {
     const target = await rawUpstream((socket) => {
       server = socket
       socket.once('close', () => gone.resolve())
-      socket.once('data', () => socket.write('HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nup'))
+      socket.once('data', () => socket.write(`${accepted}\r\n\x81\x02up`, 'latin1'))
     })
     const { port, origin } = await proxied(target)
     const client = rawClient(port, handshake(origin, `Origin: ${origin}\r\n`))
@@ -180,7 +185,7 @@ describe('the WebSocket of hot reload', () => {
 
   test('does not hold up a close', async () => {
     const target = await rawUpstream((socket) => {
-      socket.once('data', () => socket.write('HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nup'))
+      socket.once('data', () => socket.write(`${accepted}\r\n\x81\x02up`, 'latin1'))
     })
     const { port, origin, close } = await proxied(target)
     const client = rawClient(port, handshake(origin, `Origin: ${origin}\r\n`))

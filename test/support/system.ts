@@ -18,6 +18,7 @@ export interface SystemOptions {
   /** A function where it takes what is known only once the provider runs: its addresses. */
   readonly provider?: ProviderChanges | ((provider: RunningProvider) => ProviderChanges)
   readonly thirdPartyInitiatedLogin?: boolean
+  readonly streams?: NonNullable<UserConfig['streams']>
   readonly backChannelLogout?: boolean
   readonly rateLimits?: UserConfig['rateLimits']
   /** Default: by `COATCHECK_COOKIE`, else the session. */
@@ -41,6 +42,7 @@ export interface SystemConfig {
   readonly rateLimits: NonNullable<UserConfig['rateLimits']>
   /** What the session cookie carries. */
   readonly cookie: 'session' | 'ticket'
+  readonly streams?: UserConfig['streams']
 }
 
 export interface RunningHandler {
@@ -103,6 +105,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     backChannelLogout: options.backChannelLogout ?? false,
     rateLimits: options.rateLimits ?? [],
     cookie,
+    ...(options.streams && { streams: options.streams }),
   }
   const { startHandler } = await import(runtime === 'workers' ? './handler-on-workers.ts' : './handler-on-node.ts')
   const handler: RunningHandler = await startHandler(config, port)
@@ -142,6 +145,7 @@ export const defaultRoutes: readonly RouteConfig[] = [
   { path: '/api/exact', upstream: '/exactly/this', auth: 'session' },
   { path: '/api/events', upstream: '/v1/events', auth: 'session', kinds: ['fetch', 'eventsource'] },
   { path: '/api/files/*', upstream: '/files', auth: 'session', kinds: ['fetch', 'download', 'media'] },
+  { path: '/api/live/*', upstream: '/live', auth: 'session', kinds: ['websocket'] },
   { path: '/api/admin/*', upstream: '/admin', auth: 'session', scopes: ['orders:admin'] },
   { path: '/public/*', upstream: '/public', auth: 'none', reason: 'a test' },
 ]

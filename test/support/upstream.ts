@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 export interface ReceivedRequest {
   readonly method: string
@@ -12,7 +13,7 @@ export interface ReceivedRequest {
   readonly body: Buffer
 }
 
-export type UpstreamHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => void | Promise<void>
+export type UpstreamHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => unknown
 
 export interface TestUpstream {
   readonly origin: string
@@ -20,6 +21,8 @@ export interface TestUpstream {
   readonly requests: ReceivedRequest[]
   /** Answers everything at this path (without query), instead of the echo. */
   on(path: string, handler: UpstreamHandler): void
+  /** Takes every handshake; without it an `Upgrade` is ignored. */
+  onUpgrade(listener: (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void): void
   /** Forgets requests and handlers. */
   reset(): void
   stop(): Promise<void>
@@ -57,6 +60,7 @@ export async function startUpstream(): Promise<TestUpstream> {
     origin: `http://127.0.0.1:${port}`,
     requests,
     on: (path, handler) => void handlers.set(path, handler),
+    onUpgrade: (listener) => void server.on('upgrade', listener),
     reset() {
       requests.length = 0
       handlers.clear()

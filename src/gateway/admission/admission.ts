@@ -3,12 +3,14 @@ import type { Context } from 'hono'
 import type { Route } from '../../config/types.ts'
 import type { HeaderList, IncomingHeaders, UpstreamResponse } from '../../runtime.ts'
 import type { Services } from '../../services.ts'
-import type { KeepAlive } from '../../session/sessions.ts'
+import type { KeepAlive, OpenSession } from '../../session/sessions.ts'
 import type { Callers } from '../rate-limits.ts'
 
 /** A call that a route was found for. */
 export interface Call {
   readonly c: Context
+  /** Of the call itself: what asks for it by forward auth may have another. */
+  readonly method: string
   readonly route: Route
   readonly headers: IncomingHeaders
   readonly keepAlive: KeepAlive
@@ -21,6 +23,8 @@ export interface Admission {
   readonly caller: Callers
   /** What the operator's hooks may know of the caller. */
   readonly claims: Readonly<Record<string, unknown>> | undefined
+  /** Whose session it is: a stream ends with it (sessions.md E6). */
+  readonly open?: OpenSession
   /** Whether a refused call may be sent again, so that its body is worth keeping. */
   readonly mayReplay: boolean
   send(once: () => Promise<UpstreamResponse>, isReplayable: boolean): Promise<UpstreamResponse>

@@ -13,8 +13,8 @@ import type { Admission, Call } from './admission.ts'
 /** A caller with usable tokens, or an answer instead. */
 export async function admitSession(services: Services, call: Call): Promise<Admission | Response> {
   const { config, sessions, reply } = services
-  const { c, route, headers, keepAlive } = call
-  const kind = checkSessionRequest(headers, { method: c.req.method, kinds: route.kinds, origin: config.origin })
+  const { method, route, headers, keepAlive } = call
+  const kind = checkSessionRequest(headers, { method, kinds: route.kinds, origin: config.origin })
   const loginUrl = `${config.basePath}/login`
   const cookies = ownCookies(headers.cookie)
   const open = await sessions.open(cookies, false, headers['user-agent']).catch(sayWhere(loginUrl))
@@ -30,6 +30,7 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
     authorization: () => `Bearer ${open.session.tokens.accessToken}`,
     caller: sessionCallers(open.session),
     claims: open.session.claims,
+    open,
     mayReplay: true,
     send: (once, isReplayable) =>
       sendWithFreshToken(sessions, open, once, { upstream: route.upstream.origin, isReplayable, keepAlive }),
@@ -45,7 +46,7 @@ function sayWhere(loginUrl: string): (error: unknown) => never {
   }
 }
 
-/** Whatever sets a cookie is private and not stored (SEC-12). A stream is not activity (C5). */
+/** Whatever sets a cookie is private and not stored (SEC-12). A stream and a WebSocket are not activity (C5). */
 async function cookiesOf(
   sessions: Sessions,
   open: OpenSession,
@@ -53,6 +54,7 @@ async function cookiesOf(
   answer: UpstreamResponse,
 ): Promise<HeaderList> {
   const type = answer.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? ''
-  const changes = await sessions.cookies(open, cookies, !type.startsWith('text/event-stream'))
+  const isActivity = answer.status !== 101 && !type.startsWith('text/event-stream')
+  const changes = await sessions.cookies(open, cookies, isActivity)
   return changes.length === 0 ? [] : [['cache-control', 'private, no-store'], ...cookieFields(changes)]
 }

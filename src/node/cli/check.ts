@@ -31,7 +31,6 @@ export function report(config: Config): string {
 
 function summary({ origin, basePath, provider, session, spa, listeners }: Config): string[][] {
   const count = session.secrets.length
-  const pages = spa ? ('dir' in spa ? `the folder ${spa.dir}` : `the development server ${spa.proxy}`) : 'none'
   return [
     ['Origin', origin],
     [
@@ -46,7 +45,7 @@ function summary({ origin, basePath, provider, session, spa, listeners }: Config
     ['Sessions', `idle ${spokenDuration(session.idleSeconds)}, at most ${spokenDuration(session.absoluteSeconds)}`],
     ['Secrets', `${count}${count > 1 ? ' (the first one seals)' : ''}`],
     ['Store', session.store ? storeName(session.store) : 'cookie, coordinator sqlite in coatcheck.sqlite (default)'],
-    ['Pages', pages],
+    ['Pages', pagesOf(spa)],
     ['Listens on', spoken(listeners.public)],
     ['Internal', listeners.internal ? spoken(listeners.internal) : 'none'],
     ['Management', listeners.management ? spoken(listeners.management) : 'none'],
@@ -72,4 +71,10 @@ function row(route: Route): string[] {
     route.scopes.join(' ') || '-',
     route.isExact ? base : `${base}/*`,
   ]
+}
+
+function pagesOf(spa: Config['spa']): string {
+  if (spa === undefined) return 'none'
+  if ('dir' in spa) return `the folder ${spa.dir}`
+  return 'origin' in spa ? spa.origin : `the development server ${spa.proxy}`
 }

@@ -1,0 +1,217 @@
+/** Forward auth by a real nginx, with the configuration of docs/forward-auth.md. */
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
+import { resolveConfig } from '../../src/config/resolve.ts'
+import { type StartedServer, startServer } from '../../src/node/serve.ts'
+import { cookieStore } from '../../src/session/stores/cookie-store.ts'
+import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
+import { UserAgent } from '../support/browser.ts'
+import { freePort } from '../support/free-port.ts'
+import { startNginx } from '../support/nginx.ts'
+import { otherTestSecret, testSecret } from '../support/system.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+
+let origin: string
+let internal: string
+let provider: RunningProvider
+let upstream: TestUpstream
+let server: StartedServer
+let nginx: { stop(): Promise<void> }
+let browser: UserAgent
+let offset = 0
+
+beforeAll(async () => {
+  const [port, publicPort, internalPort] = [await freePort(), await freePort(), await freePort()]
+  origin = `http://localhost:${port}`
+  internal = `http://127.0.0.1:${internalPort}`
+  upstream = await startUpstream()
+  provider = await startProvider({ appOrigin: origin, accessTokenSeconds: 600, gracePeriodSeconds: 60 })
+  const clock = { now: () => Date.now() + offset }
+  const api = { upstream: `${upstream.origin}/v1`, auth: 'session' } as const
+  const config = resolveConfig(
+    {
+      baseUrl: origin,
+      provider: {
+        issuer: provider.issuer,
+        clientId: provider.clientId,
+        clientSecret: provider.clientSecret,
+        scope: 'openid offline_access profile email orders:read orders:write',
+      },
+      session: { secrets: [testSecret], store: cookieStore({ coordinator: memoryCoordinator({ clock }) }) },
+      listeners: { public: `127.0.0.1:${publicPort}`, internal: internalPort },
+      forwardAuth: { proxy: 'nginx', secret: otherTestSecret },
+      routes: [
+        { ...api, path: '/api/orders/*', methods: ['GET', 'POST'], forwardAuth: true },
+        { ...api, path: '/api/orders/admin/*', forwardAuth: true, scopes: ['orders:admin'] },
+        { ...api, path: '/api/orders/own/*' },
+      ],
+    },
+    {},
+  )
+  server = await startServer(config, { report: () => undefined, runtime: { clock } })
+  const page = await readFile(new URL('../../docs/forward-auth.md', import.meta.url), 'utf8')
+  const documented = /```nginx\n([\s\S]*?)```/.exec(page)?.[1] ?? ''
+  const places: [string, string][] = [
+    ['http://127.0.0.1:3000', `http://127.0.0.1:${publicPort}`],
+    ['http://127.0.0.1:3001', internal],
+    ['https://orders.internal', upstream.origin],
+    ['FORWARD_AUTH_SECRET', otherTestSecret],
+  ]
+  for (const [written] of places) expect(documented).toContain(written)
+  nginx = await startNginx(
+    port,
+    places.reduce((text, [written, real]) => text.replaceAll(written, real), documented),
+  )
+})
+afterAll(async () => {
+  await nginx?.stop()
+  await server?.close()
+  await Promise.all([provider?.stop(), upstream?.stop()])
+})
+beforeEach(async () => {
+  offset = 0
+  upstream.reset()
+  browser = new UserAgent()
+  await browser.signIn(`${origin}/bff/login?return_to=/`, { username: 'ada', password: 'ada-demo' })
+})
+
+const call = (path: string, init: Parameters<UserAgent['fetch']>[1] = {}) =>
+  browser.fetch(origin + path, { ...init, headers: { 'X-CSRF': '1', ...init.headers } })
+const codeOf = async (answer: Response) => ((await answer.json()) as { code: string }).code
+
+describe('a call that nginx passes on', () => {
+  it('carries the token, and neither the cookie nor X-CSRF', async () => {
+    const answer = await call('/api/orders/17?x=1')
+    expect(answer.status).toBe(200)
+    const [request] = upstream.requests
+    expect(request?.target).toBe('/v1/17?x=1')
+    expect(request?.headers.authorization).toMatch(/^Bearer ey/)
+    expect(request?.headers).not.toHaveProperty('cookie')
+    expect(request?.headers).not.toHaveProperty('x-csrf')
+    expect(request?.headers).not.toHaveProperty('x-coatcheck-secret')
+  })
+
+  it('takes a body along', async () => {
+    const answer = await call('/api/orders/new', { method: 'POST', body: 'an order' })
+    expect(await answer.json()).toMatchObject({ method: 'POST', body: 'an order' })
+  })
+
+  it("brings the API's answer as data, without what it says about our origin", async () => {
+    upstream.on('/v1/x', (_incoming, outgoing) => {
+      outgoing.setHeader('set-cookie', '__Host-Http-coatcheck=evil')
+      outgoing.setHeader('cache-control', 'public, max-age=60')
+      outgoing.setHeader('content-type', 'text/html')
+      outgoing.end('<script>1</script>')
+    })
+    const answer = await call('/api/orders/x')
+    expect(answer.headers.getSetCookie()).toEqual([])
+    expect(answer.headers.get('cache-control')).toBe('private, no-store')
+    expect(answer.headers.get('content-security-policy')).toContain('sandbox')
+  })
+
+  it('after a refresh brings the newest cookie, all of its parts', async () => {
+    offset = 700_000
+    provider.token.forget()
+    const before = browser.cookies.header(origin)
+    const answer = await call('/api/orders/x')
+    expect(answer.status).toBe(200)
+    expect(provider.token.count({ grantType: 'refresh_token' })).toBe(1)
+    const cookies = answer.headers.getSetCookie()
+    expect(cookies.length).toBeGreaterThan(0)
+    for (const cookie of cookies)
+      expect(cookie).toMatch(/^__Host-Http-coatcheck[^,]*; Path=\/; HttpOnly; Secure; SameSite=Strict$/)
+    expect(browser.cookies.header(origin)).not.toBe(before)
+    // It is whole: the next call is served by it, without another refresh.
+    expect((await call('/api/orders/y')).status).toBe(200)
+    expect(provider.token.count({ grantType: 'refresh_token' })).toBe(1)
+  })
+})
+
+describe('what Coatcheck refuses, nginx refuses, with the code', () => {
+  it.each<[string, string, Parameters<UserAgent['fetch']>[1], number, string]>([
+    ['nobody signed in', '/api/orders/x', { withCookies: false }, 401, 'login_required'],
+    ['no X-CSRF', '/api/orders/x', { headers: { 'X-CSRF': null } }, 403, 'csrf'],
+    ['another site', '/api/orders/x', { from: 'https://evil.example' }, 403, 'csrf'],
+    [
+      'a browser without Fetch Metadata',
+      '/api/orders/x',
+      { headers: { 'Sec-Fetch-Site': null } },
+      403,
+      'forward_auth_incomplete',
+    ],
+    ['a method that the route does not take', '/api/orders/x', { method: 'DELETE' }, 403, 'method_not_allowed'],
+    ['a scope that is lacking', '/api/orders/admin/x', {}, 403, 'insufficient_scope'],
+    ['a route without forwardAuth', '/api/orders/own/x', {}, 403, 'no_route'],
+    ['a path that is not canonical', '/api/orders/a%2Fb', {}, 403, 'path_not_canonical'],
+    [
+      'another user in this tab',
+      '/api/orders/x',
+      { headers: { 'X-CSRF': 'someone-elses-ref' } },
+      403,
+      'session_changed',
+    ],
+  ])('%s', async (_name, path, init, status, code) => {
+    const answer = await browser.fetch(origin + path, {
+      ...init,
+      headers: { 'X-CSRF': '1', ...init?.headers },
+    })
+    expect([answer.status, await codeOf(answer)]).toEqual([status, code])
+    expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    expect(upstream.requests).toEqual([])
+  })
+
+  it('a caller that tells of another request than its own', async () => {
+    const answer = await call('/api/orders/admin/x', {
+      headers: {
+        'X-Original-URL': `${origin}/api/orders/x`,
+        'X-Original-Method': 'GET',
+        'X-Forwarded-Uri': '/api/orders/x',
+        'X-Original-URI': '/api/orders/x',
+      },
+    })
+    expect(await codeOf(answer)).toBe('insufficient_scope')
+    expect(upstream.requests).toEqual([])
+  })
+
+  it('what nginx asks with cannot be asked for from outside', async () => {
+    const answer = await call('/coatcheck-verify')
+    expect(answer.status).toBe(404)
+    expect(answer.headers.get('authorization')).toBeNull()
+    expect(await codeOf(await call('/verify'))).toBe('no_route')
+  })
+})
+
+describe('/verify, asked by somebody else than the proxy', () => {
+  const asking = (headers: Record<string, string>) =>
+    fetch(`${internal}/verify`, {
+      headers: {
+        'X-Original-URL': `${origin}/api/orders/x`,
+        'X-Original-Method': 'GET',
+        'X-CSRF': '1',
+        'Sec-Fetch-Site': 'same-origin',
+        'Sec-Fetch-Mode': 'cors',
+        'Sec-Fetch-Dest': 'empty',
+        Cookie: browser.cookies.header(origin) ?? '',
+        ...headers,
+      },
+    })
+
+  it('gives the token to who knows the secret, so that what follows can fail', async () => {
+    const answer = await asking({ 'X-Coatcheck-Secret': otherTestSecret })
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('authorization')).toMatch(/^Bearer ey/)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+  })
+
+  it.each<[string, Record<string, string>]>([
+    ['without the secret', {}],
+    ['with another', { 'X-Coatcheck-Secret': testSecret }],
+    ['with a part of it', { 'X-Coatcheck-Secret': otherTestSecret.slice(0, 20) }],
+    ['with nothing for one', { 'X-Coatcheck-Secret': '' }],
+  ])('%s gives nothing', async (_name, headers) => {
+    const answer = await asking(headers)
+    expect([answer.status, await codeOf(answer)]).toEqual([403, 'browser_refused'])
+    expect(answer.headers.get('authorization')).toBeNull()
+  })
+})
