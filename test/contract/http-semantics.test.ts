@@ -45,8 +45,6 @@ let system: System
 let browser: UserAgent
 beforeAll(async () => {
   system = await startSystem({
-    // A ticket is never renewed.
-    cookie: 'session',
     routes: [
       { path: '/api/*', upstream: '/v1', auth: 'session', methods: ['GET', 'HEAD', 'PUT', 'POST'] },
       { path: '/kept/*', upstream: '/kept', auth: 'session', cache: 'private' },
