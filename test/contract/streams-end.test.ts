@@ -73,6 +73,14 @@ describe('both end', () => {
     expect(await open.events).toBe(true)
   })
 
+  it('when the person signs out at the provider, and nobody asks for anything', async () => {
+    const open = await openBoth()
+    const page = await browser.navigate(`${system.provider.issuer}/session/end`)
+    await (await browser.submit(page)).body?.cancel()
+    expect(await open.socket).toEqual(sessionEnded)
+    expect(await open.events).toBe(true)
+  })
+
   it('when the session idles out: a stream is no activity', async () => {
     const open = await openBoth()
     await system.advance(30 * 60_000 + 1000)

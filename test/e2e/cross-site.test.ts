@@ -9,8 +9,10 @@ import type { Browser, BrowserContext, Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
 import { defaultRoutes, type System, startSystem } from '../support/system.ts'
+import { type SocketUpstream, takeWebSockets } from '../support/websocket-upstream.ts'
 
 let system: System
+let api: SocketUpstream
 let attackers: Server
 let browser: Browser
 let context: BrowserContext
@@ -27,6 +29,7 @@ beforeAll(async () => {
       { path: '/page', upstream: '/page', auth: 'none', reason: 'a page of ours, for the test', content: 'page' },
     ],
   })
+  api = takeWebSockets(system.upstream)
   attackers = createServer((_incoming, outgoing) => {
     outgoing.setHeader('content-type', 'text/html')
     outgoing.end('<!doctype html><title>attacker</title><body></body>')
@@ -50,6 +53,7 @@ beforeEach(async () => {
   // The refusals are of a type that Chromium does not show, so a navigation to one is a download.
   context = await browser.newContext({ storageState: signedIn, acceptDownloads: false })
   system.upstream.reset()
+  api.reset()
   system.upstream.on('/page', (_incoming, outgoing) => {
     outgoing.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>app</title>')
   })
@@ -73,8 +77,9 @@ async function stateAfterSignIn() {
   return state
 }
 
-/** Requests that reached the API with the user's token. */
-const reached = () => system.upstream.requests.filter(({ headers }) => headers.authorization !== undefined)
+/** Requests and handshakes that reached the API with the user's token. */
+const reached = () =>
+  [...system.upstream.requests, ...api.handshakes].filter(({ headers }) => headers.authorization !== undefined)
 
 async function pageOn(origin: string): Promise<Page> {
   const page = await context.newPage()
@@ -191,13 +196,31 @@ describe('the session, from a page of its own origin', () => {
     expect(status).toBe(200)
     expect(reached()).toHaveLength(1)
   })
+
+  it('opens a WebSocket, which ends when the person signs out', async () => {
+    const page = await pageOn(`${system.origin}/page`)
+    const result = await page.evaluate(async () => {
+      const socket = new WebSocket('/api/live/x')
+      const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener('close', resolve))
+      await new Promise((resolve) => socket.addEventListener('open', resolve))
+      socket.send('hello')
+      const { data } = await new Promise<MessageEvent>((resolve) => socket.addEventListener('message', resolve))
+      await fetch('/bff/logout', { method: 'POST', headers: { 'X-CSRF': '1' } })
+      const { code, reason, wasClean } = await closed
+      return { data, code, reason, wasClean }
+    })
+    expect(result).toEqual({ data: 'hello', code: 4401, reason: 'session_ended', wasClean: true })
+    expect(reached()).toHaveLength(1)
+    // For the tests that follow.
+    signedIn = await stateAfterSignIn()
+  })
 })
 
 describe.each([
   ['another site', () => otherSite],
   ['a sibling subdomain', () => sibling],
 ])('a page on %s', (_where, origin) => {
-  describe.each(['/api/x', '/api/feed'])('against %s', (path) => {
+  describe.each(['/api/x', '/api/feed', '/api/live/x'])('against %s', (path) => {
     it.each(Object.keys(attempts))('gets nothing by %s', async (name) => {
       const page = await pageOn(origin())
       await attempts[name]?.(page, system.origin + path)
