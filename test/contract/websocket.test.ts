@@ -26,7 +26,7 @@ beforeAll(async () => {
     ],
   })
   api = takeWebSockets(system.upstream, {
-    handleProtocols: (offered) => (offered.has('v2') ? 'v2' : false),
+    handleProtocols: (offered) => (offered.has('v2') ? 'v2' : offered.has('odd') ? 'not-offered' : false),
     perMessageDeflate: true,
   })
 })
@@ -174,6 +174,33 @@ describe('a handshake that is refused', () => {
     expect(codeOf(answer)).toBe('upstream_unreachable')
   })
 
+  it('is 502 when the API chooses a subprotocol that was not offered', async () => {
+    const answer = await refusal(open('/api/live/x', { protocols: ['odd'] }))
+    expect(answer.status).toBe(502)
+    expect((await closeOf(await api.opened(1))).code).toBeGreaterThan(1000)
+  })
+
+  it.each([
+    ['another version', { 'Sec-WebSocket-Version': '8' }],
+    ['a key that is none', { 'Sec-WebSocket-Key': 'short' }],
+    ['no version', { 'Sec-WebSocket-Version': undefined }],
+    ['no key', { 'Sec-WebSocket-Key': undefined }],
+  ])('with %s never reaches the API', async (_name, changes) => {
+    const headers = { Origin: system.origin, Cookie: browser.cookies.header(system.origin) ?? '', ...changes }
+    // workerd's own server refuses what is no handshake before we see it.
+    expect(await fetchUpgrade('/api/live/x', headers)).toMatch(/^HTTP\/1\.1 (426|400|403|500) /)
+    expect(api.handshakes).toEqual([])
+  })
+
+  it.each(['h2c', 'TLS/1.3', 'websocket, h2c'])(
+    'is none with the Upgrade %s: the call is plain HTTP',
+    async (upgrade) => {
+      const headers = { Origin: system.origin, Cookie: browser.cookies.header(system.origin) ?? '', Upgrade: upgrade }
+      expect(await fetchUpgrade('/api/live/x', headers)).toMatch(/^HTTP\/1\.1 (403|400|501) /)
+      expect(api.handshakes).toEqual([])
+    },
+  )
+
   it('on a route that takes fetches too leaves these as they are', async () => {
     expect((await system.call(browser, '/api/both/x')).status).toBe(200)
     const socket = await opened('/api/both/x')
@@ -206,7 +233,7 @@ describe('a token that the API refuses', () => {
 })
 
 /** A handshake as no client library sends it. */
-async function fetchUpgrade(path: string, headers: Record<string, string>): Promise<string> {
+async function fetchUpgrade(path: string, headers: Record<string, string | undefined>): Promise<string> {
   const { connect } = await import('node:net')
   const { hostname, port, host } = new URL(system.origin)
   const socket = connect(Number(port), hostname)
@@ -217,7 +244,9 @@ async function fetchUpgrade(path: string, headers: Record<string, string>): Prom
     'Sec-WebSocket-Version': '13',
     'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
     ...headers,
-  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`GET ${path} HTTP/1.1\r\n${fields.join('')}\r\n`)
   let answer = ''
   for await (const chunk of socket.setEncoding('latin1')) {
