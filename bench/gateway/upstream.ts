@@ -1,14 +1,34 @@
-/** The API behind all of them: `/v1/BYTES` answers that many bytes. Tells its port to the parent. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+/**
+ * The API behind all of them: `/v1/BYTES` answers that many bytes of JSON. On bare sockets, so that it takes little of
+ * the core that it shares with the load. Tells its port to the parent.
+ */
+import { type AddressInfo, createServer } from 'node:net'
 
-const bodies = new Map<number, Buffer>()
-const server = createServer((incoming, outgoing) => {
-  const size = Number((incoming.url ?? '').split('/').at(-1))
-  const body = bodies.get(size) ?? Buffer.alloc(size, '{"order":"R-1042"}')
-  bodies.set(size, body)
-  outgoing.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length })
-  outgoing.end(body)
+const answers = new Map<string, Buffer>()
+
+function answerTo(head: string): Buffer {
+  const size = /^GET \S*\/(\d+) /.exec(head)?.[1] ?? '0'
+  const known = answers.get(size)
+  if (known) return known
+  const body = Buffer.alloc(Number(size), '{"order":"R-1042"}')
+  const fields = `Content-Type: application/json\r\nContent-Length: ${size}\r\nDate: Wed, 25 Nov 2026 09:00:00 GMT`
+  const answer = Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\n${fields}\r\n\r\n`), body])
+  answers.set(size, answer)
+  return answer
+}
+
+createServer((socket) => {
+  let pending = ''
+  socket.setNoDelay().on('error', () => socket.destroy())
+  socket.setEncoding('latin1').on('data', (text: string) => {
+    pending += text
+    for (let end = pending.indexOf('\r\n\r\n'); end >= 0; end = pending.indexOf('\r\n\r\n')) {
+      const head = pending.slice(0, end)
+      pending = pending.slice(end + 4)
+      socket.write(answerTo(head))
+      if (/\r\nconnection: close/i.test(head)) socket.end()
+    }
+  })
+}).listen(0, '127.0.0.1', function (this: { address(): unknown }) {
+  process.send?.((this.address() as AddressInfo).port)
 })
-server.keepAliveTimeout = 60_000
-server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))

@@ -12,14 +12,15 @@ export interface OutgoingBody {
   readonly isReplayable: boolean
 }
 
+export const noBody: OutgoingBody = { body: null, isReplayable: true }
+
 /** @throws CoatcheckError `payload_too_large`, here or while the body streams */
 export async function outgoingBody(
-  body: RequestBody | null,
+  body: RequestBody,
   headers: IncomingHeaders,
   limitBytes: number,
   mayBeReplayed: boolean,
 ): Promise<OutgoingBody> {
-  if (body === null) return { body, isReplayable: true }
   const length = headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
   if (length !== undefined && length > limitBytes) throw tooLarge(limitBytes)
   if (length === undefined) return { body: limited(body, limitBytes), isReplayable: false }

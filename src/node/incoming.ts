@@ -6,10 +6,11 @@ import { bodyWasRead } from '../web-runtime.ts'
 
 /** Node joins repeated fields and keeps the first of those that may come once; all values are strings but one. */
 export function headersOf(incoming: IncomingMessage): IncomingHeaders {
-  const { 'set-cookie': setCookie, ...others } = incoming.headers
-  if (setCookie === undefined) return incoming.headers as IncomingHeaders
+  const { headers } = incoming
+  const setCookie = headers['set-cookie']
   // Not a request's field; joined only so that the type holds.
-  return { ...(others as IncomingHeaders), 'set-cookie': setCookie.join(', ') }
+  if (setCookie !== undefined) return { ...(headers as IncomingHeaders), 'set-cookie': setCookie.join(', ') }
+  return headers as IncomingHeaders
 }
 
 /** The body, unread; null where the framing says that there is none (RFC 9112 §6.3). */

@@ -2,6 +2,8 @@
 import { CoatcheckError } from '../errors.ts'
 
 export interface Places {
+  /** What gives the place back, if one is free: most calls wait for nothing, not even a promise. */
+  takeFree(): (() => void) | undefined
   /**
    * Resolves with what gives the place back, to be called once.
    *
@@ -21,13 +23,18 @@ export function places(count: number, maxWaiting: number): Places {
     else next()
   }
 
+  function takeFree(): (() => void) | undefined {
+    if (free === 0) return undefined
+    free--
+    return give
+  }
+
   return {
+    takeFree,
     async take(signal, timeoutMs) {
       signal.throwIfAborted()
-      if (free > 0) {
-        free--
-        return give
-      }
+      const freePlace = takeFree()
+      if (freePlace !== undefined) return freePlace
       if (waiting.size >= maxWaiting) {
         throw new CoatcheckError('upstream_busy', { headers: { 'Retry-After': '1' } })
       }

@@ -54,7 +54,9 @@ export function clearCookies(name: string, present: RequestCookies): CookieChang
 }
 
 function joinParts(name: string, cookies: RequestCookies): string | undefined {
-  const [firstCount, firstTag] = cookies.get(partName(name, 0))?.split('.', 2) ?? []
+  const first = cookies.get(partName(name, 0))
+  if (first === undefined) return undefined
+  const [firstCount, firstTag] = first.split('.', 2)
   const count = Number(firstCount)
   if (!Number.isInteger(count) || count < 2 || count > maxParts) return undefined
   const prefix = `${firstCount}.${firstTag}.`

@@ -2,7 +2,7 @@
  * Runs a Worker in workerd itself, without wrangler's servers around it: what a test sees is what the runtime does. It
  * reaches this machine's loopback addresses and nothing else.
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -35,6 +35,7 @@ export interface TestWorker {
 }
 
 export interface RunningWorkerd {
+  readonly child: ChildProcess
   /** What was written to standard output and error so far. */
   output(): string
   stop(): Promise<void>
@@ -69,7 +70,7 @@ export async function startWorkerd(workers: readonly TestWorker[], port: number)
     await stop()
     throw new Error(`workerd did not start:\n${output}`)
   }
-  return { output: () => output, stop }
+  return { child, output: () => output, stop }
 }
 
 /** The control channel gets a line of JSON once a socket listens. */
