@@ -10,7 +10,7 @@ import type { Services } from '../services.ts'
 import type { KeepAlive } from '../session/sessions.ts'
 import type { Admission } from './admission/admission.ts'
 import { admit } from './admission/admit.ts'
-import { checkContentType, type OutgoingBody, outgoingBody } from './body.ts'
+import { checkContentType, noBody, type OutgoingBody, outgoingBody } from './body.ts'
 import { applyFieldRules } from './field-rules.ts'
 import { isFieldValue, isPlainName } from './fields.ts'
 import { upstreamTarget } from './match.ts'
@@ -44,7 +44,7 @@ export async function proxy(
 
   const body = runtime.requestBody(c)
   checkContentType(body, headers, route)
-  const outgoing = await outgoingBody(body, headers, route.bodyLimitBytes, admission.mayReplay)
+  const outgoing = body === null ? noBody : await outgoingBody(body, headers, route.bodyLimitBytes, admission.mayReplay)
   const sent = upstreamTarget(route, rest, rewriteQuery(target.query, route.query))
   const request = () => upstreamRequest(services, c, route, sent, headers, outgoing, admission)
   const answerWith = (answer: UpstreamResponse) =>

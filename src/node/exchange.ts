@@ -19,6 +19,8 @@ export interface BodySink {
 
 /** An upstream's body that can be sent without a web stream. */
 export interface PipedBody extends UpstreamBody {
+  /** All of it, where it is one chunk of at most so many bytes and here already, without trailers: nothing to pipe. */
+  takeWhole(limitBytes: number): Uint8Array | undefined
   pipe(sink: BodySink): void
   resume(): void
 }
@@ -42,6 +44,8 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   #controller: Dispatcher.DispatchController | undefined
   readonly #leave: () => void
   #bodyTimer: NodeJS.Timeout | undefined
+  /** 0: it may be silent for ever. */
+  #bodyTimeoutMs = 0
   #abortReason: Error | undefined
   #queue: Uint8Array[] = []
   #queuedBytes = 0
@@ -103,7 +107,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
     const headers = decode(controller.rawHeaders)
     const isStream = hasBody && isEventStream(headers)
     if (isStream) clearTimeout(this.#totalTimer)
-    else if (hasBody) this.#expectBody(bodyTimeoutMs)
+    else if (hasBody) this.#bodyTimeoutMs = bodyTimeoutMs
     this.#resolve({ status, headers, body: hasBody ? this : null, ...(isStream && { stream: this }) })
     if (!hasBody) this.#sink = discard
   }
@@ -140,6 +144,12 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
 
   // --- What the one who answers calls -----------------------------------------------------------------
 
+  takeWhole(limitBytes: number): Uint8Array | undefined {
+    const [chunk] = this.#queue
+    if (this.#outcome !== 'ended' || chunk === undefined || this.#queue.length > 1) return undefined
+    return chunk.byteLength <= limitBytes && this.#trailers.length === 0 ? chunk : undefined
+  }
+
   pipe(sink: BodySink): void {
     this.#sink = sink
     let isWanted = true
@@ -147,8 +157,12 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
     this.#queue = []
     if (this.#outcome === 'ended') sink.end(this.#trailers)
     else if (this.#outcome !== 'open') sink.fail(this.#outcome)
-    else if (isWanted) this.resume()
-    else this.#controller?.pause()
+    else {
+      // Only now does somebody wait; a small answer is whole by then, and needs no timer.
+      this.#expectBody(this.#bodyTimeoutMs)
+      if (isWanted) this.resume()
+      else this.#controller?.pause()
+    }
   }
 
   resume(): void {
@@ -174,7 +188,8 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   cancel(): void {
     this.#sink = discard
     this.#queue = []
-    this.#abort(new DOMException('The answer is not wanted any more', 'AbortError'))
+    // Called at the end of every answer, and an error with its stack is a twentieth of the call.
+    if (this.#outcome === 'open') this.#abort(new DOMException('The answer is not wanted any more', 'AbortError'))
   }
 
   watch(onOver: () => void): void {

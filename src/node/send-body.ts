@@ -13,6 +13,12 @@ export function sendBody(
   stallTimeoutMs: number,
   trailers?: ResponseHead['trailers'],
 ): void {
+  // Most answers are small and whole by now: nothing has to be listened for.
+  const whole = isPipedBody(body) ? body.takeWhole(outgoing.writableHighWaterMark) : undefined
+  if (whole !== undefined) {
+    outgoing.end(whole)
+    return
+  }
   let stallTimer: NodeJS.Timeout | undefined
   let hasWritten = false
   const sink: BodySink = {

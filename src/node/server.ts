@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { problems } from '../errors.ts'
-import { announceRelease, drop, release } from './respond.ts'
+import { announceRelease, contentTypeOf, drop, release } from './respond.ts'
 import { logError } from './runtime.ts'
 import { offerUpgrade, responseFor, type Upgrade } from './upgrade.ts'
 
@@ -133,7 +133,8 @@ function refusal(incoming: IncomingMessage): number | undefined {
   // RFC 9112 §3.2: two of them, and who is in front may have read the other one.
   let hosts = 0
   for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
-    if (incoming.rawHeaders[index]?.toLowerCase() === 'host') hosts++
+    const name = incoming.rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
   }
   return hosts > 1 ? 400 : undefined
 }
@@ -199,7 +200,7 @@ function refuse(socket: Duplex, status: number): void {
 }
 
 function isEventStream(response: Response): boolean {
-  return response.headers.get('content-type')?.startsWith('text/event-stream') === true
+  return contentTypeOf(response)?.startsWith('text/event-stream') === true
 }
 
 type Connections = ReturnType<typeof trackConnections>

@@ -37,7 +37,7 @@ export function upstreamGroup(
     const { pool, places } = own.laneFor(request)
     let leave: () => void
     try {
-      leave = await places.take(request.signal, request.headersTimeoutMs)
+      leave = places.takeFree() ?? (await places.take(request.signal, request.headersTimeoutMs))
     } catch (error) {
       targets.undecided(target)
       targets.release(target)

@@ -47,7 +47,10 @@ export interface Carrier {
   begin(session: Session, about: string): Promise<void>
   /** The cookies of an answer, decided when its head is written (C2), and the idle clock moved to `seenAt`. */
   answer(
-    open: Found & { readonly presented: { readonly version: number; readonly seenAt: number } },
+    open: Found & {
+      readonly presented: { readonly version: number; readonly seenAt: number }
+      readonly openedAt: number
+    },
     seenAt: number,
     cookies: RequestCookies,
   ): Promise<CookieChange[]>

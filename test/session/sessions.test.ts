@@ -37,6 +37,7 @@ async function signedIn() {
     absoluteSeconds: 3600,
     callerLimitMs: 1000,
     onEnd: () => undefined,
+    cookie: 'session',
   })
   const cookies = await signIn(all)
   reads = 0
@@ -61,7 +62,11 @@ async function signIn(all: Sessions): Promise<ReadonlyMap<string, string>> {
     expiresAt: issuedAt + 3600,
   }
   const start = { issuer: 'https://login.example.com', tokens, idToken: undefined, idTokenClaims: {}, shownClaims: {} }
-  const session = await all.begin('code', [], new Map(), async () => start)
+  const session = await all.begin(
+    { key: 'code', secret: 'state', rivals: [], device: 'a test' },
+    new Map(),
+    async () => start,
+  )
   const [cookie] = await all.firstCookies(session)
   return new Map([[sessionCookieName, cookie?.value ?? '']])
 }
