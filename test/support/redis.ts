@@ -1,7 +1,11 @@
 /** A real Redis on a port of its own, that a test may stop, freeze and start again. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { createClient } from 'redis'
 import { freePort } from './free-port.ts'
 
@@ -64,7 +68,10 @@ export async function startRedisProcess(port: number, options: readonly string[]
 }
 
 async function spawnServer(port: number, options: readonly string[]): Promise<ChildProcess> {
-  const server = spawn('redis-server', options, { stdio: 'ignore' })
+  // A replica writes down what it is sent, whatever it was told to save: not into the folder of who runs the tests.
+  const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-redis-'))
+  const server = spawn('redis-server', options, { stdio: 'ignore', cwd: folder })
+  server.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const failed = once(server, 'error').then(([error]) => {
     throw new Error('There is no redis-server. Install it: apt-get install -y redis-server', { cause: error })
   })
