@@ -60,6 +60,8 @@ async function startCoatcheck(): Promise<void> {
       baseUrl: subject.baseUrl,
       provider: { issuer: subject.issuer, clientId: subject.clientId, clientSecret: subject.clientSecret },
       session: { secrets: [subject.secret], store: cookieStore({ coordinator: memoryCoordinator() }) },
+      // One session has them all.
+      streams: { perSession: 50_000, total: 50_000 },
       routes: [
         {
           path: '/api/*',

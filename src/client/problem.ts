@@ -1,5 +1,8 @@
 /** Coatcheck's own errors (RFC 9457), told apart from whatever an API behind it answers. */
 
+/** The close code of a WebSocket whose session has ended: look at the session before opening another. */
+export const sessionEndCode = 4401
+
 const problemType = 'urn:coatcheck:problem:'
 const longestProblemBytes = 16 * 1024
 
@@ -19,6 +22,8 @@ export type ProblemCode =
   | 'session_not_found'
   | 'step_up_required'
   | 'store_unavailable'
+  | 'streams_busy'
+  | 'too_many_streams'
   | 'upstream_redirect'
   | 'upstream_timeout'
   | 'upstream_unreachable'

@@ -5,10 +5,14 @@ import { worker } from '../../src/workers/index.ts'
 interface Env {
   CONFIG: string
   ORDERS?: FetchBinding
+  LIVE?: FetchBinding
 }
 
-export default worker<Env>(({ CONFIG, ORDERS }) => {
+export default worker<Env>(({ CONFIG, ORDERS, LIVE }) => {
   const config: UserConfig = JSON.parse(CONFIG)
+  if (LIVE !== undefined) {
+    return { ...config, routes: [{ path: '/live/*', upstream: LIVE, auth: 'session', kinds: ['websocket'] }] }
+  }
   if (ORDERS === undefined) return config
   const bound = { upstream: ORDERS, auth: 'none', reason: 'a test', methods: ['GET', 'POST'] } as const
   return {
