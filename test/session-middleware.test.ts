@@ -149,6 +149,18 @@ describe('session.fetch', () => {
     expect(await answer.json()).toMatchObject({ type: 'urn:coatcheck:problem:insufficient_scope', status: 403 })
   })
 
+  it('gives an event stream that ends with the session', async () => {
+    upstream.on('/v1/events', (_incoming, outgoing) => {
+      outgoing.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+    })
+    run = (_request, session) => session.fetch(`${upstream.origin}/v1/events`)
+    const reader = (await own()).body?.getReader()
+    expect((await reader?.read())?.done).toBe(false)
+    const logout = await browser.fetch(`${origin}/bff/logout`, { method: 'POST', headers: { 'X-CSRF': '1' } })
+    expect(logout.status).toBe(200)
+    expect((await reader?.read())?.done).toBe(true)
+  })
+
   it('reaches an exact route', async () => {
     run = (_request, session) => session.fetch(`${upstream.origin}/exactly/this`)
     expect((await own()).status).toBe(200)

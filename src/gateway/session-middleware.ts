@@ -85,7 +85,7 @@ export function sessionMiddleware<Claims>(
 }
 
 function sessionVariable<Claims>(
-  { config, runtime, sessions }: Services,
+  { config, runtime, sessions, live }: Services,
   open: OpenSession,
   keepAlive: KeepAlive,
   signal: () => AbortSignal,
@@ -122,6 +122,12 @@ function sessionVariable<Claims>(
         isReplayable: true,
         keepAlive,
       })
+      try {
+        if (answer.stream) live.enter(open).fill(answer.stream, keepAlive)
+      } catch (error) {
+        answer.body?.cancel()
+        throw error
+      }
       return new Response(answer.body?.stream() ?? null, {
         status: answer.status,
         headers: clientResponseHeaders(
