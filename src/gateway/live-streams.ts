@@ -217,13 +217,9 @@ export function liveStreams(options: LiveStreamsOptions): LiveStreams {
         leave,
         fill(stream, keepAlive) {
           taken.stream = stream
-          const { promise: over, resolve } = Promise.withResolvers<void>()
+          if (runtime.hasSharedTimers) stream.watch(leave)
           // A timer that belongs to a request stops with it.
-          if (!runtime.hasSharedTimers) keepAlive(over)
-          stream.watch(() => {
-            leave()
-            resolve()
-          })
+          else keepAlive(new Promise<void>((resolve) => stream.watch(() => resolve(leave()))))
           if (taken.hasEnded) stream.end()
         },
       }
