@@ -1,7 +1,8 @@
 /** The internal listener: what is for the network inside, and never for a browser (design.md, "Listeners"). */
 import { type Context, type ErrorHandler, Hono } from 'hono'
 import type { ForwardAuth } from './config/types.ts'
-import { CoatcheckError } from './errors.ts'
+import { splitTokensEndpoint } from './endpoints/split-tokens.ts'
+import { CoatcheckError, methodNotAllowed } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
 import { isVerifyPath, verify } from './gateway/forward-auth.ts'
 import { checkTarget, type Target } from './gateway/target.ts'
@@ -24,6 +25,13 @@ export function internalApp(services: Services, onError: ErrorHandler<BffEnv>): 
     await next()
     return undefined
   })
+  if (config.splitTokens) {
+    const path = `${config.basePath}/split-tokens`
+    app.post(path, splitTokensEndpoint(services))
+    app.all(path, () => {
+      throw methodNotAllowed(['POST'])
+    })
+  }
   app.all(
     '*',
     dispatch(services, services.internalRoutes, () => {
@@ -59,6 +67,8 @@ async function answerProxy(services: Services, settings: ForwardAuth, c: Context
  * @throws CoatcheckError `browser_refused`
  */
 function refuseBrowsers(headers: IncomingHeaders): void {
-  const isFromPage = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
-  if (isFromPage || headers['sec-fetch-mode'] !== undefined) throw new CoatcheckError('browser_refused')
+  // Not `Sec-Fetch-Mode`: Node's `fetch` sends it, and browsers never without the other.
+  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
+    throw new CoatcheckError('browser_refused')
+  }
 }

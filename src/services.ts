@@ -6,13 +6,19 @@ import type { LiveStreams } from './gateway/live-streams.ts'
 import type { RouteTable } from './gateway/match.ts'
 import type { RateLimiter } from './gateway/rate-limits.ts'
 import type { Target } from './gateway/target.ts'
+import type { VerifyAccessToken } from './oauth/access-tokens.ts'
 import type { AuthorizationServer } from './oauth/authorization-server.ts'
+import type { ClientTokens } from './oauth/client-token.ts'
+import type { Introspect } from './oauth/introspection.ts'
+import type { JoinToken } from './oauth/joined-tokens.ts'
 import type { VerifyLogoutToken } from './oauth/logout-token.ts'
+import type { ExchangeToken } from './oauth/token-exchange.ts'
 import type { Report } from './observability/events.ts'
 import type { Runtime } from './runtime.ts'
 import type { LogoutMarks } from './session/logout-marks.ts'
 import type { Sealer } from './session/seal.ts'
 import type { Sessions } from './session/sessions.ts'
+import type { SplitTokens } from './session/split-tokens.ts'
 
 export interface Services {
   readonly config: Config
@@ -22,6 +28,12 @@ export interface Services {
   readonly live: LiveStreams
   readonly logoutMarks: LogoutMarks
   readonly verifyLogoutToken: VerifyLogoutToken
+  readonly verifyAccessToken: VerifyAccessToken
+  readonly introspect: Introspect
+  readonly exchangeToken: ExchangeToken
+  readonly clientTokens: ClientTokens
+  readonly splitTokens: SplitTokens
+  readonly joinToken: JoinToken
   /** Those of the public listener. */
   readonly routes: RouteTable
   readonly internalRoutes: RouteTable

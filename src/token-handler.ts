@@ -17,15 +17,21 @@ import { dispatch } from './gateway/dispatch.ts'
 import { checkResponseRules } from './gateway/field-rules.ts'
 import { liveStreams } from './gateway/live-streams.ts'
 import { buildRouteTable } from './gateway/match.ts'
+import { protectedResources } from './gateway/protected-resource.ts'
 import { addressCaller, rateLimiter } from './gateway/rate-limits.ts'
 import { type SessionEnv, sessionMiddleware } from './gateway/session-middleware.ts'
 import { checkTarget } from './gateway/target.ts'
 import { internalApp } from './internal.ts'
 import { managementApp } from './management.ts'
+import { accessTokens, audiencesOf } from './oauth/access-tokens.ts'
 import { authorizationServer } from './oauth/authorization-server.ts'
+import { clientTokens } from './oauth/client-token.ts'
+import { introspection } from './oauth/introspection.ts'
+import { joinedTokens } from './oauth/joined-tokens.ts'
 import { logoutTokenVerifier } from './oauth/logout-token.ts'
 import { refreshGrant } from './oauth/refresh-grant.ts'
 import { revokeTokens } from './oauth/revocation.ts'
+import { tokenExchange } from './oauth/token-exchange.ts'
 import { type Report, reportToConsole } from './observability/events.ts'
 import { problemResponse, toCoatcheckError } from './problem.ts'
 import { checkAddress } from './protection/address-policy.ts'
@@ -37,6 +43,7 @@ import type { BffEnv, Services } from './services.ts'
 import { logoutMarks, noLogoutMarks } from './session/logout-marks.ts'
 import { sealer } from './session/seal.ts'
 import { sessions } from './session/sessions.ts'
+import { splitTokens } from './session/split-tokens.ts'
 import { cookieStore } from './session/stores/cookie-store.ts'
 import { webRuntime } from './web-runtime.ts'
 
@@ -134,6 +141,12 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
   app.all(`${basePath}/logout/continue`, () => refuse(methodNotAllowed(['GET', 'HEAD'])))
   app.all(`${basePath}/*`, () => refuse(new CoatcheckError('no_route')))
 
+  const resources = protectedResources(config)
+  app.get('/.well-known/*', async (c, next) => {
+    const resource = resources.get(c.get('target').path)
+    return resource ? services.reply({ status: 200, json: resource }) : next()
+  })
+
   app.all(
     '*',
     dispatch(services, services.routes, async (c, next) => {
@@ -190,6 +203,8 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     onSeen: (id, idleEndsAt) => live.seen(id, idleEndsAt),
   })
   const live = liveStreams({ sessions: opened, runtime, clock, report, ...config.streams })
+  const split = splitTokens(coordinator, sealer(secrets, 'split', context), clock)
+  const verifyAccessToken = accessTokens(server, audiencesOf(config.routes), clock)
   return {
     config,
     runtime,
@@ -207,6 +222,12 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     verifyLogoutToken: logoutTokenVerifier(server, clock),
     sessions: opened,
     live,
+    verifyAccessToken,
+    introspect: introspection(server, verifyAccessToken, clock),
+    exchangeToken: tokenExchange(server, verifyAccessToken, clock),
+    clientTokens: clientTokens(server, clock),
+    splitTokens: split,
+    joinToken: joinedTokens((hash) => split.find(hash), verifyAccessToken, clock),
   }
 }
 

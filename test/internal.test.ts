@@ -19,7 +19,6 @@ describe('the internal listener', () => {
   it.each([
     ['Origin', 'https://app.example.com'],
     ['Sec-Fetch-Site', 'same-origin'],
-    ['Sec-Fetch-Mode', 'cors'],
   ])('answers no page: a request with %s is refused, whatever it asks for', async (name, value) => {
     const answer = await handler.internal.request('http://127.0.0.1:3001/', { headers: { [name]: value } })
     expect([answer.status, await codeOf(answer)]).toEqual([403, 'browser_refused'])

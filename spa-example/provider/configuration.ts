@@ -5,10 +5,10 @@ import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provid
 import { findAccountById } from './accounts.ts'
 import type { Consents } from './consents.ts'
 import { trustedHtml } from './html.ts'
-import { memoryAdapter } from './memory-adapter.ts'
 import { messagePage, signOutPage } from './pages.ts'
 import type { RespondPage } from './respond-page.ts'
-import { apiResource, apiScopes, identityScopes } from './scopes.ts'
+import { apiResource, apiScopes, identityScopes, resources } from './scopes.ts'
+import { tokenExchangeGrant } from './token-exchange.ts'
 
 export interface ConfigurationParts {
   readonly appOrigin: string
@@ -17,31 +17,37 @@ export interface ConfigurationParts {
   readonly postLogoutRedirectUris: readonly string[]
   readonly accessTokenSeconds: number
   readonly rotation: boolean
-  readonly gracePeriodSeconds: number
   /** Where the application takes logout tokens. */
   readonly backchannelLogoutUri?: string | undefined
+  /** Signing keys as they are published; the first signs. */
+  readonly keys: readonly JWK[]
+  /** Where what is issued is kept. */
+  readonly adapter: NonNullable<Configuration['adapter']>
   readonly consents: Consents
   readonly respondPage: RespondPage
 }
 
 /** The two clients differ in how they authenticate at the token endpoint. */
 export const clientIds = { basic: 'coatcheck-demo', post: 'coatcheck-demo-post' } as const
+/** A server of somebody else's, that calls the API with opaque tokens of its own. */
+export const partnerId = 'roastery-partner'
 export const clientName = 'Coatcheck Roastery'
 
 const fortnightSeconds = 14 * 24 * 60 * 60
 
-export async function createConfiguration(parts: ConfigurationParts): Promise<Configuration> {
+export function createConfiguration(parts: ConfigurationParts): Configuration {
   return {
-    adapter: memoryAdapter({ gracePeriodSeconds: parts.gracePeriodSeconds }),
+    adapter: parts.adapter,
     clients: [
       client(parts, clientIds.basic, 'client_secret_basic'),
       client(parts, clientIds.post, 'client_secret_post'),
+      partner(parts),
     ],
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
     clientBasedCORS: () => false,
-    jwks: { keys: [await generateSigningKey()] },
-    enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
+    jwks: { keys: [...parts.keys] },
+    enabledJWA: { idTokenSigningAlgValues: ['ES256'], introspectionSigningAlgValues: ['ES256'] },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     // Beyond what each scope names: the ID token has name and email, so that no call to userinfo is needed.
     conformIdTokenClaims: false,
@@ -60,18 +66,24 @@ export async function createConfiguration(parts: ConfigurationParts): Promise<Co
         defaultResource: () => apiResource,
         useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, resource) => {
-          if (resource !== apiResource) throw new errors.InvalidTarget()
+          const format = resources[resource]
+          if (format === undefined) throw new errors.InvalidTarget()
           return {
-            audience: apiResource,
+            audience: resource,
             scope: apiScopes.join(' '),
-            accessTokenFormat: 'jwt',
+            accessTokenFormat: format,
             accessTokenTTL: parts.accessTokenSeconds,
-            jwt: { sign: { alg: 'ES256' } },
+            ...(format === 'jwt' && { jwt: { sign: { alg: 'ES256' } } }),
           }
         },
       },
       revocation: { enabled: true, allowedPolicy: (_ctx, caller, token) => token.clientId === caller.clientId },
-      introspection: { enabled: true, allowedPolicy: (_ctx, caller, token) => token.clientId === caller.clientId },
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_ctx, caller, token) => isGateway(caller.clientId) || token.clientId === caller.clientId,
+      },
+      jwtIntrospection: { enabled: true },
+      clientCredentials: { enabled: true },
       backchannelLogout: { enabled: parts.backchannelLogoutUri !== undefined },
       rpInitiatedLogout: {
         enabled: true,
@@ -102,6 +114,7 @@ export async function createConfiguration(parts: ConfigurationParts): Promise<Co
     ttl: {
       AccessToken: parts.accessTokenSeconds,
       AuthorizationCode: 60,
+      ClientCredentials: parts.accessTokenSeconds,
       Grant: fortnightSeconds,
       IdToken: 60 * 60,
       Interaction: 60 * 60,
@@ -121,7 +134,8 @@ function client(
     client_name: clientName,
     client_secret: parts.clientSecret,
     token_endpoint_auth_method: authMethod,
-    grant_types: ['authorization_code', 'refresh_token'],
+    grant_types: ['authorization_code', 'refresh_token', 'client_credentials', tokenExchangeGrant],
+    introspection_signed_response_alg: 'ES256',
     response_types: ['code'],
     redirect_uris: [...parts.redirectUris],
     post_logout_redirect_uris: [...parts.postLogoutRedirectUris],
@@ -132,7 +146,23 @@ function client(
   }
 }
 
-async function generateSigningKey(): Promise<JWK> {
+function partner(parts: ConfigurationParts): NonNullable<Configuration['clients']>[number] {
+  return {
+    client_id: partnerId,
+    client_name: 'A partner of the roastery',
+    client_secret: parts.clientSecret,
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['client_credentials'],
+    response_types: [],
+    redirect_uris: [],
+  }
+}
+
+function isGateway(clientId: string): boolean {
+  return clientId === clientIds.basic || clientId === clientIds.post
+}
+
+export async function generateSigningKey(): Promise<JWK> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true })
   return { ...(await exportJWK(privateKey)), kid: randomBytes(8).toString('base64url'), use: 'sig', alg: 'ES256' }
 }

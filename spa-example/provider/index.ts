@@ -7,16 +7,18 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import Provider, { type KoaContextWithOIDC } from 'oidc-provider'
 import { assetRoutes } from './assets.ts'
-import { clientIds, createConfiguration } from './configuration.ts'
+import { clientIds, createConfiguration, generateSigningKey } from './configuration.ts'
 import { createConsents } from './consents.ts'
 import { interactionRoutes } from './interactions.ts'
+import { memoryAdapter } from './memory-adapter.ts'
 import { messagePage, providerName } from './pages.ts'
 import { createPageResponder, type RespondPage } from './respond-page.ts'
 import { createTokenEndpointControl, type TokenEndpoint } from './token-endpoint.ts'
+import { registerTokenExchange } from './token-exchange.ts'
 
 export { type DemoAccount, demoAccounts } from './accounts.ts'
-export { clientIds } from './configuration.ts'
-export { apiResource, apiScopes, identityScopes } from './scopes.ts'
+export { clientIds, partnerId } from './configuration.ts'
+export { apiResource, apiScopes, identityScopes, partnerResource, reportsResource } from './scopes.ts'
 export type { TokenEndpoint, TokenFault, TokenRequest } from './token-endpoint.ts'
 
 export interface ProviderOptions {
@@ -38,6 +40,8 @@ export interface ProviderOptions {
   readonly accessTokenSeconds?: number
   /** Each refresh gives a new refresh token, and the second use of an old one ends the grant. Default true. */
   readonly rotation?: boolean
+  /** Run around everything else, the first one outermost. */
+  readonly middleware?: readonly ((ctx: KoaContextWithOIDC, next: () => Promise<void>) => Promise<void>)[]
   /** How long a rotated refresh token may be used again. Default 0, which is strict. */
   readonly gracePeriodSeconds?: number
 }
@@ -52,6 +56,8 @@ export interface RunningProvider {
   readonly provider: Provider
   /** Requests that came to the token endpoint, and faults for it. */
   readonly token: TokenEndpoint
+  /** Signs with a new key from now on. The old one stays published, as tokens that it signed are about. */
+  rotateKeys(): Promise<void>
   /** Closes the port and all connections, keeping what is known, until `comeBack()`. */
   goDown(): Promise<void>
   comeBack(): Promise<void>
@@ -77,26 +83,36 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
     const postLogoutRedirectUris = options.postLogoutRedirectUris ?? [`${appOrigin}/`]
     const respondPage = createPageResponder(originsOf([...redirectUris, ...postLogoutRedirectUris]))
     const consents = createConsents()
-    const configuration = await createConfiguration({
+    const accessTokenSeconds = options.accessTokenSeconds ?? 60
+    const keys = [await generateSigningKey()]
+    const parts = {
       appOrigin,
       clientSecret,
       redirectUris,
       postLogoutRedirectUris,
-      accessTokenSeconds: options.accessTokenSeconds ?? 60,
+      accessTokenSeconds,
       rotation: options.rotation ?? true,
-      gracePeriodSeconds: options.gracePeriodSeconds ?? 0,
+      adapter: memoryAdapter({ gracePeriodSeconds: options.gracePeriodSeconds ?? 0 }),
       backchannelLogoutUri: options.backchannelLogoutUri,
       consents,
       respondPage,
-    })
-    const provider = new Provider(issuer, configuration)
-    const token = createTokenEndpointControl(provider.pathFor('token'))
-    provider.use(token.middleware)
-    provider.use(await assetRoutes())
-    provider.use(interactionRoutes(provider, { consents, respondPage, appOrigin }))
-    provider.use(plainPages(respondPage, appOrigin))
-    provider.on('server_error', (_ctx, error) => console.error('The provider failed:', error))
-    server.on('request', provider.callback())
+    }
+    const assets = await assetRoutes()
+    const token = createTokenEndpointControl('/token')
+    const build = () => {
+      const made = new Provider(issuer, createConfiguration({ ...parts, keys }))
+      registerTokenExchange(made, keys, accessTokenSeconds)
+      for (const middleware of options.middleware ?? []) made.use(middleware)
+      made.use(token.middleware)
+      made.use(assets)
+      made.use(interactionRoutes(made, { consents, respondPage, appOrigin }))
+      made.use(plainPages(respondPage, appOrigin))
+      made.on('server_error', (_ctx, error) => console.error('The provider failed:', error))
+      return made
+    }
+    let provider = build()
+    let answer = provider.callback()
+    server.on('request', (request, response) => answer(request, response))
 
     return {
       issuer,
@@ -104,8 +120,15 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       port,
       clientId: clientIds.basic,
       clientSecret,
-      provider,
+      get provider() {
+        return provider
+      },
       token,
+      async rotateKeys() {
+        keys.unshift(await generateSigningKey())
+        provider = build()
+        answer = provider.callback()
+      },
       async comeBack() {
         server.listen(port, host)
         await once(server, 'listening')

@@ -20,9 +20,14 @@ interface Entry {
   consumedAt: number | undefined
 }
 
-/** A factory for `configuration.adapter`: each kind of model gets a store of its own. */
+/** A factory for `configuration.adapter`: each kind of model gets a store of its own, whoever asks. */
 export function memoryAdapter(options: MemoryAdapterOptions): (model: string) => Adapter {
-  return (model) => createStore(model, options)
+  const stores = new Map<string, Adapter>()
+  return (model) => {
+    const store = stores.get(model) ?? createStore(model, options)
+    stores.set(model, store)
+    return store
+  }
 }
 
 function createStore(model: string, { gracePeriodSeconds, maxEntries = 10_000 }: MemoryAdapterOptions): Adapter {

@@ -3,6 +3,19 @@
 /** The API that access tokens are for (RFC 8707): their `aud`. An identifier, not an address. */
 export const apiResource = 'https://api.roastery.example'
 
+/** The same API as partners see it: their tokens for it are opaque. */
+export const partnerResource = 'https://partners.roastery.example'
+
+/** Another API, whose tokens are made by exchange or by a refresh. */
+export const reportsResource = 'https://reports.roastery.example'
+
+/** Every resource, and what its access tokens are. */
+export const resources: Readonly<Record<string, 'jwt' | 'opaque'>> = {
+  [apiResource]: 'jwt',
+  [partnerResource]: 'opaque',
+  [reportsResource]: 'jwt',
+}
+
 export const apiScopes = ['orders:read', 'orders:write', 'files:read', 'files:write'] as const
 
 export const identityScopes = ['openid', 'profile', 'email', 'offline_access'] as const

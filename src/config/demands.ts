@@ -5,6 +5,8 @@ export function demandsOf(route: Route): string {
   const sorted = (values: Iterable<string>) => [...values].sort()
   return JSON.stringify([
     route.auth,
+    route.audience,
+    route.upstreamToken,
     route.content,
     route.forwardAuth,
     route.bodyLimitBytes,

@@ -102,3 +102,15 @@ export function withDefault<Output>(schema: Field<Output>, value: Output): Field
 export function anything(): Field<unknown> {
   return v.unknown()
 }
+
+/** RFC 8707 §2: an absolute URI without a fragment. */
+export function resourceIndicator(): Field<string> {
+  const cure = 'write the absolute URI of the API, such as https://orders.example.com'
+  return v.pipe(
+    v.string(wanted('a string', cure)),
+    v.check(
+      (value) => /^[a-z][a-z0-9+.-]*:[^\s#]+$/i.test(value) && URL.canParse(value),
+      mistake('is not an absolute URI without a fragment', cure),
+    ),
+  )
+}

@@ -34,10 +34,13 @@ function listenerNotices({ internal, management }: Config['listeners']): string[
 
 function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: Provider): string[] {
   if (!route) return []
-  const unasked = route.scopes.filter((scope) => !provider.scope.split(' ').includes(scope))
+  const isSession = route.auth === 'session'
+  const unasked = !isSession ? [] : route.scopes.filter((scope) => !provider.scope.split(' ').includes(scope))
   const withoutHeader = [...route.kinds].filter((kind) => kind !== 'fetch')
   const found = [
     route.auth === 'none' && `is open to everyone: ${reason}`,
+    route.auth === 'client' && route.listener === 'public' && `lets anyone outside call as this server: ${reason}`,
+    route.auth === 'client' && route.listener === 'internal' && 'lets anyone inside call as this server',
     isInsecure(route.upstream) && `sends to ${route.upstream.origin} in plain http`,
     withoutHeader.length > 0 && `may be called without X-CSRF, as ${withoutHeader.join(', ')}`,
     route.forwardAuth && 'gives its token to the proxy that asks at /verify',

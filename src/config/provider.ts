@@ -1,6 +1,6 @@
 /** The authorization server, and who we are to it. */
 import * as v from 'valibot'
-import { anything, duration, flag, oneOf, optional, text, withDefault } from './fields.ts'
+import { anything, duration, flag, oneOf, optional, resourceIndicator, text, withDefault } from './fields.ts'
 import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
 import type { Provider, ProviderConfig } from './types.ts'
 import { serverUrl } from './urls.ts'
@@ -11,7 +11,7 @@ const fields = {
   clientSecret: clientSecret(),
   clientAuthentication: withDefault(oneOf(['client_secret_basic', 'client_secret_post']), 'client_secret_basic'),
   scope: withDefault(scope(), 'openid offline_access'),
-  resource: optional(resource()),
+  resource: optional(resourceIndicator()),
   authorizationParameters: withDefault(authorizationParameters(), {}),
   metadata: anything(),
   metadataUrl: optional(
@@ -21,6 +21,12 @@ const fields = {
     }),
   ),
   timeout: withDefault(duration(1, 120), 10),
+  introspection: anything(),
+}
+
+const introspectionFields = {
+  cacheTime: withDefault(duration(1, 3600), 60),
+  signedResponseAlg: optional(oneOf(['RS256', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'])),
 }
 
 const endpoint = (name: string) =>
@@ -32,6 +38,7 @@ const metadataFields = {
   jwksUri: optional(endpoint('jwks')),
   revocationEndpoint: optional(endpoint('revoke')),
   endSessionEndpoint: optional(endpoint('logout')),
+  introspectionEndpoint: optional(endpoint('introspect')),
   authorizationResponseIssParameterSupported: optional(flag()),
 }
 
@@ -55,7 +62,13 @@ export function readProvider(input: unknown, path: string, issues: Issues): Prov
       cure: 'leave out one of the two',
     })
   }
-  if (!complete || (metadata && !metadata.complete)) return undefined
+  const introspection = readObject(
+    introspectionFields,
+    partial.introspection ?? {},
+    join(path, 'introspection'),
+    issues,
+  )
+  if (!complete || !introspection.complete || (metadata && !metadata.complete)) return undefined
   return {
     issuer: complete.issuer,
     clientId: complete.clientId,
@@ -68,6 +81,10 @@ export function readProvider(input: unknown, path: string, issues: Issues): Prov
     metadata: metadata?.complete && withoutUndefined(metadata.complete),
     metadataUrl: complete.metadataUrl,
     timeoutSeconds: complete.timeout,
+    introspection: {
+      cacheSeconds: introspection.complete.cacheTime,
+      signedResponseAlg: introspection.complete.signedResponseAlg,
+    },
   }
 }
 
@@ -82,18 +99,6 @@ function scope(): Field<string> {
   return v.pipe(
     v.string(wanted('a string', cure)),
     v.regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, mistake('is not a list of scopes', cure)),
-  )
-}
-
-/** RFC 8707 §2: an absolute URI without a fragment. */
-function resource(): Field<string> {
-  const cure = 'write the absolute URI of the API, such as https://orders.example.com'
-  return v.pipe(
-    v.string(wanted('a string', cure)),
-    v.check(
-      (value) => /^[a-z][a-z0-9+.-]*:[^\s#]+$/i.test(value) && URL.canParse(value),
-      mistake('is not an absolute URI without a fragment', cure),
-    ),
   )
 }
 

@@ -10,10 +10,12 @@ export function redact(issues: readonly ConfigIssue[], secrets: readonly string[
 
 /** The secrets of a configuration that may be wrong in every way. */
 export function secretsOf(input: unknown): string[] {
-  const { provider, session, upstreams, forwardAuth } = (
+  const { provider, session, splitTokens, upstreams, forwardAuth } = (
     typeof input === 'object' && input !== null ? input : {}
   ) as Partial<UserConfig>
-  const secrets: unknown[] = Array.isArray(session?.secrets) ? session.secrets : []
+  const secrets: unknown[] = [session?.secrets, splitTokens?.secrets].flatMap((list) =>
+    Array.isArray(list) ? list : [],
+  )
   const keys = Array.isArray(upstreams) ? upstreams.map((upstream) => upstream?.tls?.key) : []
   return longStrings([provider?.clientSecret, forwardAuth?.secret, ...secrets, ...keys.flatMap(keyLines)])
 }

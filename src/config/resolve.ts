@@ -6,6 +6,7 @@ import { anything, flag, list, optional, wholeNumber, withDefault } from './fiel
 import { readForwardAuth } from './forward-auth.ts'
 import { requestHeaderName } from './header-names.ts'
 import { readHooks } from './hooks.ts'
+import { readSplitTokens, requireInternal } from './inside.ts'
 import { readListeners } from './listeners.ts'
 import { notices } from './notices.ts'
 import { basePath } from './paths.ts'
@@ -36,6 +37,7 @@ const fields = {
   listeners: anything(),
   forwardAuth: anything(),
   streams: anything(),
+  splitTokens: anything(),
   requestHeaders: withDefault(list(requestHeaderName(), 'write a list of header fields'), []),
   hooks: anything(),
   trustedProxies: withDefault(addressRanges(), []),
@@ -50,20 +52,32 @@ export function defineConfig<Env = Record<string, string | undefined>>(source: C
   return source
 }
 
+export interface ResolveOptions {
+  /**
+   * There is an internal listener that the configuration does not name, as on Workers, where it is a handler of the entry.
+   * Default: as `listeners.internal` says.
+   */
+  hasInternalListener?: boolean
+}
+
 /**
  * @throws {ConfigError} with every mistake. Its text never holds a secret or the value of a variable that
  * the function of the environment threw with.
  */
-export function resolveConfig<Env = Record<string, string | undefined>>(source: ConfigSource<Env>, env: Env): Config {
+export function resolveConfig<Env = Record<string, string | undefined>>(
+  source: ConfigSource<Env>,
+  env: Env,
+  options: ResolveOptions = {},
+): Config {
   const issues: Issues = []
   const { input, unset } = callSource(source, env, issues)
   if (issues.length > 0) throw new ConfigError(redact(issues, stringsOf(env)))
-  const config = readConfig(input, issues)
+  const config = readConfig(input, issues, options)
   if (config && issues.length === 0) return config
   throw new ConfigError(redact(nameUnset(issues, unset), secretsOf(input)))
 }
 
-function readConfig(input: unknown, issues: Issues): Config | undefined {
+function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Config | undefined {
   const { partial, complete } = readObject(fields, input, '', issues)
   if (typeof input !== 'object' || input === null) return undefined
   const origin = partial.baseUrl?.origin
@@ -81,12 +95,16 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
     hasForwardAuth: partial.forwardAuth !== undefined,
     requestHeaders: partial.requestHeaders ?? [],
     rateLimits,
+    resource: provider?.resource,
   })
   const spa = readSpa(partial.spa, 'spa', issues, origin)
   const listeners = readListeners(partial.listeners, 'listeners', issues, partial.baseUrl)
   const addresses = readAddressPolicy(partial.addresses, 'addresses', issues)
   const forwardAuth = readForwardAuth(partial.forwardAuth, 'forwardAuth', issues)
   const streams = readStreams(partial.streams, 'streams', issues)
+  const splitTokens = readSplitTokens(partial.splitTokens, 'splitTokens', issues, routes)
+  const hasInternal = options.hasInternalListener ?? (!listeners || listeners.internal !== undefined)
+  requireInternal(hasInternal, routes, partial.splitTokens !== undefined, issues)
   const hooks = readHooks(partial.hooks, 'hooks', issues)
   if (!complete || !provider || !session || !listeners || !streams) return undefined
   return {
@@ -104,6 +122,7 @@ function readConfig(input: unknown, issues: Issues): Config | undefined {
     rateLimits,
     forwardAuth,
     streams,
+    splitTokens,
     hooks,
     thirdPartyInitiatedLogin: complete.thirdPartyInitiatedLogin,
     backChannelLogout: complete.backChannelLogout,

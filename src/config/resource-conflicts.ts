@@ -1,7 +1,7 @@
 /**
  * One way to prove who calls for each resource (API-8). A resource is an upstream's origin, a path as it is
- * sent, and a method; two routes that reach the same one with different `auth` are refused, unless both
- * say why.
+ * sent, and a method; two routes that reach the same one with different `auth`, or on different listeners, are refused,
+ * unless both say why.
  *
  * A wildcard counts for every path below its upstream, also for one that a more specific route takes over:
  * an API that ignores a slash at the end, or case, gives the same resource for both.
@@ -23,7 +23,7 @@ export function reportConflicts(routes: readonly ReadRoute[], path: string, issu
       )
       issues.push({
         path: join(path, index),
-        problem: `reaches a resource with auth '${route.partial.auth}' that ${join(path, earlier)} reaches with auth '${other.partial.auth}'`,
+        problem: `reaches a resource with ${wayOf(route)} that ${join(path, earlier)} reaches with ${wayOf(other)}`,
         cure: `give both the same auth, or say why in shared (it lacks in ${silent.map((at) => join(path, at)).join(' and ')})`,
       })
     }
@@ -38,7 +38,7 @@ export function unequalReaches(routes: readonly Route[]): string[] {
   const found: string[] = []
   for (const [index, one] of routes.entries()) {
     for (const other of routes.slice(0, index)) {
-      if (one.auth !== other.auth || demandsOf(one) === demandsOf(other)) continue
+      if (one.auth !== other.auth || one.listener !== other.listener || demandsOf(one) === demandsOf(other)) continue
       if (!sharesResource(one, other) || isCutOut(one, other) || isCutOut(other, one)) continue
       found.push(`${one.path} reaches a resource that ${other.path} reaches, and they do not ask for the same`)
     }
@@ -49,7 +49,8 @@ export function unequalReaches(routes: readonly Route[]): string[] {
 /** Paths that neither a route nor the wider one around it takes, as a server may confuse the two. */
 export function leftOut(routes: readonly Route[]): string[] {
   const named = new Set(routes.filter(({ isExact }) => isExact).map(({ prefix }) => withoutParameterNames(prefix)))
-  const isWithin = (narrow: Route, wide: Route) => !wide.isExact && narrow.prefix.startsWith(`${wide.prefix}/`)
+  const isWithin = (narrow: Route, wide: Route) =>
+    narrow.listener === wide.listener && !wide.isExact && narrow.prefix.startsWith(`${wide.prefix}/`)
   return routes
     .filter((route) => !route.isExact && !named.has(withoutParameterNames(route.prefix)))
     .filter((route) => routes.some((wide) => isWithin(route, wide) && demandsOf(wide) !== demandsOf(route)))
@@ -70,7 +71,7 @@ function isCutOut(narrow: Route, wide: Route): boolean {
 }
 
 function reachDifferently({ partial: one }: ReadRoute, { partial: other }: ReadRoute): boolean {
-  if (!one.auth || !other.auth || one.auth === other.auth) return false
+  if (!one.auth || !other.auth || (one.auth === other.auth && one.listener === other.listener)) return false
   if (!one.upstream || !other.upstream || one.path === undefined || other.path === undefined) return false
   const sharesMethod = [...(one.methods ?? [])].some((method) => other.methods?.has(method))
   return (
@@ -78,6 +79,11 @@ function reachDifferently({ partial: one }: ReadRoute, { partial: other }: ReadR
     isSameServer(one.upstream, other.upstream) &&
     overlap(reach(one.path, one.upstream), reach(other.path, other.upstream))
   )
+}
+
+/** The same `auth` on another listener lets others in. */
+function wayOf({ partial: { auth, listener } }: ReadRoute): string {
+  return auth === 'client' ? `auth 'client' on the ${listener} listener` : `auth '${auth}'`
 }
 
 function isSameServer(one: Upstream, other: Upstream): boolean {

@@ -1,6 +1,6 @@
 /** What a route may say, by its `auth`: the fields of every route, and those of one kind only. */
 import * as v from 'valibot'
-import { anything, duration, flag, list, oneOf, optional, text, withDefault } from './fields.ts'
+import { anything, duration, flag, list, oneOf, optional, resourceIndicator, text, withDefault } from './fields.ts'
 import { requestHeaderName } from './header-names.ts'
 import { routePath } from './paths.ts'
 import { type Field, mistake, wanted } from './read-object.ts'
@@ -32,8 +32,10 @@ const everyRoute = {
   allowInsecureUpstream: withDefault(flag(), false),
 }
 
-const scopes = withDefault(list(scope(), 'write a list of scopes'), [])
+const scopeList = list(scope(), 'write a list of scopes')
+const scopes = withDefault(scopeList, [])
 const cache = withDefault(oneOf(['no-store', 'private']), 'no-store')
+const audience = optional(text('write the API as its tokens name it in aud, such as https://orders.example.com'))
 
 export const routeFields = {
   session: {
@@ -43,6 +45,19 @@ export const routeFields = {
     scopes,
     cache,
     forwardAuth: optional(flag()),
+    audience,
+    upstreamToken: anything(),
+  },
+  phantom: { ...everyRoute, auth: oneOf(['phantom']), scopes, cache, audience, upstreamToken: anything() },
+  split: { ...everyRoute, auth: oneOf(['split']), scopes, cache, audience },
+  jwt: { ...everyRoute, auth: oneOf(['jwt']), scopes, cache, audience },
+  client: {
+    ...everyRoute,
+    auth: oneOf(['client']),
+    scopes,
+    cache,
+    resource: optional(resourceIndicator()),
+    public: optional(text('say why anyone outside may call as this server')),
   },
   none: {
     ...everyRoute,
@@ -51,15 +66,40 @@ export const routeFields = {
   },
 } as const
 
+/** What `upstreamToken` may say, by its `from`. */
+export const upstreamTokenFields = {
+  session: { from: oneOf(['session']) },
+  introspection: { from: oneOf(['introspection']) },
+  none: { from: oneOf(['none']) },
+  exchange: {
+    from: oneOf(['exchange']),
+    resource: optional(resourceIndicator()),
+    audience,
+    scopes,
+  },
+  refresh: { from: oneOf(['refresh']), resource: resourceIndicator(), scopes },
+} as const
+
 /** Cures for fields that are another kind's. */
 export const routeHints: Readonly<Record<keyof typeof routeFields, Readonly<Record<string, string>>>> = {
-  session: { reason: "leave it out: it is for routes with auth: 'none'" },
-  none: Object.fromEntries(
-    ['kinds', 'scopes', 'cache', 'forwardAuth'].map((name) => [
-      name,
-      "leave it out: it is for routes with auth: 'session'",
-    ]),
-  ),
+  session: hints('session'),
+  phantom: hints('phantom'),
+  split: hints('split'),
+  jwt: hints('jwt'),
+  client: hints('client'),
+  none: hints('none'),
+}
+
+/** A field of others is left out, and says whose it is. */
+function hints(kind: keyof typeof routeFields): Record<string, string> {
+  const owners = new Map<string, string[]>()
+  for (const [auth, fields] of Object.entries(routeFields)) {
+    for (const name of Object.keys(fields)) owners.set(name, [...(owners.get(name) ?? []), `'${auth}'`])
+  }
+  const foreign = [...owners].filter(([name]) => !Object.hasOwn(routeFields[kind], name))
+  return Object.fromEntries(
+    foreign.map(([name, auths]) => [name, `leave it out: it is for routes with auth: ${auths.join(', ')}`]),
+  )
 }
 
 /** RFC 6749 §3.3 scope-token. */

@@ -5,15 +5,17 @@ import { isWildcard, withoutWildcard } from './paths.ts'
 import { byStage, readRateLimits } from './rate-limits.ts'
 import { type Field, type Issues, join, readObject } from './read-object.ts'
 import { routeFields, routeHints } from './route-auth.ts'
-import type { Method, RateLimit, RequestKind, Route } from './types.ts'
+import type { Method, RateLimit, RequestKind, Route, UpstreamToken } from './types.ts'
 import { readUpstream, type UpstreamContext } from './upstream.ts'
+import { readUpstreamToken } from './upstream-token.ts'
 
 const defaultTimeoutMs = 30_000
 
 export interface ReadRoute {
   /** What is right of it, for the checks between routes. */
-  readonly partial: Partial<Pick<Route, 'path' | 'upstream' | 'methods' | 'auth'>>
+  readonly partial: Partial<Pick<Route, 'path' | 'upstream' | 'methods' | 'auth' | 'listener'>>
   readonly shared: string | undefined
+  /** Why it is open, or why this server's own token serves everyone. */
   readonly reason: string | undefined
   readonly complete: Route | undefined
 }
@@ -26,12 +28,27 @@ export interface RouteContext extends UpstreamContext {
   readonly rateLimits: readonly RateLimit[]
   /** Gets the paths of settings that only Node can honour. */
   readonly nodeOnly: string[]
+  /** `provider.resource`: what tokens are for, where a route does not say. */
+  readonly resource: string | undefined
 }
 
 type FieldsOf<Auth extends Route['auth']> = (typeof routeFields)[Auth]
 type Outputs<Fields> = { [Name in keyof Fields]?: Fields[Name] extends Field<infer Output> ? Output : never }
 /** Whatever a route of any kind may have. */
-type PartialRoute = Omit<Outputs<FieldsOf<'session'> & FieldsOf<'none'>>, 'auth'>
+type PartialRoute = Omit<
+  Outputs<FieldsOf<'session'> & FieldsOf<'phantom'> & FieldsOf<'client'> & FieldsOf<'none'>>,
+  'auth'
+>
+
+/** By whom calls of each kind of route can be told apart. */
+const callersOf: Readonly<Record<Route['auth'], readonly RateLimit['per'][]>> = {
+  session: ['session', 'subject', 'address', 'route'],
+  phantom: ['subject', 'address', 'route'],
+  split: ['subject', 'address', 'route'],
+  jwt: ['subject', 'address', 'route'],
+  client: ['address', 'route'],
+  none: ['address', 'route'],
+}
 
 export function readRoute(input: unknown, path: string, issues: Issues, context: RouteContext): ReadRoute {
   const before = issues.length
@@ -45,12 +62,11 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const addresses = readAddressPolicy(partial.addresses, join(path, 'addresses'), issues)
   const headers = readHeaderRules(partial.headers, join(path, 'headers'), issues)
   const query = readQueryRules(partial.query, join(path, 'query'), issues)
-  const callers =
-    kind === 'none' ? (['address', 'route'] as const) : (['session', 'subject', 'address', 'route'] as const)
+  const callers = callersOf[kind]
   const limitsPath = join(path, 'rateLimits')
   const rateLimits = readRateLimits(partial.rateLimits, limitsPath, issues, partial.path ?? '', callers)
   // Of those for all routes the ones by which a caller of this route is known.
-  const forAll = context.rateLimits.filter(({ per }) => (callers as readonly string[]).includes(per))
+  const forAll = context.rateLimits.filter(({ per }) => callers.includes(per))
   const upstream = isObject(input) ? readUpstream(partial, path, issues, context) : undefined
   if (partial.earlyHints) context.nodeOnly.push(join(path, 'earlyHints'))
   if (partial.trailers?.length) context.nodeOnly.push(join(path, 'trailers'))
@@ -58,17 +74,28 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const methods = new Set<string>(partial.methods ?? defaultMethods(kinds))
   checkKinds(kinds, methods, path, issues)
   if (partial.forwardAuth) checkForwardAuth(kinds, path, issues, context)
+  const listener = kind === 'jwt' || (kind === 'client' && partial.public === undefined) ? 'internal' : 'public'
+  if (kind === 'client' && listener === 'public') checkPublicClient(partial, methods, path, issues)
+  const upstreamToken = auth && readTokenOf(auth, partial, path, issues)
+  const audience = partial.audience ?? context.resource
+  if (upstreamToken && needsAudience(kind, upstreamToken) && audience === undefined) {
+    issues.push({
+      path: join(path, 'audience'),
+      problem: 'is not set, so a token for any API would do',
+      cure: 'write this API as its tokens name it in aud, or set provider.resource',
+    })
+  }
 
-  const isRight = complete && upstream && auth && issues.length === before
+  const isRight = complete && upstream && auth && upstreamToken && issues.length === before
   return {
     partial: {
       ...(partial.path !== undefined && { path: partial.path }),
       ...(upstream && { upstream }),
       ...(isObject(input) && (input.methods === undefined || partial.methods) && { methods }),
-      ...(auth && { auth }),
+      ...(auth && { auth, listener }),
     },
     shared: partial.shared,
-    reason: partial.reason,
+    reason: partial.reason ?? partial.public,
     complete: isRight
       ? {
           path: complete.path,
@@ -77,9 +104,11 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
           upstream,
           methods,
           auth,
-          listener: 'public',
+          listener,
           kinds,
           scopes: partial.scopes ?? [],
+          audience: needsAudience(auth, upstreamToken) ? audience : undefined,
+          upstreamToken,
           requestHeaders: new Set([...context.requestHeaders, ...complete.requestHeaders]),
           redirectHosts: new Set(complete.redirectHosts),
           allowEncodedSlash: complete.allow.includes('encoded-slash'),
@@ -113,7 +142,7 @@ function authOf(input: unknown, path: string, issues: Issues): Route['auth'] | u
     issues.push({
       path: join(path, 'auth'),
       problem: auth === undefined ? 'is not set' : `is none of ${all.join(', ')}`,
-      cure: "write 'session', or 'none' with a reason",
+      cure: "write 'session' for browsers, 'phantom' or 'split' for other clients outside, 'jwt' or 'client' inside, or 'none' with a reason",
     })
   }
   return undefined
@@ -123,6 +152,40 @@ function asSessionRoute(input: unknown): unknown {
   if (!isObject(input)) return input
   const { reason: _, ...rest } = input
   return { ...rest, auth: 'session' }
+}
+
+function readTokenOf(
+  auth: Route['auth'],
+  partial: PartialRoute,
+  path: string,
+  issues: Issues,
+): UpstreamToken | undefined {
+  if (auth !== 'client') return readUpstreamToken(partial.upstreamToken, auth, join(path, 'upstreamToken'), issues)
+  return { from: 'client', resource: partial.resource, audience: undefined, scopes: partial.scopes ?? [] }
+}
+
+/** A token goes only to the resource that it is for (SEC-13). */
+function needsAudience(auth: Route['auth'], { from }: UpstreamToken): boolean {
+  return auth === 'phantom' || auth === 'split' || auth === 'jwt' || from === 'introspection'
+}
+
+/** Whoever drops the cookie acts as this server there: only what harms least. */
+function checkPublicClient({ scopes }: PartialRoute, methods: ReadonlySet<string>, path: string, issues: Issues): void {
+  const unsafe = [...methods].filter((method) => method !== 'GET' && method !== 'HEAD')
+  if (unsafe.length > 0) {
+    issues.push({
+      path: join(path, 'methods'),
+      problem: `has ${unsafe.join(', ')}, and anyone may call this route`,
+      cure: 'leave them out, or leave out public: the route is on the internal listener then',
+    })
+  }
+  if (scopes?.length === 0) {
+    issues.push({
+      path: join(path, 'scopes'),
+      problem: 'is empty, so the token would have all that this server may have',
+      cure: 'name the few scopes that anyone may use',
+    })
+  }
 }
 
 function defaultMethods(kinds: ReadonlySet<RequestKind>): readonly Method[] {

@@ -66,8 +66,9 @@ function reportDuplicates(routes: readonly ReadRoute[], path: string, issues: Is
   const seen = new Map<string, number>()
   for (const [index, { partial }] of routes.entries()) {
     const pattern = withoutParameterNames(partial.path ?? '')
-    const repeated = [...(partial.methods ?? [])].filter((method) => seen.has(`${method} ${pattern}`))
-    const earlier = seen.get(`${repeated[0]} ${pattern}`)
+    const key = (method: string | undefined) => `${partial.listener} ${method} ${pattern}`
+    const repeated = [...(partial.methods ?? [])].filter((method) => seen.has(key(method)))
+    const earlier = seen.get(key(repeated[0]))
     if (partial.path !== undefined && earlier !== undefined) {
       issues.push({
         path: join(path, index),
@@ -76,7 +77,7 @@ function reportDuplicates(routes: readonly ReadRoute[], path: string, issues: Is
       })
     }
     for (const method of partial.methods ?? []) {
-      if (!seen.has(`${method} ${pattern}`)) seen.set(`${method} ${pattern}`, index)
+      if (!seen.has(key(method))) seen.set(key(method), index)
     }
   }
 }

@@ -42,6 +42,7 @@ export interface ProviderConfig {
     jwksUri?: string
     revocationEndpoint?: string
     endSessionEndpoint?: string
+    introspectionEndpoint?: string
     /** Announces RFC 9207 `iss`; required in the callback then. */
     authorizationResponseIssParameterSupported?: boolean
   }
@@ -49,7 +50,19 @@ export interface ProviderConfig {
   metadataUrl?: string
   /** How long one request to the server may take. Default `10s`; a refresh gets three times that. */
   timeout?: Duration
+  /** How opaque tokens are asked about (RFC 7662), for `phantom` routes and `upstreamToken: { from: 'introspection' }`. */
+  introspection?: {
+    /**
+     * How long an answer serves at most; never past the token's own end. A token that was revoked opens routes for so
+     * long. Default `1m`, at most `1h`.
+     */
+    cacheTime?: Duration
+    /** Answers have to be signed, by this algorithm (RFC 9701). Default: plain JSON. */
+    signedResponseAlg?: SignatureAlgorithm
+  }
 }
+
+export type SignatureAlgorithm = 'RS256' | 'PS256' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA' | 'Ed25519'
 
 export interface SessionConfig {
   /**
@@ -176,6 +189,76 @@ export interface SessionRouteConfig extends RouteBase {
   cache?: 'no-store' | 'private'
   /** A proxy may ask for this route at `/verify`, and gets the session's token. Default false. */
   forwardAuth?: boolean
+  /** What the upstream gets as access token. Default: the session's. */
+  upstreamToken?: SessionUpstreamToken
+  /** With `from: 'introspection'`: the API, as the JWT names it in `aud`. Default `provider.resource`. */
+  audience?: string
+}
+
+/** An access token of another's making, for one API and, where `scopes` are named, for these only. */
+interface TokenTarget {
+  /** The API, by its URI (RFC 8707). */
+  resource?: string
+  /** Scopes that the token has, and no others. Default: as the server decides. */
+  scopes?: readonly string[]
+}
+
+/** By token exchange (RFC 8693): the API is named by `resource`, or by `audience`, as the server knows it. */
+type ExchangedToken = { from: 'exchange'; audience?: string } & TokenTarget
+
+export type SessionUpstreamToken =
+  | { from: 'session' }
+  /** A JWT that the server gives for the session's opaque token when it is asked about it. */
+  | { from: 'introspection' }
+  | ExchangedToken
+  /** By a refresh for this resource (RFC 8707 §2.2), which consumes the refresh token as every refresh does. */
+  | ({ from: 'refresh'; resource: string } & TokenTarget)
+
+export type PhantomUpstreamToken =
+  /** A JWT that the server gives for the opaque token when it is asked about it: `application/jwt`. */
+  | { from: 'introspection' }
+  | ExchangedToken
+  /** The upstream takes no token: it gets no `Authorization`. */
+  | { from: 'none' }
+
+interface TokenRouteBase extends RouteBase {
+  /** Scopes that the token has to have, all of them. */
+  scopes?: readonly string[]
+  /** `'private'`: the upstream's `Cache-Control` stands, less `public` and `s-maxage`. Default `'no-store'`. */
+  cache?: 'no-store' | 'private'
+}
+
+interface BearerRouteBase extends TokenRouteBase {
+  /** This API, as its tokens name it in `aud`: a token for another is refused. Default `provider.resource`. */
+  audience?: string
+}
+
+/** For clients inside the network that hold a JWT. Reached on the internal listener only. */
+export interface JwtRouteConfig extends BearerRouteBase {
+  auth: 'jwt'
+}
+
+/** For clients outside that hold an opaque access token. */
+export interface PhantomRouteConfig extends BearerRouteBase {
+  auth: 'phantom'
+  /** What the upstream gets as access token. Default `{ from: 'introspection' }`. */
+  upstreamToken?: PhantomUpstreamToken
+}
+
+/** For clients outside that hold the signature of a JWT, whose head and payload were delivered here. */
+export interface SplitRouteConfig extends BearerRouteBase {
+  auth: 'split'
+}
+
+/** Calls with an access token of this server's own (RFC 6749 §4.4). On the internal listener, unless `public` says why. */
+export interface ClientRouteConfig extends TokenRouteBase {
+  auth: 'client'
+  /** What the token is asked for. */
+  scopes?: readonly string[]
+  /** The API that the token is for (RFC 8707). */
+  resource?: string
+  /** Why anyone outside may call as this server. Safe methods only, with `scopes` of its own, and each call is reported. */
+  public?: string
 }
 
 export interface OpenRouteConfig extends RouteBase {
@@ -184,7 +267,13 @@ export interface OpenRouteConfig extends RouteBase {
   reason: string
 }
 
-export type RouteConfig = SessionRouteConfig | OpenRouteConfig
+export type RouteConfig =
+  | SessionRouteConfig
+  | JwtRouteConfig
+  | PhantomRouteConfig
+  | SplitRouteConfig
+  | ClientRouteConfig
+  | OpenRouteConfig
 
 /**
  * What has to be said of an upstream besides its URL. It is for every route that leads to `origin`. On Workers only
@@ -247,7 +336,10 @@ export interface UserConfig {
      * on every address.
      */
     public?: number | string
-    /** For what is inside the network: routes that take bearer JWTs, forward auth. A port alone is on loopback. Default: none. */
+    /**
+     * For what is inside the network: `jwt` and `client` routes, deliveries of split tokens. A port alone is on loopback.
+     * Default: none.
+     */
     internal?: number | string
     /** `/healthz` and `/readyz`. A port alone is on loopback. Default: none. */
     management?: number | string
@@ -270,6 +362,11 @@ export interface UserConfig {
   streams?: { perSession?: number; total?: number } | undefined
   /** Request header fields that pass on every route besides the usual ones. */
   requestHeaders?: readonly string[]
+  /** Where the authorization server delivers heads and payloads of JWTs, for `split` routes. */
+  splitTokens?: {
+    /** Any of them lets a delivery in; 32 bytes of base64url each, as `coatcheck keygen` prints. */
+    secrets: readonly Setting[]
+  }
   hooks?: Hooks
   /** Lets `/bff/login` be started by other sites (OpenID Connect Core §4); parameters are ignored then. */
   thirdPartyInitiatedLogin?: boolean
@@ -392,6 +489,19 @@ export interface QueryRules {
   /** As it is appended: `a=1&b=2`. */
   readonly set: string
 }
+export type RouteAuth = RouteConfig['auth']
+
+/** What an access token is asked for. */
+export interface TokenRequest {
+  readonly resource: string | undefined
+  readonly audience: string | undefined
+  readonly scopes: readonly string[]
+}
+
+/** Where the upstream's access token comes from. */
+export type UpstreamToken =
+  | { readonly from: 'caller' | 'introspection' | 'none' }
+  | ({ readonly from: 'exchange' | 'refresh' | 'client' } & TokenRequest)
 
 export interface Route {
   /** As the operator wrote it. */
@@ -401,11 +511,15 @@ export interface Route {
   readonly isExact: boolean
   readonly upstream: Upstream
   readonly methods: ReadonlySet<string>
-  readonly auth: 'session' | 'none'
+  readonly auth: RouteAuth
   /** Where it is reached. */
   readonly listener: 'public' | 'internal'
   readonly kinds: ReadonlySet<RequestKind>
+  /** What the caller's token has to have; for `client`, what ours is asked for. */
   readonly scopes: readonly string[]
+  /** What the caller's token has to be for; for session routes, what the JWT has to be for that takes its place. */
+  readonly audience: string | undefined
+  readonly upstreamToken: UpstreamToken
   /** Lower-case names that pass besides the usual ones: the route's and those for all routes. */
   readonly requestHeaders: ReadonlySet<string>
   readonly redirectHosts: ReadonlySet<string>
@@ -440,6 +554,10 @@ export interface Provider {
   readonly metadata: ProviderConfig['metadata']
   readonly metadataUrl: string | undefined
   readonly timeoutSeconds: number
+  readonly introspection: {
+    readonly cacheSeconds: number
+    readonly signedResponseAlg: SignatureAlgorithm | undefined
+  }
 }
 
 export interface ForwardAuth {
@@ -478,6 +596,8 @@ export interface Config {
   readonly rateLimits: readonly RateLimit[]
   readonly forwardAuth: ForwardAuth | undefined
   readonly streams: { readonly perSession: number; readonly total: number }
+  /** Undefined without `split` routes. */
+  readonly splitTokens: { readonly secrets: readonly string[] } | undefined
   readonly hooks: Hooks
   readonly thirdPartyInitiatedLogin: boolean
   readonly backChannelLogout: boolean

@@ -1,10 +1,8 @@
 /** `POST /bff/backchannel-logout`: the authorization server ends sessions (OpenID Connect Back-Channel Logout 1.0 §2.5). */
 import type { Handler } from 'hono'
 import { CoatcheckError } from '../errors.ts'
-import type { RequestBody } from '../runtime.ts'
 import type { BffEnv, Services } from '../services.ts'
-
-const longestBody = 16 * 1024
+import { readText } from './read-text.ts'
 
 export function backchannelLogout(services: Services): Handler<BffEnv> {
   const { config, runtime, reply, sessions, logoutMarks, verifyLogoutToken, report } = services
@@ -24,20 +22,6 @@ export function backchannelLogout(services: Services): Handler<BffEnv> {
     report({ event: 'logout_token_accepted', by: sid === undefined ? 'sub' : 'sid' })
     return reply({ status: 200 })
   }
-}
-
-async function readText(body: RequestBody | null): Promise<string> {
-  if (body === null) return ''
-  const chunks: AsyncIterable<Uint8Array> | Uint8Array[] = body instanceof Uint8Array ? [body] : body
-  const decoder = new TextDecoder()
-  let text = ''
-  let size = 0
-  for await (const chunk of chunks) {
-    size += chunk.byteLength
-    if (size > longestBody) throw new CoatcheckError('payload_too_large')
-    text += decoder.decode(chunk, { stream: true })
-  }
-  return text + decoder.decode()
 }
 
 function malformed(parameter: string): CoatcheckError {

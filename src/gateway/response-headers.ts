@@ -114,7 +114,7 @@ const pageProtection: readonly Field[] = [
 
 function mayPass(name: string, value: string, route: Route): boolean {
   if (isHopByHop(name) || isAboutOurOrigin(name)) return false
-  if (route.auth === 'session' && challenges.has(name)) return false
+  if (route.auth !== 'none' && challenges.has(name)) return false
   if (route.content === 'data' && isForPagesOnly(name)) return false
   return isToken(name) && isFieldValue(value)
 }

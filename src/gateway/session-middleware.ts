@@ -21,6 +21,7 @@ import { addressCaller, sessionCallers } from './rate-limits.ts'
 import { isNeverForwarded } from './request-headers.ts'
 import { clientResponseHeaders } from './response-headers.ts'
 import { requireScopes, sendWithFreshToken } from './session-call.ts'
+import { sessionTokenFor } from './session-token.ts'
 import { assertRouteTakes, checkTarget } from './target.ts'
 
 export interface SessionVariable<Claims = Record<string, unknown>> {
@@ -85,11 +86,12 @@ export function sessionMiddleware<Claims>(
 }
 
 function sessionVariable<Claims>(
-  { config, runtime, sessions, live }: Services,
+  services: Services,
   open: OpenSession,
   keepAlive: KeepAlive,
   signal: () => AbortSignal,
 ): SessionVariable<Claims> {
+  const { config, runtime, sessions, live } = services
   return {
     claims: open.session.claims as Claims,
     async fetch(input, init = {}) {
@@ -101,13 +103,13 @@ function sessionVariable<Claims>(
       await sessions.refresh(open, keepAlive)
       requireScopes(route.scopes, open.session.tokens.scope)
       const headers = [...new Headers(init.headers)].filter(([name]) => !isNeverForwarded(name))
-      const send = () =>
+      const send = async () =>
         runtime.transport.send({
           origin: route.upstream.origin,
           target: target.path + rewriteQuery(target.query, route.query),
           method,
           headers: applyFieldRules(
-            [...headers, ['authorization', `Bearer ${open.session.tokens.accessToken}`]],
+            [...headers, ['authorization', `Bearer ${await sessionTokenFor(services, open, route, keepAlive)}`]],
             route.headers.request,
           ),
           body: bytesOf(init.body),

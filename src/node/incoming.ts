@@ -8,9 +8,19 @@ import { bodyWasRead } from '../web-runtime.ts'
 export function headersOf(incoming: IncomingMessage): IncomingHeaders {
   const { headers } = incoming
   const setCookie = headers['set-cookie']
-  // Not a request's field; joined only so that the type holds.
-  if (setCookie !== undefined) return { ...(headers as IncomingHeaders), 'set-cookie': setCookie.join(', ') }
-  return headers as IncomingHeaders
+  const credentials = headers.authorization === undefined ? [] : linesOf(incoming.rawHeaders, 'authorization')
+  if (setCookie === undefined && credentials.length < 2) return headers as IncomingHeaders
+  return {
+    ...(headers as IncomingHeaders),
+    // A server that keeps the last would see other credentials than we: joined, they are none.
+    ...(credentials.length > 1 && { authorization: credentials.join(', ') }),
+    // Not a request's field; joined only so that the type holds.
+    ...(setCookie && { 'set-cookie': setCookie.join(', ') }),
+  }
+}
+
+function linesOf(rawHeaders: readonly string[], name: string): string[] {
+  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name)
 }
 
 /** The body, unread; null where the framing says that there is none (RFC 9112 §6.3). */

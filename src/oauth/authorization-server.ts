@@ -6,6 +6,7 @@ import * as client from 'openid-client'
 import type { Provider } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
+import { fetchPhantomToken, fetchSignedAnswer } from './introspection-answers.ts'
 
 export interface AuthorizationServer {
   readonly provider: Provider
@@ -17,9 +18,13 @@ export interface AuthorizationServer {
    * `refresh` gives the one for the refresh grant: a longer time limit (R4), and no signature check of the
    * ID token, because that may need the server's keys, and failing to fetch them would throw away tokens
    * that are already rotated. Nothing is read from that ID token; see `refresh-grant.ts`.
+   *
+   * `introspection` and `jwt-introspection` give those that ask about tokens in either form; see `introspection.ts`.
    */
-  configuration(use?: 'refresh'): Promise<client.Configuration>
+  configuration(use?: Use): Promise<client.Configuration>
 }
+
+type Use = 'sign-in' | 'refresh' | 'introspection' | 'jwt-introspection'
 
 const metadataLifetimeMs = 60 * 60 * 1000
 /** After a failed discovery the next call fails at once for so long, so that an outage is not made worse. */
@@ -29,8 +34,7 @@ const refreshTimeoutFactor = 3
 const clockToleranceSeconds = 60
 
 interface Known {
-  readonly signIn: client.Configuration
-  readonly refresh: client.Configuration
+  readonly configurations: Readonly<Record<Use, client.Configuration>>
   readonly at: number
 }
 
@@ -44,8 +48,12 @@ export function authorizationServer(provider: Provider, redirectUri: string, clo
       const metadata = provider.metadata ? metadataByHand(provider) : await fetchMetadata(provider)
       requireS256(metadata)
       known = {
-        signIn: configure(provider, metadata, provider.timeoutSeconds, provider.usesOpenId),
-        refresh: configure(provider, metadata, provider.timeoutSeconds * refreshTimeoutFactor, false),
+        configurations: {
+          'sign-in': configure(provider, metadata, provider.timeoutSeconds, provider.usesOpenId),
+          refresh: configure(provider, metadata, provider.timeoutSeconds * refreshTimeoutFactor, false),
+          introspection: configureIntrospection(provider, metadata),
+          'jwt-introspection': configureJwtIntrospection(provider, metadata),
+        },
         at: clock.now(),
       }
       failure = undefined
@@ -71,10 +79,7 @@ export function authorizationServer(provider: Provider, redirectUri: string, clo
   return {
     provider,
     redirectUri,
-    configuration: async (use) => {
-      const { signIn, refresh } = await newestKnown()
-      return use === 'refresh' ? refresh : signIn
-    },
+    configuration: async (use = 'sign-in') => (await newestKnown()).configurations[use],
   }
 }
 
@@ -87,6 +92,7 @@ function metadataByHand(provider: Provider): client.ServerMetadata {
     token_endpoint: byHand.tokenEndpoint,
     ...(byHand.jwksUri && { jwks_uri: byHand.jwksUri }),
     ...(byHand.revocationEndpoint && { revocation_endpoint: byHand.revocationEndpoint }),
+    ...(byHand.introspectionEndpoint && { introspection_endpoint: byHand.introspectionEndpoint }),
     ...(byHand.endSessionEndpoint && { end_session_endpoint: byHand.endSessionEndpoint }),
     ...(byHand.authorizationResponseIssParameterSupported !== undefined && {
       authorization_response_iss_parameter_supported: byHand.authorizationResponseIssParameterSupported,
@@ -127,16 +133,32 @@ function configure(
   metadata: client.ServerMetadata,
   timeoutSeconds: number,
   checkSignatures: boolean,
+  clientMetadata: Partial<client.ClientMetadata> = {},
 ): client.Configuration {
   const configuration = new client.Configuration(
     metadata,
     provider.clientId,
-    { client_secret: provider.clientSecret, [client.clockTolerance]: clockToleranceSeconds },
+    { ...clientMetadata, client_secret: provider.clientSecret, [client.clockTolerance]: clockToleranceSeconds },
     clientAuthentication(provider),
   )
   configuration.timeout = timeoutSeconds
   if (isPlainHttp(provider)) client.allowInsecureRequests(configuration)
   if (checkSignatures) client.enableNonRepudiationChecks(configuration)
+  return configuration
+}
+
+function configureIntrospection(provider: Provider, metadata: client.ServerMetadata): client.Configuration {
+  const { signedResponseAlg } = provider.introspection
+  if (signedResponseAlg === undefined) return configure(provider, metadata, provider.timeoutSeconds, false)
+  const clientMetadata = { introspection_signed_response_alg: signedResponseAlg }
+  const configuration = configure(provider, metadata, provider.timeoutSeconds, true, clientMetadata)
+  configuration[client.customFetch] = fetchSignedAnswer
+  return configuration
+}
+
+function configureJwtIntrospection(provider: Provider, metadata: client.ServerMetadata): client.Configuration {
+  const configuration = configure(provider, metadata, provider.timeoutSeconds, false)
+  configuration[client.customFetch] = fetchPhantomToken
   return configuration
 }
 

@@ -21,6 +21,8 @@ export type CoatcheckEvent =
   | { readonly event: 'store_unavailable'; readonly during: string; readonly cause?: unknown }
   | UpstreamEvent
   | { readonly event: 'hook_failed'; readonly hook: string; readonly cause?: unknown }
+  /** A call from outside that was made with this server's own token. */
+  | { readonly event: 'client_token_used'; readonly route: string; readonly method: string }
   | { readonly event: 'request_headers_dropped'; readonly route: string; readonly names: readonly string[] }
   | { readonly event: 'request_failed'; readonly code: string; readonly cause?: unknown }
 

@@ -20,6 +20,7 @@ export type Purpose =
   | 'subject-index'
   | 'sid-index'
   | 'listed-id'
+  | 'split'
 
 /** What a key is bound to besides its purpose. */
 export interface KeyContext {

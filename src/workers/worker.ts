@@ -50,7 +50,8 @@ export function worker<Env extends object = Record<string, string | undefined>>(
   source: ConfigSource<Env>,
   options: WorkerOptions = {},
 ): WorkerHandlers<Env> {
-  const checked = typeof source === 'function' ? undefined : resolveConfig<object>(source, {})
+  const checked =
+    typeof source === 'function' ? undefined : resolveConfig<object>(source, {}, { hasInternalListener: true })
   if (checked) refuseNodeOnly(checked)
   // One environment for each isolate. What is made of it keeps its ledger and caches as long as the isolate lives.
   const made = new WeakMap<Env, Handlers>()
@@ -58,7 +59,11 @@ export function worker<Env extends object = Record<string, string | undefined>>(
     async fetch(request, env, context) {
       let handlers = made.get(env)
       if (handlers === undefined) {
-        handlers = makeHandlers(() => checked ?? resolveConfig(source, env), env, options)
+        handlers = makeHandlers(
+          () => checked ?? resolveConfig(source, env, { hasInternalListener: true }),
+          env,
+          options,
+        )
         made.set(env, handlers)
       }
       const answer = Promise.resolve(handlers[listener](request, env, context))

@@ -321,8 +321,8 @@ refuses(
 )
 refuses('routes[].auth', 'routes[0].auth', route('auth'), [
   [undefined, 'is not set'],
-  ['cookie', "none of 'session', 'none'"],
-  [false, "none of 'session', 'none'"],
+  ['cookie', "none of 'session', 'phantom', 'split', 'jwt', 'client', 'none'"],
+  [false, "none of 'session', 'phantom', 'split', 'jwt', 'client', 'none'"],
 ])
 refuses('routes[].reason', 'routes[0].reason', (reason) => good({ routes: [goodRoute({ auth: 'none', reason })] }), [
   [undefined, 'is not set'],

@@ -39,6 +39,8 @@ describe('a configuration that is right', () => {
     expect(route).toEqual({
       path: '/api/orders/*',
       listener: 'public',
+      audience: undefined,
+      upstreamToken: { from: 'caller' },
       prefix: '/api/orders',
       isExact: false,
       upstream: { origin: 'https://orders.internal', basePath: '/v1', binding: undefined },

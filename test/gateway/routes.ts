@@ -16,6 +16,8 @@ export function route(path: string, changes: Partial<Route> = {}): Route {
     listener: 'public',
     kinds: new Set(['fetch']),
     scopes: [],
+    audience: undefined,
+    upstreamToken: { from: 'caller' },
     requestHeaders: new Set(),
     redirectHosts: new Set(),
     allowEncodedSlash: false,

@@ -118,9 +118,11 @@ describe('coatcheck check', () => {
     files = folder({ 'coatcheck.config.mjs': config('http://localhost:3000') })
     const { code, out, err } = await run(['check'], { directory: files.path, env })
     expect({ code, err }).toEqual({ code: 0, err: '' })
-    expect(out).toMatch(/^PATH +METHODS +AUTH +KINDS +SCOPES +UPSTREAM$/m)
-    expect(out).toMatch(/^\/api\/orders\/\* +GET POST +session +fetch +orders +http:\/\/127\.0\.0\.1:9\/v1\/\*$/m)
-    expect(out).toMatch(/^\/prices +GET HEAD +none +- +- +http:\/\/127\.0\.0\.1:9\/prices$/m)
+    expect(out).toMatch(/^PATH +METHODS +AUTH +LISTENER +KINDS +SCOPES +TOKEN +UPSTREAM$/m)
+    expect(out).toMatch(
+      /^\/api\/orders\/\* +GET POST +session +public +fetch +orders +the session's +http:\/\/127\.0\.0\.1:9\/v1\/\*$/m,
+    )
+    expect(out).toMatch(/^\/prices +GET HEAD +none +public +- +- +none +http:\/\/127\.0\.0\.1:9\/prices$/m)
     expect(out).toContain('- /prices is open to everyone: a price list')
     expect(out).toContain('http://localhost:3000/bff/callback')
     expect(out).not.toContain(secret)

@@ -27,6 +27,7 @@ beforeAll(async () => {
       backChannelLogout: false,
       rateLimits: [],
       cookie: 'session',
+      listeners: { internal: 0 },
     },
     port,
   )

@@ -29,13 +29,14 @@ export async function startHandler(system: SystemConfig, port: number): Promise<
   const handler = tokenHandler(config, { runtime, report: () => undefined })
   const app = process.env.COATCHECK_MOUNTED === 'true' ? mounted(handler) : handler.routes
   const server = await serve(app, { port, host: 'localhost', runtime })
+  const internal = await serve(handler.internal, { port: system.listeners.internal, host: '127.0.0.1' })
   return {
     noticesSilentLeaving: true,
     async setClockOffset(ms) {
       offset = ms
     },
     async stop() {
-      await server.close()
+      await Promise.all([server.close(), internal.close()])
       await coordinator.close()
       await rm(folder, { recursive: true })
     },

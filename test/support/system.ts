@@ -5,6 +5,7 @@
 
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
 import type { RouteConfig, UserConfig } from '../../src/config/types.ts'
+import { splitAccessTokens } from '../../src/split/index.ts'
 import { UserAgent } from './browser.ts'
 import { freePort } from './free-port.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
@@ -27,6 +28,8 @@ export interface SystemOptions {
   readonly host?: string
   readonly accessTokenSeconds?: number
   readonly gracePeriodSeconds?: number
+  /** Clients whose tokens are split: by the hook in the provider, with a secret that both have. */
+  readonly splitClients?: readonly string[]
 }
 
 type ProviderChanges = Partial<UserConfig['provider']>
@@ -43,6 +46,9 @@ export interface SystemConfig {
   /** What the session cookie carries. */
   readonly cookie: 'session' | 'ticket'
   readonly streams?: UserConfig['streams']
+  /** Where the internal listener is, on Node. */
+  readonly listeners: { readonly internal: number }
+  readonly splitTokens?: { readonly secrets: readonly string[] }
 }
 
 export interface RunningHandler {
@@ -58,6 +64,8 @@ export interface System {
   readonly cookie: 'session' | 'ticket'
   /** `http://localhost:PORT`; the provider is on `http://127.0.0.1:PORT`, another site. */
   readonly origin: string
+  /** What paths on the internal listener are appended to. */
+  readonly internalUrl: string
   readonly provider: RunningProvider
   readonly upstream: TestUpstream
   /** Whether Coatcheck sees that a client has left while nothing is written to it. */
@@ -81,11 +89,22 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const port = await freePort()
   const origin = `http://${options.host ?? 'localhost'}:${port}`
   const cookie = options.cookie ?? (process.env.COATCHECK_COOKIE === 'ticket' ? 'ticket' : 'session')
+  const internalPort = await freePort()
+  const internalUrl = runtime === 'node' ? `http://127.0.0.1:${internalPort}` : `${origin}/__test/internal`
   const upstream = await startUpstream()
   const provider = await startProvider({
     appOrigin: origin,
     accessTokenSeconds: options.accessTokenSeconds ?? 600,
     gracePeriodSeconds: options.gracePeriodSeconds ?? 0,
+    ...(options.splitClients && {
+      middleware: [
+        splitAccessTokens({
+          url: `${internalUrl}/bff/split-tokens`,
+          secret: otherTestSecret,
+          clients: options.splitClients,
+        }),
+      ],
+    }),
     ...(options.backChannelLogout && { backchannelLogoutUri: `${origin}/bff/backchannel-logout` }),
   })
   const routes = options.routes ?? defaultRoutes
@@ -106,6 +125,8 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     rateLimits: options.rateLimits ?? [],
     cookie,
     ...(options.streams && { streams: options.streams }),
+    listeners: { internal: internalPort },
+    ...(options.splitClients && { splitTokens: { secrets: [otherTestSecret] } }),
   }
   const { startHandler } = await import(runtime === 'workers' ? './handler-on-workers.ts' : './handler-on-node.ts')
   const handler: RunningHandler = await startHandler(config, port)
@@ -115,6 +136,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     runtime,
     cookie,
     origin,
+    internalUrl,
     provider,
     upstream,
     noticesSilentLeaving: handler.noticesSilentLeaving,

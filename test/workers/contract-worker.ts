@@ -1,6 +1,6 @@
 /**
- * Coatcheck on workerd for the contract tests: what `worker()` makes of the configuration in `SYSTEM`, and a path of the
- * tests' own that sets the clock.
+ * Coatcheck on workerd for the contract tests: what `worker()` makes of the configuration in `SYSTEM`, and paths of the
+ * tests' own: one that sets the clock, one below which the internal handler answers.
  */
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import {
@@ -40,6 +40,8 @@ export default {
       offsetMs = Number(await request.text())
       return new Response(null, { status: 204 })
     }
+    const inside = request.url.split('/__test/internal')
+    if (inside.length === 2) return coatcheck.internal.fetch(new Request(inside.join(''), request), env, context)
     return coatcheck.fetch(request, env, context)
   },
 } satisfies WorkerHandler<Env>

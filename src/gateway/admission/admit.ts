@@ -7,8 +7,12 @@ import type { Services } from '../../services.ts'
 import { addressCaller } from '../rate-limits.ts'
 import { assertRouteTakes, type Target } from '../target.ts'
 import type { Admission, Admit, Call } from './admission.ts'
+import { admitClient } from './client.ts'
+import { admitJwt } from './jwt.ts'
 import { admitAnyone } from './open.ts'
+import { admitPhantom } from './phantom.ts'
 import { admitSession } from './session.ts'
+import { admitSplit } from './split.ts'
 
 export interface Admitted {
   readonly admission: Admission
@@ -18,6 +22,10 @@ export interface Admitted {
 
 const admissions: Readonly<Record<Route['auth'], Admit>> = {
   session: admitSession,
+  phantom: admitPhantom,
+  split: admitSplit,
+  jwt: admitJwt,
+  client: admitClient,
   none: admitAnyone,
 }
 

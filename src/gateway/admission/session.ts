@@ -8,32 +8,48 @@ import type { RequestCookies } from '../../session/cookie-names.ts'
 import type { OpenSession, Sessions } from '../../session/sessions.ts'
 import { sessionCallers } from '../rate-limits.ts'
 import { requireScopes, sendWithFreshToken } from '../session-call.ts'
+import { sessionTokenFor } from '../session-token.ts'
 import type { Admission, Call } from './admission.ts'
 
 /** A caller with usable tokens, or an answer instead. */
 export async function admitSession(services: Services, call: Call): Promise<Admission | Response> {
   const { config, sessions, reply } = services
   const { method, route, headers, keepAlive } = call
+  // Before the checks on what browsers send: who brings a token is none.
+  if (headers.authorization !== undefined && headers.cookie === undefined) throw wrongCredential()
   const kind = checkSessionRequest(headers, { method, kinds: route.kinds, origin: config.origin })
   const loginUrl = `${config.basePath}/login`
   const cookies = ownCookies(headers.cookie)
   const open = await sessions.open(cookies, false, headers['user-agent']).catch(sayWhere(loginUrl))
   if (!open) {
+    if (headers.authorization !== undefined) throw wrongCredential()
     // A person who follows a link to a download gets to sign in, not JSON.
     if (kind === 'download') return reply({ status: 303, location: `${config.origin}${loginUrl}?return_to=/` })
     throw new CoatcheckError('login_required', { members: { login_url: loginUrl } })
   }
   checkSessionRef(headers, open.session.ref)
+  const tokenNow = () => sessionTokenFor(services, open, route, keepAlive).catch(sayWhere(loginUrl))
   await sessions.refresh(open, keepAlive).catch(sayWhere(loginUrl))
   requireScopes(route.scopes, open.session.tokens.scope)
+  let token = await tokenNow()
+  let tokenOf = open.session
+  const withToken = async (once: () => Promise<UpstreamResponse>) => {
+    if (tokenOf !== open.session) token = await tokenNow()
+    tokenOf = open.session
+    return once()
+  }
   return {
-    authorization: () => `Bearer ${open.session.tokens.accessToken}`,
+    authorization: () => `Bearer ${token}`,
     caller: sessionCallers(open.session),
     claims: open.session.claims,
     open,
     mayReplay: true,
     send: (once, isReplayable) =>
-      sendWithFreshToken(sessions, open, once, { upstream: route.upstream.origin, isReplayable, keepAlive }),
+      sendWithFreshToken(sessions, open, () => withToken(once), {
+        upstream: route.upstream.origin,
+        isReplayable,
+        keepAlive,
+      }),
     finish: (answer) => cookiesOf(sessions, open, cookies, answer),
   }
 }
@@ -44,6 +60,10 @@ function sayWhere(loginUrl: string): (error: unknown) => never {
     if (!(error instanceof CoatcheckError) || error.code !== 'login_required') throw error
     throw new CoatcheckError('login_required', { members: { ...error.members, login_url: loginUrl } })
   }
+}
+
+function wrongCredential(): CoatcheckError {
+  return new CoatcheckError('wrong_credential', { members: { accepts: 'the session cookie' } })
 }
 
 /** Whatever sets a cookie is private and not stored (SEC-12). A stream and a WebSocket are not activity (C5). */

@@ -21,7 +21,10 @@ export function report(config: Config): string {
     'The configuration is right.',
     table(summary(config)),
     config.routes.length > 0
-      ? table([['PATH', 'METHODS', 'AUTH', 'KINDS', 'SCOPES', 'UPSTREAM'], ...config.routes.map(row)])
+      ? table([
+          ['PATH', 'METHODS', 'AUTH', 'LISTENER', 'KINDS', 'SCOPES', 'TOKEN', 'UPSTREAM'],
+          ...config.routes.map(row),
+        ])
       : 'There are no routes.',
   ]
   if (config.notices.length > 0)
@@ -67,8 +70,10 @@ function row(route: Route): string[] {
     route.path,
     [...route.methods].join(' '),
     route.auth,
+    route.listener,
     route.auth === 'session' ? [...route.kinds].join(' ') : '-',
     route.scopes.join(' ') || '-',
+    tokenOf(route),
     route.isExact ? base : `${base}/*`,
   ]
 }
@@ -77,4 +82,22 @@ function pagesOf(spa: Config['spa']): string {
   if (spa === undefined) return 'none'
   if ('dir' in spa) return `the folder ${spa.dir}`
   return 'origin' in spa ? spa.origin : `the development server ${spa.proxy}`
+}
+
+/** What the upstream gets as access token. */
+function tokenOf({ auth, audience, upstreamToken }: Route): string {
+  switch (upstreamToken.from) {
+    case 'caller':
+      return auth === 'session' ? "the session's" : `the caller's for ${audience}`
+    case 'introspection':
+      return `a JWT for ${audience} by introspection`
+    case 'exchange':
+      return `for ${upstreamToken.resource ?? upstreamToken.audience} by exchange`
+    case 'refresh':
+      return `for ${upstreamToken.resource} by refresh`
+    case 'client':
+      return `our own${upstreamToken.resource === undefined ? '' : ` for ${upstreamToken.resource}`}`
+    case 'none':
+      return 'none'
+  }
 }

@@ -1,0 +1,104 @@
+/** What all routes have in common whose callers bring an access token. */
+import type { Config, Route } from '../../config/types.ts'
+import { CoatcheckError } from '../../errors.ts'
+import { bearerOf } from '../../protection/bearer.ts'
+import type { HeaderList, IncomingHeaders, UpstreamResponse } from '../../runtime.ts'
+import { resourceMetadataUrl } from '../protected-resource.ts'
+import type { Callers } from '../rate-limits.ts'
+import { requireScopes } from '../session-call.ts'
+import type { Admission } from './admission.ts'
+
+/** What is known of a caller's token, whoever has verified it. */
+export interface BearerToken {
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly audience: readonly string[]
+  readonly scope: string
+}
+
+/**
+ * The token of the call, in the one form in which it may come.
+ *
+ * @throws CoatcheckError `token_required`, `wrong_credential` or `invalid_token`, with what the route takes
+ */
+export function tokenOf(headers: IncomingHeaders, config: Config, route: Route, maxLength: number): string {
+  const found = bearerOf(headers, maxLength)
+  switch (found.kind) {
+    case 'token':
+      return found.token
+    case 'none':
+      throw refused('token_required', config, route)
+    case 'other':
+      throw refused('wrong_credential', config, route)
+    case 'malformed':
+      throw refused('invalid_token', config, route)
+  }
+}
+
+/** @throws CoatcheckError `invalid_token` for another API's, `insufficient_scope` */
+export function requireFor(route: Route, token: BearerToken): void {
+  // RFC 9068 §4, SEC-13: one that another route takes is not for this one.
+  if (route.audience === undefined || !token.audience.includes(route.audience)) {
+    throw new CoatcheckError('invalid_token', { cause: new Error('aud') })
+  }
+  requireScopes(route.scopes, token.scope)
+}
+
+/** What was thrown about the token, with the challenge of this route. */
+export function withChallenge(error: unknown, config: Config, route: Route): unknown {
+  if (!(error instanceof CoatcheckError) || !(error.code === 'invalid_token' || error.code === 'insufficient_scope'))
+    return error
+  return refused(error.code, config, route, error)
+}
+
+export function refused(
+  code: 'token_required' | 'wrong_credential' | 'invalid_token' | 'insufficient_scope',
+  config: Config,
+  route: Route,
+  cause?: unknown,
+): CoatcheckError {
+  const needsScope = code === 'insufficient_scope'
+  return new CoatcheckError(code, {
+    members: { accepts: accepted(route), ...(needsScope && { scope: route.scopes.join(' ') }) },
+    headers: { 'WWW-Authenticate': challenge(config, route, code) },
+    cause,
+  })
+}
+
+/** Passes the call on with this token. An API's own challenge is about a token that the caller does not have. */
+export function admitWith(config: Config, route: Route, jwt: string | undefined, token: BearerToken): Admission {
+  return {
+    authorization: () => (jwt === undefined ? undefined : `Bearer ${jwt}`),
+    caller: tokenCallers(token),
+    claims: token.claims,
+    mayReplay: false,
+    send: (once) => once(),
+    finish: (answer) => challengeOf(config, route, answer),
+  }
+}
+
+/** A client that acts for nobody is who it is itself. */
+function tokenCallers({ claims: { sub, client_id: clientId, iss } }: BearerToken): Callers {
+  return { subject: `${iss ?? ''} ${sub ?? clientId ?? ''}` }
+}
+
+function challengeOf(config: Config, route: Route, answer: UpstreamResponse): HeaderList {
+  if (answer.status !== 401) return []
+  return [['www-authenticate', challenge(config, route, 'invalid_token')]]
+}
+
+/** RFC 6750 §3, RFC 9728 §5.1. No error for who brought no token: they may not have known (§3.1). */
+function challenge(config: Config, route: Route, code: string): string {
+  const parameters: [string, string | undefined][] = [
+    ['error', code === 'invalid_token' || code === 'insufficient_scope' ? code : undefined],
+    ['scope', route.scopes.length > 0 ? route.scopes.join(' ') : undefined],
+    ['resource_metadata', resourceMetadataUrl(config, route)],
+  ]
+  const said = parameters.filter(([, value]) => value !== undefined).map(([name, value]) => `${name}="${value}"`)
+  return ['Bearer', said.join(', ')].join(' ').trim()
+}
+
+/** The words of the problem document for what a route takes. */
+function accepted({ auth }: Route): string {
+  if (auth === 'phantom') return 'an opaque access token'
+  return auth === 'split' ? 'the signature of an access token' : 'an access token that is a JWT'
+}

@@ -1,0 +1,49 @@
+/** The access token that an upstream gets on a session's behalf: the session's own, or one that is made of it. */
+import type { Route } from '../config/types.ts'
+import { CoatcheckError } from '../errors.ts'
+import type { Services } from '../services.ts'
+import type { KeepAlive, OpenSession } from '../session/sessions.ts'
+
+/**
+ * @throws CoatcheckError `login_required` where the server does not know the session's token any more, `token_refused`,
+ *   `provider_unavailable`
+ */
+export async function sessionTokenFor(
+  services: Services,
+  open: OpenSession,
+  route: Route,
+  keepAlive: KeepAlive,
+): Promise<string> {
+  const { upstreamToken } = route
+  switch (upstreamToken.from) {
+    case 'introspection':
+      return phantomToken(services, open, route, keepAlive)
+    case 'exchange': {
+      const { id, version, tokens } = open.session
+      const subject = { token: tokens.accessToken, key: `${id}.${version}`, expiresAt: tokens.expiresAt }
+      return services.exchangeToken(subject, upstreamToken, 'any', keepAlive)
+    }
+    default:
+      return open.session.tokens.accessToken
+  }
+}
+
+async function phantomToken(
+  { introspect, sessions }: Services,
+  open: OpenSession,
+  route: Route,
+  keepAlive: KeepAlive,
+): Promise<string> {
+  const ask = () => introspect(open.session.tokens.accessToken, 'jwt', keepAlive)
+  const token = await ask().catch(async (error) => {
+    if (!(error instanceof CoatcheckError) || error.code !== 'invalid_token') throw error
+    // As after an API's 401: the server says that this token is over (R11).
+    const hasNewTokens = await sessions.refreshAfterRejection(open, open.session, route.upstream.origin, keepAlive)
+    if (!hasNewTokens) throw new CoatcheckError('login_required', { members: { silent: true }, cause: error })
+    return ask()
+  })
+  if (token.jwt === undefined || route.audience === undefined || !token.audience.includes(route.audience)) {
+    throw new CoatcheckError('token_refused', { cause: new Error('the JWT is for another API') })
+  }
+  return token.jwt
+}

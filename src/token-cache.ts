@@ -1,0 +1,59 @@
+/**
+ * What an authorization server said about a token, kept for a while: found by a hash, asked for once however many call at
+ * the same time, and refusals kept for a moment, apart, so that a flood of bad tokens drives out no good one.
+ */
+import { base64url } from 'jose'
+import { CoatcheckError } from './errors.ts'
+import { ExpiringMap } from './expiring-map.ts'
+import type { Clock } from './runtime.ts'
+
+export interface Cached<Value> {
+  readonly value: Value
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+export interface TokenCache<Value> {
+  /** The value that is kept, or what `ask` gives. Nothing but a refusal of the token is kept of what it throws. */
+  get(key: string, ask: () => Promise<Cached<Value>>): Promise<Value>
+}
+
+const mostEntries = 10_000
+const refusalMs = 5000
+const refusals: ReadonlySet<string> = new Set(['invalid_token', 'token_refused'])
+
+export function tokenCache<Value>(clock: Clock): TokenCache<Value> {
+  const kept = new ExpiringMap<Value>(clock, mostEntries)
+  const refused = new ExpiringMap<CoatcheckError>(clock, mostEntries)
+  const running = new Map<string, Promise<Value>>()
+
+  async function askOnce(key: string, ask: () => Promise<Cached<Value>>): Promise<Value> {
+    try {
+      const { value, expiresAt } = await ask()
+      kept.set(key, value, expiresAt)
+      return value
+    } catch (error) {
+      if (error instanceof CoatcheckError && refusals.has(error.code)) refused.set(key, error, clock.now() + refusalMs)
+      throw error
+    } finally {
+      running.delete(key)
+    }
+  }
+
+  return {
+    async get(key, ask) {
+      const known = kept.get(key)
+      if (known !== undefined) return known
+      const refusal = refused.get(key)
+      if (refusal) throw refusal
+      const work = running.get(key) ?? askOnce(key, ask)
+      running.set(key, work)
+      return work
+    },
+  }
+}
+
+/** SHA-256, base64url: what a token is called where it is not to be read. */
+export async function hashOf(token: string): Promise<string> {
+  return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))))
+}
