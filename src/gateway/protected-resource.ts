@@ -27,8 +27,7 @@ export function protectedResources(
   return found
 }
 
-/** What clients call the resource by: the path up to what stands for others. */
-function resourcePath({ prefix }: Route): string {
-  const parameter = prefix.indexOf('/:')
-  return parameter < 0 ? prefix : prefix.slice(0, parameter)
+/** What clients call the resource by: the path as the operator wrote it, up to what stands for others. */
+function resourcePath({ path }: Route): string {
+  return path.replace(/\/(?::|\*$).*/, '')
 }

@@ -1,0 +1,86 @@
+/** Who calls stands in the token and nowhere else (API-13): names by which servers are told so never pass, on any route. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { apiResource, clientIds, partnerId, partnerResource } from '../../spa-example/provider/index.ts'
+import type { RouteConfig } from '../../src/config/types.ts'
+import { type System, startSystem } from '../support/system.ts'
+import { clientToken } from '../support/tokens.ts'
+
+/** What proxies, clouds, identity-aware gateways and frameworks trust, and what would be taken for another request. */
+const usualNames = [
+  ...['X-User', 'X-User-Id', 'X-User-Name', 'X-User-Email', 'X-User-Roles', 'X-Username', 'X-Email', 'X-Groups'],
+  ...['X-Roles', 'X-Userinfo', 'X-Preferred-Username', 'X-Remote-User', 'Remote-User', 'Remote-Addr'],
+  ...['X-Authenticated-User', 'X-Authenticated-Userid', 'X-Auth-Request-User', 'X-Auth-Request-Email', 'X-Auth-Token'],
+  ...['X-Forwarded-User', 'X-Forwarded-Email', 'X-Forwarded-Groups', 'X-Forwarded-Access-Token', 'X-Forwarded-Prefix'],
+  ...['X-Goog-Authenticated-User-Email', 'X-Goog-Iap-Jwt-Assertion', 'X-Amzn-Oidc-Identity', 'X-Amzn-Oidc-Data'],
+  ...['X-Ms-Client-Principal', 'X-Ms-Client-Principal-Id', 'X-Ms-Token-Aad-Access-Token', 'Cf-Access-Jwt-Assertion'],
+  ...['Cf-Access-Authenticated-User-Email', 'X-Jwt-Assertion', 'X-Access-Token', 'X-Id-Token', 'X-Token-Subject'],
+  ...['Client-Cert', 'X-Client-Cert', 'X-Client-Dn', 'X-Client-Verify', 'X-Ssl-Client-Cert', 'Ssl-Client-Verify'],
+  ...['X-Real-Ip', 'X-Client-Ip', 'True-Client-Ip', 'X-Cluster-Client-Ip', 'Forwarded', 'Via', 'From'],
+  ...['X-Original-Url', 'X-Rewrite-Url', 'X-Http-Method-Override', 'X-Method-Override', 'X-Middleware-Subrequest'],
+  ...['Proxy-Authorization', 'DPoP', 'X-Envoy-Original-Path'],
+] as const
+
+/** Spellings that a CGI-like server reads as one of the above. */
+const underscores = ['X_User', 'Remote_User', 'X_Forwarded_User']
+
+const routes: readonly RouteConfig[] = [
+  { path: '/none/*', upstream: '/none', auth: 'none', reason: 'a test' },
+  { path: '/session/*', upstream: '/session', auth: 'session' },
+  {
+    path: '/phantom/*',
+    upstream: '/phantom',
+    auth: 'phantom',
+    audience: partnerResource,
+    upstreamToken: { from: 'none' },
+  },
+  { path: '/split/*', upstream: '/split', auth: 'split', audience: apiResource },
+  { path: '/jwt/*', upstream: '/jwt', auth: 'jwt', audience: apiResource },
+  { path: '/client/*', upstream: '/client', auth: 'client', resource: apiResource },
+]
+let system: System
+beforeAll(async () => {
+  system = await startSystem({ splitClients: [partnerId], routes })
+})
+afterAll(() => system.stop())
+beforeEach(() => system.upstream.reset())
+
+const sent: Readonly<Record<string, string>> = Object.fromEntries(
+  [...usualNames, ...underscores].map((name) => [name, 'admin@example.com']),
+)
+
+async function send(auth: RouteConfig['auth']): Promise<number> {
+  const outside = `${system.origin}/${auth}/x`
+  const token = (client: string, resource: string) => clientToken(system.provider, { client, resource })
+  const withToken = async (url: string, client: string, resource: string) =>
+    fetch(url, { headers: { ...sent, Authorization: `Bearer ${await token(client, resource)}` } })
+  switch (auth) {
+    case 'session':
+      return (await system.call(await system.signedIn(), '/session/x', { headers: sent })).status
+    case 'phantom':
+      return (await withToken(outside, clientIds.basic, partnerResource)).status
+    case 'split':
+      return (await withToken(outside, partnerId, apiResource)).status
+    case 'jwt':
+      return (await withToken(`${system.internalUrl}/jwt/x`, clientIds.basic, apiResource)).status
+    case 'client':
+      return (await fetch(`${system.internalUrl}/client/x`, { headers: sent })).status
+    case 'none':
+      return (await fetch(outside, { headers: sent })).status
+  }
+}
+
+describe('a caller’s word on who calls', () => {
+  it.each(routes.map(({ auth }) => auth))('does not reach the API of a route with auth %j', async (auth) => {
+    expect(await send(auth)).toBe(200)
+    const [request] = system.upstream.requests
+    const reached = Object.entries(request?.headers ?? {}).filter(([, value]) => value === 'admin@example.com')
+    expect(reached).toEqual([])
+  })
+
+  it.each(routes.map(({ auth }) => auth))('is not ours either: auth %j adds no name of a person', async (auth) => {
+    await send(auth)
+    const names = Object.keys(system.upstream.requests[0]?.headers ?? {}).filter((name) => /^x-|user|auth/.test(name))
+    const ours = ['authorization', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']
+    expect(names.filter((name) => !ours.includes(name))).toEqual([])
+  })
+})
