@@ -57,3 +57,10 @@ export function tokenCache<Value>(clock: Clock): TokenCache<Value> {
 export async function hashOf(token: string): Promise<string> {
   return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))))
 }
+
+/** Named scopes are all that the API is to get (SEC-7). */
+export function requireNoMore(asked: readonly string[], granted: string): void {
+  if (asked.length === 0) return
+  const more = granted.split(' ').filter((scope) => scope !== '' && !asked.includes(scope))
+  if (more.length > 0) throw new CoatcheckError('token_refused', { cause: new Error('more scopes than asked for') })
+}

@@ -177,7 +177,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   requireSharedCoordinator(config, coordinator)
   checkResponseRules(config.routes)
   const marks = config.backChannelLogout ? logoutMarks(coordinator, clock, absoluteSeconds) : noLogoutMarks
-  const server = authorizationServer(config.provider, `${config.origin}${config.basePath}/callback`, clock)
+  const server = authorizationServer(config, clock)
   const addresses = clientAddresses(config.trustedProxies)
   const opened = sessions({
     secrets,
@@ -189,7 +189,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     clock,
     report,
     grant: {
-      refresh: (held) => refreshGrant(server, held, clock),
+      refresh: (held, target) => refreshGrant(server, held, clock, target),
       revoke: (tokens) => revokeTokens(server, tokens),
       requestLimitMs: timeoutSeconds * 1000 * refreshTimeoutFactor,
     },

@@ -13,6 +13,12 @@ export interface TokenSet {
   readonly refreshTokenExpiresAt?: number
 }
 
+/** An API that an access token is asked for (RFC 8707), with the scopes that it needs. */
+export interface TokenTarget {
+  readonly resource: string | undefined
+  readonly scopes: readonly string[]
+}
+
 /** What became of one refresh request (sessions.md R7). */
 export type RefreshOutcome =
   | { readonly kind: 'refreshed'; readonly tokens: TokenSet; readonly idToken: string | undefined }
@@ -24,6 +30,8 @@ export type RefreshOutcome =
   | { readonly kind: 'invalid_grant'; readonly cause: unknown }
   /** The server wants the person, or refuses this grant. */
   | { readonly kind: 'refused'; readonly cause: unknown }
+  /** The server gives no token for the API that was asked for. The refresh token stands. */
+  | { readonly kind: 'target_refused'; readonly cause: unknown }
   /** The refreshed ID token speaks of somebody else (OIDC Core §12.2). */
   | { readonly kind: 'identity_changed'; readonly cause: unknown }
   /** The server has trouble, or does not accept our client authentication. The grant may well be alive. */

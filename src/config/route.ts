@@ -86,6 +86,14 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
     })
   }
 
+  if (upstreamToken?.from === 'refresh' && context.resource === undefined) {
+    issues.push({
+      path: join(path, 'upstreamToken'),
+      problem: "asks for a token of another resource than the session's, and the session's has none",
+      cure: "set provider.resource: the API that the session's own token is for",
+    })
+  }
+
   const isRight = complete && upstream && auth && upstreamToken && issues.length === before
   return {
     partial: {

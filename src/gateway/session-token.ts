@@ -23,6 +23,8 @@ export async function sessionTokenFor(
       const subject = { token: tokens.accessToken, key: `${id}.${version}`, expiresAt: tokens.expiresAt }
       return services.exchangeToken(subject, upstreamToken, 'any', keepAlive)
     }
+    case 'refresh':
+      return services.sessions.tokenFor(open, upstreamToken, keepAlive)
     default:
       return open.session.tokens.accessToken
   }

@@ -31,9 +31,8 @@ export async function authorizationUrl(
 ): Promise<URL> {
   const { provider } = server
   const requiredAcr = provider.authorizationParameters.acr_values
-  return client.buildAuthorizationUrl(await server.configuration(), {
+  const parameters = new URLSearchParams({
     ...provider.authorizationParameters,
-    ...(provider.resource && { resource: provider.resource }),
     ...passedOn,
     // How strongly to authenticate is the operator's to say: the page cannot ask for less.
     ...(requiredAcr !== undefined && { acr_values: requiredAcr }),
@@ -45,4 +44,6 @@ export async function authorizationUrl(
     code_challenge: await client.calculatePKCECodeChallenge(secrets.codeVerifier),
     code_challenge_method: 'S256',
   })
+  for (const resource of server.resources) parameters.append('resource', resource)
+  return client.buildAuthorizationUrl(await server.configuration(), parameters)
 }

@@ -3,7 +3,7 @@
  * and kept longer when the server cannot be asked. A start with the server down works.
  */
 import * as client from 'openid-client'
-import type { Provider } from '../config/types.ts'
+import type { Config, Provider } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import { fetchPhantomToken, fetchSignedAnswer } from './introspection-answers.ts'
@@ -12,6 +12,8 @@ export interface AuthorizationServer {
   readonly provider: Provider
   /** The one registered redirect URI (RFC 9700 §2.1): from the configuration, never from a request. */
   readonly redirectUri: string
+  /** What the authorization request names (RFC 8707 §2.1): the session's own API first, then those of refreshes. */
+  readonly resources: readonly string[]
   /**
    * openid-client's view of the server. Rejects with CoatcheckError `provider_unavailable`.
    *
@@ -38,7 +40,11 @@ interface Known {
   readonly at: number
 }
 
-export function authorizationServer(provider: Provider, redirectUri: string, clock: Clock): AuthorizationServer {
+export function authorizationServer(
+  config: Pick<Config, 'provider' | 'origin' | 'basePath' | 'routes'>,
+  clock: Clock,
+): AuthorizationServer {
+  const { provider } = config
   let known: Known | undefined
   let discovering: Promise<Known> | undefined
   let failure: { error: unknown; until: number } | undefined
@@ -78,9 +84,18 @@ export function authorizationServer(provider: Provider, redirectUri: string, clo
 
   return {
     provider,
-    redirectUri,
+    redirectUri: `${config.origin}${config.basePath}/callback`,
+    resources: resourcesOf(config),
     configuration: async (use = 'sign-in') => (await newestKnown()).configurations[use],
   }
+}
+
+function resourcesOf({ provider, routes }: Pick<Config, 'provider' | 'routes'>): string[] {
+  const all = [
+    provider.resource,
+    ...routes.map(({ upstreamToken: token }) => (token.from === 'refresh' ? token.resource : undefined)),
+  ]
+  return [...new Set(all.filter((resource) => resource !== undefined))]
 }
 
 function metadataByHand(provider: Provider): client.ServerMetadata {

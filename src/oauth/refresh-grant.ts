@@ -5,7 +5,7 @@
 import * as client from 'openid-client'
 import { CoatcheckError } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
-import type { RefreshOutcome } from '../tokens.ts'
+import type { RefreshOutcome, TokenTarget } from '../tokens.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { tokenSet } from './token-response.ts'
 
@@ -14,11 +14,16 @@ export async function refreshGrant(
   server: AuthorizationServer,
   held: { readonly refreshToken: string; readonly scope: string; readonly sub: string | undefined },
   clock: Clock,
+  target?: TokenTarget,
 ): Promise<RefreshOutcome> {
   const { provider } = server
   try {
     const configuration = await server.configuration('refresh')
-    const parameters: Record<string, string> = provider.resource ? { resource: provider.resource } : {}
+    const resource = target ? target.resource : provider.resource
+    const parameters = {
+      ...(resource !== undefined && { resource }),
+      ...(target && target.scopes.length > 0 && { scope: target.scopes.join(' ') }),
+    }
     const response = await client.refreshTokenGrant(configuration, held.refreshToken, parameters)
     const claims = response.claims()
     // openid-client does not compare them (OIDC Core §12.2); it does check `iss`.
@@ -27,12 +32,23 @@ export async function refreshGrant(
     }
     return {
       kind: 'refreshed',
-      tokens: tokenSet(response, Math.floor(clock.now() / 1000), held),
+      tokens: tokenSet(
+        response,
+        Math.floor(clock.now() / 1000),
+        target ? { ...held, scope: target.scopes.join(' ') } : held,
+      ),
       idToken: response.id_token,
     }
   } catch (error) {
-    return failure(error)
+    const outcome = failure(error)
+    if (target && outcome.kind === 'refused' && isAboutTarget(error)) return { kind: 'target_refused', cause: error }
+    return outcome
   }
+}
+
+/** RFC 8707 §2, RFC 6749 §5.2: what was asked for is wrong, and not the grant. */
+function isAboutTarget(error: unknown): boolean {
+  return error instanceof client.ResponseBodyError && /^invalid_(?:target|scope)$/.test(error.error)
 }
 
 function failure(cause: unknown): RefreshOutcome {

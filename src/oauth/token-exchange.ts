@@ -6,7 +6,7 @@ import * as client from 'openid-client'
 import type { TokenRequest } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
-import { tokenCache } from '../token-cache.ts'
+import { requireNoMore, tokenCache } from '../token-cache.ts'
 import { jwtAudience, type VerifyAccessToken } from './access-tokens.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { tokenFailure } from './failures.ts'
@@ -66,13 +66,6 @@ export function tokenExchange(server: AuthorizationServer, verify: VerifyAccessT
       return { value: accessToken, expiresAt: end * 1000 }
     })
   }
-}
-
-/** Named scopes are all that the API is to get (SEC-7). */
-function requireNoMore(asked: readonly string[], granted: string): void {
-  if (asked.length === 0) return
-  const more = granted.split(' ').filter((scope) => scope !== '' && !asked.includes(scope))
-  if (more.length > 0) throw new CoatcheckError('token_refused', { cause: new Error('more scopes than asked for') })
 }
 
 async function requireJwtFor(

@@ -3,18 +3,26 @@
  * session, not to the call that began it.
  */
 import type { Lease } from '../coordinator.ts'
+import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
-import type { RefreshOutcome, TokenSet } from '../tokens.ts'
+import type { RefreshOutcome, TokenSet, TokenTarget } from '../tokens.ts'
 import type { BackOffs } from './back-off.ts'
 import { type Ledger, type LedgerView, type SaveResult, trustedForMs } from './ledger.ts'
 import { comeBack, refreshImpossible, storeUnavailable, successorUnknown } from './refusals.ts'
 import { refreshedSession, type Session, shortId, withoutRefreshToken } from './session.ts'
 
+export interface HeldGrant {
+  readonly refreshToken: string
+  readonly scope: string
+  readonly sub: string | undefined
+}
+
 /** What joins sessions and the authorization server: handed in, because neither imports the other. */
 export interface Grant {
-  refresh(held: { refreshToken: string; scope: string; sub: string | undefined }): Promise<RefreshOutcome>
+  /** @param target another API than the session's own; the tokens that come are for that one */
+  refresh(held: HeldGrant, target?: TokenTarget): Promise<RefreshOutcome>
   revoke(tokens: Partial<Pick<TokenSet, 'accessToken' | 'refreshToken'>>): Promise<void>
   /** The longest that one refresh request can take. */
   readonly requestLimitMs: number
@@ -32,8 +40,14 @@ export interface RefreshRunOptions {
 /**
  * @param openedAt when the seal was opened that `session` comes from, in milliseconds
  * @param later takes work that goes on after the tokens are there
+ * @param request sends it, where it is not for the session's own access token
  */
-export type RefreshRun = (session: Session, openedAt: number, later: (work: Promise<void>) => void) => Promise<Session>
+export type RefreshRun = (
+  session: Session,
+  openedAt: number,
+  later: (work: Promise<void>) => void,
+  request?: (held: HeldGrant) => Promise<RefreshOutcome>,
+) => Promise<Session>
 
 /** What a lease is longer than a request: between taking it and sending there are two operations of the store. */
 const leaseMarginMs = 5000
@@ -51,13 +65,13 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
   const doubt = ({ id, version, endsAt }: Session) => doubtful.set(id, version, endsAt * 1000)
   const isDoubtful = ({ id, version }: Session) => doubtful.get(id) === version
 
-  const run: RefreshRun = async (session, openedAt, later) => {
+  const run: RefreshRun = async (session, openedAt, later, request) => {
     const lease = proven(await ledger.acquireLease(session.id, leaseMs), grant.requestLimitMs, clock)
     let goesOn: Promise<void> | undefined
     try {
       const other = await begin(session, openedAt, lease)
       if (other) return other
-      const outcome = await sendTwiceIfLost(session, lease)
+      const outcome = await sendTwiceIfLost(session, lease, request ?? ((held) => grant.refresh(held)))
       return await settle(session, outcome, (next) => {
         goesOn = writeUntilDone(next, lease)
       })
@@ -98,14 +112,18 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
   }
 
   /** An answer that may have been lost is asked for once more, at once: servers' grace periods are for that (R7). */
-  async function sendTwiceIfLost(session: Session, lease: ProvenLease): Promise<RefreshOutcome | AnswerLost> {
+  async function sendTwiceIfLost(
+    session: Session,
+    lease: ProvenLease,
+    send: (held: HeldGrant) => Promise<RefreshOutcome>,
+  ): Promise<RefreshOutcome | AnswerLost> {
     const { refreshToken, scope } = session.tokens
     if (refreshToken === undefined) throw refreshImpossible(session)
-    const request = { refreshToken, scope, sub: session.sub }
-    let outcome = await grant.refresh(request)
+    const held = { refreshToken, scope, sub: session.sub }
+    let outcome = await send(held)
     if (outcome.kind === 'lost') {
       doubt(session)
-      if (await lease.coversRequest().catch(reportRenewal)) outcome = await grant.refresh(request)
+      if (await lease.coversRequest().catch(reportRenewal)) outcome = await send(held)
     }
     if (!isDoubtful(session)) return outcome
     // A request did reach the server, and its answer carried the token that is now the only live one.
@@ -130,6 +148,9 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
       case 'refused':
       case 'identity_changed':
         return endRefused(session, outcome)
+      case 'target_refused':
+        await ledger.clearAttempt(session)
+        throw new CoatcheckError('token_refused', { cause: outcome.cause })
       case 'unreached':
         await ledger.clearAttempt(session)
         return trouble(session, outcome)

@@ -5,9 +5,10 @@
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
+import type { TokenSet, TokenTarget } from '../tokens.ts'
 import { backOffs } from './back-off.ts'
 import type { Ledger } from './ledger.ts'
-import { type Grant, refreshRun } from './refresh-run.ts'
+import { type Grant, type HeldGrant, type RefreshRun, refreshRun } from './refresh-run.ts'
 import { comeBack, loginRequired, refreshImpossible } from './refusals.ts'
 import type { Session } from './session.ts'
 import { canRefresh, isAlive, isDueForRefresh } from './token-age.ts'
@@ -32,6 +33,18 @@ export interface Refresher {
     upstream: string,
     keepAlive: KeepAlive,
   ): Promise<Session | undefined>
+  /**
+   * Tokens for another API than the session's own, by a refresh that takes its turn among the others (R1), and the
+   * session after it: its own access token stays, its refresh token is the new one.
+   *
+   * @throws CoatcheckError `token_refused`, and as `fresh` does
+   */
+  forTarget(session: Session, openedAt: number, target: TokenTarget, keepAlive: KeepAlive): Promise<TargetTokens>
+}
+
+export interface TargetTokens {
+  readonly tokens: TokenSet
+  readonly session: Session
 }
 
 export interface RefresherOptions {
@@ -45,6 +58,8 @@ export interface RefresherOptions {
 }
 
 const firstBackOffMs = 1000
+/** How often a refresh for another API waits for one that came before it. */
+const mostTurns = 5
 const longestBackOffMs = 15_000
 const longestAskedBackOffMs = 5 * 60_000
 /** A token that was refreshed so recently and is refused again will not get better by another refresh (R11). */
@@ -66,10 +81,15 @@ export function refresher(options: RefresherOptions): Refresher {
   const running = new Map<string, Promise<Session>>()
 
   /** One at a time for a session, whoever asks, and not tied to the call that began it (R1, R4). */
-  function start(session: Session, openedAt: number, keepAlive: KeepAlive): Promise<Session> {
+  function start(
+    session: Session,
+    openedAt: number,
+    keepAlive: KeepAlive,
+    request?: Parameters<RefreshRun>[3],
+  ): Promise<Session> {
     let work = running.get(session.id)
     if (!work) {
-      work = run(session, openedAt, keepAlive)
+      work = run(session, openedAt, keepAlive, request)
         .catch(reportUnavailable)
         .finally(() => running.delete(session.id))
       running.set(session.id, work)
@@ -107,8 +127,32 @@ export function refresher(options: RefresherOptions): Refresher {
     return isOver ? fresh(next, openedAt, keepAlive) : next
   }
 
+  async function forTarget(
+    ...[session, openedAt, target, keepAlive]: Parameters<Refresher['forTarget']>
+  ): Promise<TargetTokens> {
+    let obtained: TokenSet | undefined
+    let newest = session
+    for (let turn = 0; turn < mostTurns; turn++) {
+      if (!canRefresh(newest.tokens, clock.now())) throw loginRequired(true)
+      const waitMs = backOff.leftMs(session.id)
+      if (waitMs > 0) throw comeBack(waitMs, undefined)
+      const own = newest.tokens
+      const request = async (held: HeldGrant) => {
+        const outcome = await grant.refresh(held, target)
+        if (outcome.kind !== 'refreshed') return outcome
+        obtained = outcome.tokens
+        return { ...outcome, tokens: withRefreshTokenOf(own, obtained) }
+      }
+      newest = await withinLimit(start(newest, openedAt, keepAlive, request), callerLimitMs)
+      // Else it was somebody else's turn.
+      if (obtained) return { tokens: obtained, session: newest }
+    }
+    throw comeBack(firstBackOffMs, new Error('others refresh all the time'))
+  }
+
   return {
     fresh,
+    forTarget,
 
     async afterRejection(session, openedAt, upstream, keepAlive) {
       const known = await ledger.read(session)
@@ -123,6 +167,16 @@ export function refresher(options: RefresherOptions): Refresher {
       const next = await withinLimit(start(session, openedAt, keepAlive), callerLimitMs)
       return next.tokens.accessToken === session.tokens.accessToken ? undefined : next
     },
+  }
+}
+
+/** Every refresh may bring a new refresh token, whatever it was for. */
+function withRefreshTokenOf(own: TokenSet, { refreshToken, refreshTokenExpiresAt }: TokenSet): TokenSet {
+  const { refreshToken: _spent, refreshTokenExpiresAt: _end, ...rest } = own
+  return {
+    ...rest,
+    ...(refreshToken !== undefined && { refreshToken }),
+    ...(refreshTokenExpiresAt !== undefined && { refreshTokenExpiresAt }),
   }
 }
 

@@ -7,6 +7,8 @@ import type { Coordinator, SessionStore } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
+import { requireNoMore, tokenCache } from '../token-cache.ts'
+import type { TokenTarget } from '../tokens.ts'
 import type { Ending, Found, Presented } from './carrier.ts'
 import { cloneWatch } from './clone-watch.ts'
 import { cookieCarrier } from './cookie-carrier.ts'
@@ -59,6 +61,13 @@ export interface Sessions {
    * (R11).
    */
   refreshAfterRejection(open: OpenSession, sent: Session, upstream: string, keepAlive: KeepAlive): Promise<boolean>
+  /**
+   * An access token for another API than the session's own, by a refresh for that one: kept in this process until it ends,
+   * asked for once however many calls want it.
+   *
+   * @throws CoatcheckError `token_refused`, and as `refresh` does
+   */
+  tokenFor(open: OpenSession, target: TokenTarget, keepAlive: KeepAlive): Promise<string>
   /** Whether calls can be made: false once a session without a refresh token has used its access token up. */
   isUsable(open: OpenSession): boolean
   /** What goes out with an answer, decided when its head is written (C2). */
@@ -115,6 +124,9 @@ export interface SessionsOptions {
 /** A callback that arrives twice within this time gets one result (R12). */
 const onceMs = 60_000
 const longestSlideStepSeconds = 60
+/** Of tokens for other APIs: they are not used to their last second, and some do not say when that is. */
+const targetMarginSeconds = 5
+const unknownLifeSeconds = 60
 
 export function sessions(options: SessionsOptions): Sessions {
   const { secrets, context, coordinator, logoutMarks, clock, report, idleSeconds, absoluteSeconds, onEnd, grant } =
@@ -134,6 +146,7 @@ export function sessions(options: SessionsOptions): Sessions {
   })
   const results = loginResults(secrets, context)
   const signOfClone = cloneWatch(clock)
+  const targetTokens = tokenCache<string>(clock)
   /** The idle clock is written on when it is worth a cookie, not with every call. */
   const slideStepSeconds = Math.min(longestSlideStepSeconds, Math.max(1, Math.floor(idleSeconds / 10)))
   const nowSeconds = () => Math.floor(clock.now() / 1000)
@@ -261,6 +274,18 @@ export function sessions(options: SessionsOptions): Sessions {
       } else if (!isAlive(open.session.tokens, clock.now())) {
         throw storeUnavailable(undefined)
       }
+    },
+
+    async tokenFor(open, target, keepAlive) {
+      const key = JSON.stringify([open.session.id, target.resource, target.scopes])
+      return targetTokens.get(key, async () => {
+        if (!open.isConfirmed) throw storeUnavailable(undefined)
+        const { tokens, session } = await refreshing.forTarget(open.session, open.openedAt, target, keepAlive)
+        open.session = session
+        requireNoMore(target.scopes, tokens.scope)
+        const end = tokens.expiresAt ?? tokens.issuedAt + unknownLifeSeconds
+        return { value: tokens.accessToken, expiresAt: (end - targetMarginSeconds) * 1000 }
+      })
     },
 
     async refreshAfterRejection(open, sent, upstream, keepAlive) {
