@@ -33,14 +33,15 @@ export function readUpstreamToken(
   }
   const before = issues.length
   const fields: Partial<Record<string, unknown>> = readObject(upstreamTokenFields[kind], input, path, issues).partial
+  if (issues.length > before) return undefined
   if (kind === 'exchange' && fields.resource === undefined && fields.audience === undefined) {
     issues.push({
       path,
       problem: 'does not say for which API the token is',
       cure: 'set resource (RFC 8707), or audience where the server knows the API by a name of its own',
     })
+    return undefined
   }
-  if (issues.length > before) return undefined
   if (kind === 'exchange' || kind === 'refresh') {
     const { resource, audience, scopes } = fields as { resource?: string; audience?: string; scopes: readonly string[] }
     return { from: kind, resource, audience, scopes }
