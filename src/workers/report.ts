@@ -6,6 +6,7 @@ const news: ReadonlySet<CoatcheckEvent['event']> = new Set([
   'session_refreshed',
   'session_ended',
   'logout_token_accepted',
+  'client_token_used',
 ])
 
 export const reportToLog: Report = (event) => {

@@ -52,6 +52,7 @@ describe('an import against the direction is refused', () => {
     ['src/client/index.ts', '../errors.ts'],
     ['src/client/index.ts', '../config/types.ts'],
     ['src/resource-server/index.ts', '../errors.ts'],
+    ['src/split/index.ts', '../errors.ts'],
     ['src/node/serve.ts', '../workers/index.ts'],
     ['src/node/serve.ts', '../client/index.ts'],
     ['src/workers/index.ts', '../node/serve.ts'],
@@ -78,6 +79,7 @@ describe('an import against the direction is refused', () => {
     'endpoints/a',
     'client/a',
     'resource-server/a',
+    'split/a',
     'workers/a',
   ])("src/%s.ts of Node's modules", (file) => {
     // What stands alone may not use them either: it runs in browsers and on Workers.
