@@ -1,7 +1,8 @@
 /** `bff.session()` in somebody's own app, and what `c.var.session.fetch` may do. */
 import { Hono } from 'hono'
+import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type RunningProvider, startProvider } from '../spa-example/provider/index.ts'
+import { type RunningProvider, reportsResource, startProvider } from '../spa-example/provider/index.ts'
 import { resolveConfig } from '../src/config/resolve.ts'
 import type { Hooks, RouteConfig } from '../src/config/types.ts'
 import { nodeRuntime } from '../src/node/runtime.ts'
@@ -34,6 +35,10 @@ beforeAll(async () => {
     { path: '/api/*', upstream: `${upstream.origin}/v1`, auth: 'session', methods: ['GET', 'POST'] },
     { path: '/admin/*', upstream: `${upstream.origin}/v1/admin`, auth: 'session', scopes: ['orders:admin'] },
     { path: '/one', upstream: `${upstream.origin}/exactly/this`, auth: 'session' },
+    {
+      ...{ path: '/reports/*', upstream: `${upstream.origin}/reports`, auth: 'session' },
+      upstreamToken: { from: 'exchange', resource: reportsResource, scopes: ['orders:read'] },
+    },
     { path: '/open/*', upstream: `${upstream.origin}/open`, auth: 'none', reason: 'a test' },
   ]
   const config = resolveConfig(
@@ -77,6 +82,13 @@ const own = (init: Parameters<UserAgent['fetch']>[1] = {}) =>
   browser.fetch(`${origin}/own`, { ...init, headers: { 'X-CSRF': '1', ...init.headers } })
 
 describe('session.fetch', () => {
+  it('attaches the token that the route asks for, and not the session’s own', async () => {
+    run = (_request, session) => session.fetch(`${upstream.origin}/reports/1`)
+    expect((await own()).status).toBe(200)
+    const [, token = ''] = upstream.requests[0]?.headers.authorization?.split(' ') ?? []
+    expect(decodeJwt(token)).toMatchObject({ aud: reportsResource, scope: 'orders:read' })
+  })
+
   it('attaches the token, and nothing that the browser brought to us', async () => {
     run = (request, session) => session.fetch(`${upstream.origin}/v1/x?y=1`, { headers: request.headers })
     const answer = await own({

@@ -39,6 +39,9 @@ function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: 
   const withoutHeader = [...route.kinds].filter((kind) => kind !== 'fetch')
   const found = [
     route.auth === 'none' && `is open to everyone: ${reason}`,
+    route.auth === 'phantom' &&
+      route.upstreamToken.from === 'none' &&
+      'gives its API no token: it cannot verify who calls',
     route.auth === 'client' && route.listener === 'public' && `lets anyone outside call as this server: ${reason}`,
     route.auth === 'client' && route.listener === 'internal' && 'lets anyone inside call as this server',
     isInsecure(route.upstream) && `sends to ${route.upstream.origin} in plain http`,

@@ -22,6 +22,11 @@ export function bearerOf(headers: IncomingHeaders, maxLength: number): BearerCre
   return token === undefined ? { kind: 'malformed' } : { kind: 'token', token }
 }
 
+/** Whether somebody brings an access token. A browser may bring a name and password, for a proxy in front of us. */
+export function isTokenScheme(authorization: string | undefined): boolean {
+  return authorization !== undefined && /^(?:bearer|dpop)(?: |$)/i.test(authorization)
+}
+
 /** Whether a token is one that its holder could read: three parts, the first of them a JSON object (RFC 7519 §3). */
 export function looksLikeJwt(token: string): boolean {
   return /^ey[\w-]*\.[\w-]*\.[\w-]*(?:\.[\w-]*){0,2}$/.test(token)

@@ -128,6 +128,13 @@ describe('this server’s own token for everyone', () => {
   })
 })
 
+describe('an API that takes no token', () => {
+  it('is to look at', () => {
+    const routes = [phantom({ path: '/a', upstream: 'https://a.internal', upstreamToken: { from: 'none' } })]
+    expect(resolve(good({ routes })).notices).toEqual(['/a gives its API no token: it cannot verify who calls'])
+  })
+})
+
 describe('one resource', () => {
   const same = 'https://x.internal/v1'
   it.each([

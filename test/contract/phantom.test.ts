@@ -286,6 +286,12 @@ describe('the two ways to call', () => {
     expect(server.asked).toEqual([])
   })
 
+  it('do not mix: a name and password that a browser sends to a proxy in front is no token', async () => {
+    const headers = { Authorization: `Basic ${btoa('a:b')}`, 'X-CSRF': '1' }
+    const answer = await fetch(`${system.origin}/api/x`, { headers })
+    expect([answer.status, await codeOf(answer)]).toEqual([401, 'login_required'])
+  })
+
   it('have no CORS', async () => {
     const headers = { Origin: 'https://evil.example', 'Access-Control-Request-Method': 'GET' }
     const preflight = await fetch(`${system.origin}/partner/x`, { method: 'OPTIONS', headers })

@@ -1,6 +1,7 @@
 /** `auth: 'session'`: the browser's own cookie, and a request that shows that a page of ours made it. */
 import { CoatcheckError } from '../../errors.ts'
 import { cookieFields, ownCookies } from '../../own-cookies.ts'
+import { isTokenScheme } from '../../protection/bearer.ts'
 import { checkSessionRef, checkSessionRequest } from '../../protection/csrf.ts'
 import type { HeaderList, UpstreamResponse } from '../../runtime.ts'
 import type { Services } from '../../services.ts'
@@ -16,13 +17,14 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
   const { config, sessions, reply } = services
   const { method, route, headers, keepAlive } = call
   // Before the checks on what browsers send: who brings a token is none.
-  if (headers.authorization !== undefined && headers.cookie === undefined) throw wrongCredential()
+  const bringsToken = isTokenScheme(headers.authorization)
+  if (bringsToken && headers.cookie === undefined) throw wrongCredential()
   const kind = checkSessionRequest(headers, { method, kinds: route.kinds, origin: config.origin })
   const loginUrl = `${config.basePath}/login`
   const cookies = ownCookies(headers.cookie)
   const open = await sessions.open(cookies, false, headers['user-agent']).catch(sayWhere(loginUrl))
   if (!open) {
-    if (headers.authorization !== undefined) throw wrongCredential()
+    if (bringsToken) throw wrongCredential()
     // A person who follows a link to a download gets to sign in, not JSON.
     if (kind === 'download') return reply({ status: 303, location: `${config.origin}${loginUrl}?return_to=/` })
     throw new CoatcheckError('login_required', { members: { login_url: loginUrl } })
