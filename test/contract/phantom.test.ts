@@ -265,6 +265,20 @@ describe('a call without such a token', () => {
   })
 })
 
+describe('what a caller says of the connection', () => {
+  it('takes no token from the call, and puts none into it', async () => {
+    const { token, jwt } = await issue()
+    const smuggled = [
+      'Connection: authorization, x-forwarded-for',
+      'Proxy-Authorization: Bearer forged',
+      'Authorization_: Bearer forged',
+    ]
+    expect(await rawCall([`Authorization: Bearer ${token}`, ...smuggled])).toMatch(/^HTTP\/1\.1 200 /)
+    expect(sent()?.authorization).toBe(`Bearer ${jwt}`)
+    expect(JSON.stringify(system.upstream.requests)).not.toContain('forged')
+  })
+})
+
 describe('the two ways to call', () => {
   it('do not mix: a cookie beside the token is ignored and not passed on', async () => {
     const { token } = await issue()
