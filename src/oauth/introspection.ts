@@ -14,6 +14,8 @@ import type { AuthorizationServer } from './authorization-server.ts'
 import { coded, tokenFailure, unavailable } from './failures.ts'
 
 export interface IntrospectedToken extends VerifiedToken {
+  /** SHA-256 of the opaque token: what it is called where it is not to be read. */
+  readonly hash: string
   /** What an upstream gets in the opaque token's place; undefined in the form `facts`. */
   readonly jwt: string | undefined
 }
@@ -50,11 +52,12 @@ export function introspection(server: AuthorizationServer, verify: VerifyAccessT
   }
 
   return async (token, form, keepAlive) => {
-    const key = `${form}:${await hashOf(token)}`
-    return cache.get(key, async () => {
+    const hash = await hashOf(token)
+    return cache.get(`${form}:${hash}`, async () => {
       const answer = await ask(token, form)
       if (!answer.active) throw invalid('inactive')
-      const value = form === 'jwt' ? await fromJwt(answer, verify, keepAlive) : fromFacts(answer, server, clock)
+      const said = form === 'jwt' ? await fromJwt(answer, verify, keepAlive) : fromFacts(answer, server, clock)
+      const value = { ...said, hash }
       return { value, expiresAt: Math.min(clock.now() + cacheMs, value.expiresAt * 1000) }
     })
   }
@@ -65,7 +68,7 @@ async function fromJwt(
   answer: client.IntrospectionResponse,
   verify: VerifyAccessToken,
   keepAlive: (work: Promise<unknown>) => void,
-): Promise<IntrospectedToken> {
+): Promise<Omit<IntrospectedToken, 'hash'>> {
   const jwt = answer.phantom_token
   if (typeof jwt !== 'string') throw unavailable(coded('NO_JWT_IN_INTROSPECTION'))
   try {
@@ -80,7 +83,7 @@ function fromFacts(
   answer: client.IntrospectionResponse,
   { provider }: AuthorizationServer,
   clock: Clock,
-): IntrospectedToken {
+): Omit<IntrospectedToken, 'hash'> {
   const now = Math.floor(clock.now() / 1000)
   const { token_type: type, exp, nbf, iss, aud, scope } = answer
   // A refresh token is active too, and must not open anything: servers tell them apart by one of these.

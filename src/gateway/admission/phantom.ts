@@ -3,7 +3,6 @@ import { CoatcheckError } from '../../errors.ts'
 import { type IntrospectedToken, longestOpaqueToken } from '../../oauth/introspection.ts'
 import { looksLikeJwt } from '../../protection/bearer.ts'
 import type { Services } from '../../services.ts'
-import { hashOf } from '../../token-cache.ts'
 import type { Admission, Call } from './admission.ts'
 import { admitWith, requireFor, tokenOf, withChallenge } from './bearer.ts'
 
@@ -30,6 +29,6 @@ async function forUpstream(
   token: IntrospectedToken,
 ): Promise<string | undefined> {
   if (upstreamToken.from !== 'exchange') return token.jwt
-  const subject = { token: opaque, key: await hashOf(opaque), expiresAt: token.expiresAt }
+  const subject = { token: opaque, key: token.hash, expiresAt: token.expiresAt }
   return exchangeToken(subject, upstreamToken, 'jwt', keepAlive)
 }
