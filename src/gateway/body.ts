@@ -14,6 +14,17 @@ export interface OutgoingBody {
 
 export const noBody: OutgoingBody = { body: null, isReplayable: true }
 
+/**
+ * Content has no meaning in a GET or HEAD (RFC 9110 §9.3.1). An API that leaves it unread on a kept connection would take
+ * it for the next request, that of somebody else. No browser sends it.
+ *
+ * @throws CoatcheckError `invalid_request`
+ */
+export function checkHasNoContent(method: string, body: RequestBody | null): void {
+  if (body === null || (method !== 'GET' && method !== 'HEAD')) return
+  throw new CoatcheckError('invalid_request', { members: { check: 'content' } })
+}
+
 /** @throws CoatcheckError `payload_too_large`, here or while the body streams */
 export async function outgoingBody(
   body: RequestBody,

@@ -10,7 +10,7 @@ import type { Services } from '../services.ts'
 import type { KeepAlive } from '../session/sessions.ts'
 import type { Admission } from './admission/admission.ts'
 import { admit } from './admission/admit.ts'
-import { checkContentType, noBody, type OutgoingBody, outgoingBody } from './body.ts'
+import { checkContentType, checkHasNoContent, noBody, type OutgoingBody, outgoingBody } from './body.ts'
 import { applyFieldRules } from './field-rules.ts'
 import { isFieldValue, isPlainName } from './fields.ts'
 import { upstreamTarget } from './match.ts'
@@ -43,6 +43,7 @@ export async function proxy(
   const { admission, left } = admitted
 
   const body = runtime.requestBody(c)
+  checkHasNoContent(c.req.method, body)
   checkContentType(body, headers, route)
   const outgoing = body === null ? noBody : await outgoingBody(body, headers, route.bodyLimitBytes, admission.mayReplay)
   const sent = upstreamTarget(route, rest, rewriteQuery(target.query, route.query))
