@@ -3,7 +3,7 @@
  * signed in, and everything that was reported.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
@@ -124,19 +124,32 @@ export async function startAttacked(options: AttackedOptions = {}): Promise<Atta
   }
 }
 
+export interface Connection {
+  readonly socket: Socket
+  /** All that has come so far. */
+  received(): string
+  /** Resolves with all that came, when the server has ended the connection. */
+  readonly closed: Promise<string>
+}
+
+/** A connection on which nothing is tidied, and which nobody but the server ends. */
+export function connectTo(port: number, bytes = ''): Connection {
+  let text = ''
+  const socket = connect(port, 'localhost')
+  socket.setEncoding('latin1')
+  socket.on('data', (chunk: string) => {
+    text += chunk
+  })
+  // A server that has refused may reset what it did not read.
+  socket.on('error', () => socket.destroy())
+  const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(text)))
+  if (bytes !== '') socket.write(bytes, 'latin1')
+  return { socket, received: () => text, closed }
+}
+
 /** Sends these bytes, and nothing else, and gives all that comes back until the server ends the connection. */
 export function answerTo(port: number, bytes: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = ''
-    const socket = connect(port, 'localhost', () => socket.write(bytes, 'latin1'))
-    socket.setEncoding('latin1')
-    socket.on('data', (chunk: string) => {
-      text += chunk
-    })
-    // A server that has refused may reset what it did not read.
-    socket.on('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNREFUSED' ? reject(error) : undefined))
-    socket.on('close', () => resolve(text))
-  })
+  return connectTo(port, bytes).closed
 }
 
 /** Status codes of all answers in what came back, 1xx too. */

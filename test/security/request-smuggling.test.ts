@@ -3,9 +3,8 @@
  * request, so that a message that ends elsewhere than it seems to shows itself. What is refused ends the connection, and
  * nothing of it reaches the API; what is taken is one request, and the next one is the next one.
  */
-import { connect } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Attacked, answerTo, startAttacked, statusesOf } from './attacked.ts'
+import { type Attacked, answerTo, connectTo, startAttacked, statusesOf } from './attacked.ts'
 
 let attacked: Attacked
 beforeAll(async () => {
@@ -255,14 +254,11 @@ describe('content where there should be none', () => {
 
 describe('a body that breaks off on its way', () => {
   it.each(['zz\r\n', '5\nabcde', '', '3;\x01\r\n'])('by %j is no whole request to the API', async (broken) => {
-    const socket = connect(attacked.port, 'localhost')
-    socket.on('error', () => socket.destroy())
-    socket.resume()
-    socket.write(chunked('5\r\nabcde\r\n'), 'latin1')
+    const { socket, closed } = connectTo(attacked.port, chunked('5\r\nabcde\r\n'))
     await expect.poll(() => attacked.upstream.bytes()).toContain('abcde')
     if (broken === '') socket.destroy()
     else socket.write(broken, 'latin1')
-    await new Promise((resolve) => socket.once('close', resolve))
+    await closed
     // The next request has a connection of its own, so what comes after the broken one is not read as a part of it.
     expect(statusesOf(await answerTo(attacked.port, lastRequest()))).toEqual([200])
     expect(attacked.upstream.requests().map(({ target }) => target)).toEqual(['/open/last'])

@@ -2,9 +2,8 @@
  * What reaches the API: one request with one framing, fields of the list alone, and of the caller's identity nothing but
  * the token. Written on a raw socket, read by an API that forgives nothing.
  */
-import { connect } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Attacked, answerTo, startAttacked, statusesOf } from './attacked.ts'
+import { type Attacked, answerTo, connectTo, startAttacked, statusesOf } from './attacked.ts'
 import type { WireRequest } from './recording-upstream.ts'
 
 let attacked: Attacked
@@ -156,17 +155,11 @@ describe('Upgrade', () => {
 
   it('leaves no half of a request behind that looks like a whole one', async () => {
     const half = `POST /open/x HTTP/1.1\r\nHost: ${attacked.host}\r\nContent-Length: 60\r\n\r\n`
-    const socket = connect(attacked.port, 'localhost')
-    let answer = ''
-    socket.on('error', () => socket.destroy())
-    socket.on('data', (chunk) => {
-      answer += String(chunk)
-    })
-    socket.write(`GET /open/x HTTP/1.1\r\nHost: ${attacked.host}\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n${half}`)
+    const upgrade = `GET /open/x HTTP/1.1\r\nHost: ${attacked.host}\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`
+    const { socket, closed } = connectTo(attacked.port, upgrade + half)
     await expect.poll(() => attacked.upstream.requests().length).toBe(1)
     socket.write(`GET /open/smuggled HTTP/1.1\r\nHost: ${attacked.host}\r\n\r\n`)
-    await new Promise((resolve) => socket.once('close', resolve))
-    expect(statusesOf(answer).length).toBeLessThanOrEqual(1)
+    expect(statusesOf(await closed).length).toBeLessThanOrEqual(1)
     expect(attacked.upstream.bytes()).not.toContain('smuggled')
   })
 
