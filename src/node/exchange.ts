@@ -29,6 +29,9 @@ export function isPipedBody(body: UpstreamBody): body is PipedBody {
   return 'pipe' in body
 }
 
+/** 1xx answers before the one that counts; nobody has a use for more than a few. */
+const mostInformational = 16
+
 /** What may wait here while the head is being decided; a small answer never stops the parser. */
 const queueLimitBytes = 64 * 1024
 
@@ -53,6 +56,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   #outcome: 'open' | 'ended' | Error = 'open'
   #trailers: HeaderList = []
   #totalTimer: NodeJS.Timeout | undefined
+  #informational = 0
   /** The first byte of an answer came: what was asked for may have been done. */
   hasAnswered = false
   /** It failed because a connection could not be made, or broke before there was an answer. */
@@ -95,6 +99,8 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     this.hasAnswered = true
     if (status < 200) {
+      // Each of them begins undici's wait for the head anew.
+      if (++this.#informational > mostInformational) throw new Error('The upstream sends one 1xx after another')
       // The others are not for us (RFC 9110 §15.2 lets a proxy drop those that it did not ask for).
       if (status === 103) this.#request?.onEarlyHints?.(decode(controller.rawHeaders))
       return

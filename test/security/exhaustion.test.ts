@@ -1,0 +1,210 @@
+/**
+ * Attacks on what there is only so much of: connections, memory, places at the API. Limits are small here, and each test
+ * waits for what the limit does: an answer, or the end of the connection.
+ */
+import { connect, type Socket } from 'node:net'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Attacked, answerTo, connectTo, startAttacked, statusesOf } from './attacked.ts'
+
+let attacked: Attacked
+let cookie: string
+beforeAll(async () => {
+  attacked = await startAttacked({
+    routes: [
+      { path: '/api/*', upstream: '/v1', auth: 'session', methods: ['GET', 'POST'] },
+      { path: '/api/events', upstream: '/v1/events', auth: 'session', kinds: ['fetch', 'eventsource'] },
+      {
+        path: '/open/*',
+        upstream: '/open',
+        auth: 'none',
+        reason: 'a test',
+        methods: ['GET', 'POST'],
+        bodyLimitBytes: 100_000,
+      },
+    ],
+    limits: { headersTimeoutMs: 200, checkIntervalMs: 20, stallTimeoutMs: 200 },
+    runtime: { stallTimeoutMs: 200, transport: { connections: 2, eventStreams: 3 } },
+  })
+  cookie = (await attacked.signedIn()).cookies.header(attacked.origin) ?? ''
+})
+afterAll(() => attacked.stop())
+beforeEach(() => attacked.upstream.reset())
+
+const head = (line: string, fields: readonly string[] = []) =>
+  `${[line, `Host: ${attacked.host}`, ...fields].join('\r\n')}\r\n\r\n`
+const get = (target: string, fields: readonly string[] = []) =>
+  answerTo(attacked.port, head(`GET ${target} HTTP/1.1`, [...fields, 'Connection: close']))
+
+/** Writes again and again, a little each time, until the connection ends. */
+function drip(socket: Socket, bytes: string): void {
+  const timer = setInterval(() => socket.write(bytes, 'latin1'), 20)
+  socket.once('close', () => clearInterval(timer))
+}
+
+describe('a slow sender', () => {
+  it('of a head is cut off', async () => {
+    const slow = connectTo(attacked.port, `GET /open/x HTTP/1.1\r\nHost: ${attacked.host}\r\n`)
+    drip(slow.socket, 'X: y\r\n')
+    expect(statusesOf(await slow.closed)).toEqual([408])
+    expect(attacked.upstream.bytes()).toBe('')
+  })
+
+  it('of nothing at all is cut off', async () => {
+    expect(statusesOf(await connectTo(attacked.port).closed)).toEqual([408])
+  })
+
+  it.each([
+    ['a length', ['Content-Length: 90000'], 'x'],
+    ['chunks', ['Transfer-Encoding: chunked'], '1\r\nx\r\n'],
+  ])(
+    'of a body with %s, a byte at a time, is cut off, and so is its request to the API',
+    async (_what, fields, piece) => {
+      const slow = connectTo(attacked.port, head('POST /open/x HTTP/1.1', fields))
+      drip(slow.socket, piece)
+      expect(statusesOf(await slow.closed)).toEqual([])
+      expect(attacked.upstream.requests()).toEqual([])
+    },
+  )
+
+  it('in a hundred connections keeps nobody else waiting', async () => {
+    const slow = Array.from({ length: 100 }, () => {
+      const connection = connectTo(attacked.port, head('POST /open/x HTTP/1.1', ['Content-Length: 9000']))
+      drip(connection.socket, 'x')
+      return connection
+    })
+    expect(statusesOf(await get('/open/y'))).toEqual([200])
+    await Promise.all(slow.map(({ closed }) => closed))
+    expect(attacked.upstream.requests().map(({ target }) => target)).toEqual(['/open/y'])
+  })
+})
+
+describe('a slow reader', () => {
+  it('is cut off, the API’s connection is free again, and the answer does not wait in memory', async () => {
+    let written = 0
+    const stopped = new Promise<void>((resolve) => {
+      attacked.upstream.answerWith((socket) => {
+        socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+        const piece = `10000\r\n${'x'.repeat(65_536)}\r\n`
+        const more = () => {
+          while (!socket.destroyed && socket.write(piece)) written += piece.length
+        }
+        socket.on('drain', more)
+        socket.once('close', () => resolve())
+        more()
+      })
+    })
+    const socket = connect(attacked.port, 'localhost')
+    socket.on('error', () => socket.destroy())
+    socket.write(head('GET /open/x HTTP/1.1'))
+    socket.pause()
+    await stopped
+    // What the kernel and both sockets hold, and no more.
+    expect(written).toBeLessThan(64 * 2 ** 20)
+    socket.destroy()
+    attacked.upstream.reset()
+    expect(statusesOf(await get('/open/y'))).toEqual([200])
+  })
+})
+
+describe('too much', () => {
+  it.each<readonly [string, () => string, number]>([
+    ['of a head', () => head('GET /open/x HTTP/1.1', [`X: ${'x'.repeat(17_000)}`]), 431],
+    ['of a name', () => head('GET /open/x HTTP/1.1', [`${'x'.repeat(17_000)}: y`]), 431],
+    ['of a target', () => head(`GET /open/${'x'.repeat(17_000)} HTTP/1.1`), 431],
+    [
+      'of a target, below the head’s limit',
+      () => head(`GET /open/${'x'.repeat(9_000)} HTTP/1.1`, ['Connection: close']),
+      400,
+    ],
+    ['of a method', () => `${'G'.repeat(17_000)} / HTTP/1.1\r\n\r\n`, 400],
+    [
+      'of fields',
+      () =>
+        head(
+          'GET /open/x HTTP/1.1',
+          Array.from({ length: 5000 }, (_, index) => `A${index}: b`),
+        ),
+      431,
+    ],
+    [
+      'of empty fields',
+      () =>
+        head(
+          'GET /open/x HTTP/1.1',
+          Array.from({ length: 5000 }, () => 'A:'),
+        ),
+      431,
+    ],
+    ['of cookies', () => head('GET /api/x HTTP/1.1', [`Cookie: ${'a=b; '.repeat(4000)}`]), 431],
+    ['of a body, announced', () => head('POST /open/x HTTP/1.1', ['Content-Length: 100001', 'Connection: close']), 413],
+  ])('%s is refused', async (_what, bytes, status) => {
+    expect(statusesOf(await answerTo(attacked.port, bytes()))).toEqual([status])
+    expect(attacked.upstream.bytes()).toBe('')
+  })
+
+  it('of a body, not announced, ends it where the limit is', async () => {
+    const answer = await answerTo(
+      attacked.port,
+      `${head('POST /open/x HTTP/1.1', ['Transfer-Encoding: chunked', 'Connection: close'])}186a1\r\n${'x'.repeat(100_001)}\r\n0\r\n\r\n`,
+    )
+    expect(statusesOf(answer)).toEqual([413])
+    expect(attacked.upstream.requests()).toEqual([])
+  })
+
+  it('of a logout token’s body is refused before anything is read of it', async () => {
+    const body = `logout_token=${'x'.repeat(20_000)}`
+    const answer = await answerTo(
+      attacked.port,
+      head('POST /bff/backchannel-logout HTTP/1.1', [
+        'Content-Type: application/x-www-form-urlencoded',
+        `Content-Length: ${body.length}`,
+        'Connection: close',
+      ]) + body,
+    )
+    expect(statusesOf(answer)).toEqual([413])
+  })
+})
+
+describe('event streams', () => {
+  const session = () => [`Cookie: ${cookie}`, 'X-CSRF: 1']
+  const silentStream = () =>
+    attacked.upstream.answerWith((socket, { target }) => {
+      socket.write(
+        target === '/v1/events'
+          ? 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n:hi\n\n\r\n'
+          : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+      )
+    })
+
+  it('that are all taken leave the other calls their places', async () => {
+    silentStream()
+    const streams = Array.from({ length: 3 }, () =>
+      connectTo(attacked.port, head('GET /api/events HTTP/1.1', [...session(), 'Accept: text/event-stream'])),
+    )
+    await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
+    const answers = await Promise.all(Array.from({ length: 20 }, () => get('/api/x', session())))
+    expect(answers.flatMap(statusesOf)).toEqual(Array(20).fill(200))
+    for (const { socket } of streams) socket.destroy()
+    await Promise.all(streams.map(({ closed }) => closed))
+  })
+
+  it('that are over give their places back', async () => {
+    silentStream()
+    for (let round = 0; round < 10; round++) {
+      const stream = connectTo(
+        attacked.port,
+        head('GET /api/events HTTP/1.1', [...session(), 'Accept: text/event-stream']),
+      )
+      await expect.poll(() => stream.received(), { interval: 5 }).toContain(':hi')
+      stream.socket.destroy()
+      await stream.closed
+    }
+    expect(statusesOf(await get('/api/x', session()))).toEqual([200])
+  })
+
+  it('are not had by a call that only says so: its answer has its time limit', async () => {
+    attacked.upstream.answerWith('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok')
+    const answer = await get('/api/x', [...session(), 'Accept: text/event-stream'])
+    expect(statusesOf(answer)).toEqual([200])
+  })
+})
