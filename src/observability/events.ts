@@ -33,9 +33,10 @@ export const reportToConsole: Report = (event) => {
   console.error(eventLine(event))
 }
 
-/** JSON on one line. */
+/** JSON on one line, in ASCII: a terminal takes some of the characters that JSON leaves as they are for orders (U+009B). */
 export function eventLine(event: CoatcheckEvent): string {
-  return JSON.stringify(event, (key, value) => (key === 'cause' ? describeCause(value) : value))
+  const line = JSON.stringify(event, (key, value) => (key === 'cause' ? describeCause(value) : value))
+  return line.replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** Names and codes only: messages of libraries may quote what they were given. */
