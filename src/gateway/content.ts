@@ -9,10 +9,22 @@ export function singleType(types: readonly string[]): string | undefined {
   const [type] = types
   if (type === undefined || types.length > 1) return undefined
   // Outside quotes: Fetch reads `text/plain;<,text/html;x=>` as two types, and takes the last.
-  if (type.includes(',') && type.replace(/"(?:[^"\\]|\\.)*"/g, '').includes(',')) return undefined
+  if (type.includes(',') && hasCommaOutsideQuotes(type)) return undefined
   const essence = essenceOf(type)
   const slash = essence.indexOf('/')
   return isToken(essence.slice(0, Math.max(slash, 0))) && isToken(essence.slice(slash + 1)) ? type : undefined
+}
+
+/** One pass: an expression would begin anew at every quote that is never closed. Of an open one nobody knows where it ends. */
+function hasCommaOutsideQuotes(text: string): boolean {
+  let isQuoted = false
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (character === '"') isQuoted = !isQuoted
+    else if (isQuoted && character === '\\') at++
+    else if (!isQuoted && character === ',') return true
+  }
+  return isQuoted
 }
 
 /** Whether a browser shows it without running or rendering markup. What is not known is not. */

@@ -31,7 +31,7 @@ const boundMs = 100
 /** The best of some runs: what others do on this machine is not measured. */
 function shortestMs(run: () => unknown): number {
   let shortest = Number.POSITIVE_INFINITY
-  for (let count = 0; count < 4; count++) {
+  for (let count = 0; count < 2; count++) {
     const before = performance.now()
     try {
       run()
@@ -113,7 +113,7 @@ const pieces = [
 ]
 const hostile = pieces.flatMap((piece) => {
   const whole = piece.repeat(Math.ceil(length / piece.length)).slice(0, length)
-  return [whole, `/${whole}`, `${whole}!`, `"${whole}`, `a/b;${whole}`]
+  return [whole, `/${whole}`, `${whole}!`, `,${whole}`, `"${whole}`, `a/b;${whole}`]
 })
 
 const seals = sealer([testSecret], 'session', {
