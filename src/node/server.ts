@@ -193,9 +193,10 @@ function upgradeListener(
   }
 }
 
-/** A handshake has no body (RFC 6455 §4.1): with one the request is plain HTTP, and read as such. */
+/** A handshake is of HTTP/1.1 and has no body (RFC 6455 §4.1): else the request is plain HTTP, and read as such. */
 function isWebSocket(incoming: IncomingMessage): boolean {
-  return incoming.method === 'GET' && incoming.headers.upgrade?.toLowerCase() === 'websocket' && !hasBody(incoming)
+  if (incoming.method !== 'GET' || incoming.httpVersion !== '1.1' || hasBody(incoming)) return false
+  return incoming.headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
