@@ -103,6 +103,14 @@ describe('a call', () => {
     expect(request?.headers['x-forwarded-for'] ?? '').not.toContain('203.0.113.9')
   })
 
+  it('by GET or HEAD has no content: an API that does not read it would take it for the next request', async () => {
+    for (const method of ['GET', 'HEAD']) {
+      await system.call(browser, '/api/x', { method, body: 'GET /v1/smuggled HTTP/1.1\r\nHost: x\r\n\r\n' })
+    }
+    expect(system.upstream.requests.filter(({ body }) => body.byteLength > 0)).toEqual([])
+    expect(system.upstream.requests.map(({ target }) => target)).not.toContain('/v1/smuggled')
+  })
+
   it('without a session is 401, says where to sign in, and sets and clears nothing', async () => {
     const answer = await system.call(new UserAgent(), '/api/x')
     expect(answer.status).toBe(401)

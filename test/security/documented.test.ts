@@ -1,0 +1,52 @@
+/** docs/security.md says which test shows what: the files are there, and hold what is named. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+
+const root = new URL('../../', import.meta.url)
+const textOf = (path: string) => readFileSync(new URL(path, root), 'utf8')
+const exists = (path: string) => existsSync(new URL(path, root))
+
+/** `file`: what it is called; and more of it. */
+const references = [...textOf('docs/security.md').matchAll(/`(test\/[\w./-]+\.ts)`: ([^`|]+)/g)].flatMap(
+  ([, file = '', names = '']) =>
+    names
+      .split(';')
+      .map((name) => name.trim())
+      .filter((name) => name !== '')
+      .map((name) => [file, name] as const),
+)
+
+describe('docs/security.md', () => {
+  it('names a test for each attack', () => {
+    const rows = textOf('docs/security.md')
+      .split('\n')
+      .filter((line) => line.startsWith('| ') && !/^\| (?:attack|-)/.test(line))
+    expect(rows.length).toBeGreaterThan(40)
+    for (const row of rows) expect(row).toMatch(/`test\/[\w./-]+\.ts`: /)
+    expect(references.length).toBeGreaterThanOrEqual(rows.length)
+  })
+
+  it.each(references)('%s has: %s', (file, name) => {
+    expect(exists(file)).toBe(true)
+    expect(textOf(file)).toContain(name)
+  })
+
+  it('names every file of attacks', () => {
+    const named = new Set(references.map(([file]) => file))
+    const files = readdirSync(new URL('test/security/', root)).filter((name) => name.endsWith('.test.ts'))
+    const others = ['documented.test.ts', 'login-error.property.test.ts']
+    expect(files.filter((name) => !named.has(`test/security/${name}`) && !others.includes(name))).toEqual([])
+  })
+})
+
+describe.each(['docs/security.md', 'docs/practices.md', 'SECURITY.md'].filter(exists))('%s', (page) => {
+  it('names no file that is not there', () => {
+    const paths = [...textOf(page).matchAll(/`((?:test|src|docs|spa-example)\/[\w./-]+\.\w+)`/g)].map(
+      ([, path]) => path,
+    )
+    const links = [...textOf(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) =>
+      new URL(link ?? '', new URL(page, 'file:///')).pathname.slice(1),
+    )
+    expect([...paths, ...links].filter((path) => path === undefined || !exists(path))).toEqual([])
+  })
+})
