@@ -252,6 +252,20 @@ describe('content where there should be none', () => {
   )
 })
 
+describe('a body that came before it was asked for', () => {
+  it.each([
+    ['taken', 'POST /open/x HTTP/1.1', 200],
+    ['refused for who calls', 'POST /api/x HTTP/1.1', 403],
+    ['refused for its route', 'POST /nowhere HTTP/1.1', 404],
+    ['refused for its target', 'POST /open//x HTTP/1.1', 400],
+  ])('of a call that is %s is not read as the next request', async (_how, line, status) => {
+    const fields = ['Expect: 100-continue', `Content-Length: ${smuggled.length}`]
+    const answer = await answerTo(attacked.port, head(line, fields) + smuggled + lastRequest())
+    expect(statusesOf(answer).filter((code) => code !== 100)[0]).toBe(status)
+    expect(attacked.upstream.requests().map(({ target }) => target)).not.toContain('/open/smuggled')
+  })
+})
+
 describe('a body that breaks off on its way', () => {
   it.each(['zz\r\n', '5\nabcde', '', '3;\x01\r\n'])('by %j is no whole request to the API', async (broken) => {
     const { socket, closed } = connectTo(attacked.port, chunked('5\r\nabcde\r\n'))

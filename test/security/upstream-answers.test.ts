@@ -4,6 +4,9 @@
  */
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { resolveConfig } from '../../src/config/resolve.ts'
+import type { RouteConfig, UserConfig } from '../../src/config/types.ts'
+import { testSecret } from '../support/system.ts'
 import { type Attacked, answerTo, startAttacked, statusesOf } from './attacked.ts'
 
 let attacked: Attacked
@@ -25,6 +28,12 @@ const get = (target = '/open/x', fields: readonly string[] = []) =>
     attacked.port,
     `${[`GET ${target} HTTP/1.1`, `Host: ${attacked.host}`, ...fields, 'Connection: close'].join('\r\n')}\r\n\r\n`,
   )
+const configWith = (headers: NonNullable<RouteConfig['headers']>): UserConfig => ({
+  baseUrl: 'https://app.example.com',
+  provider: { issuer: 'https://login.example.com', clientId: 'app', clientSecret: 'a-secret-of-nobody' },
+  session: { secrets: [testSecret] },
+  routes: [{ path: '/api/*', upstream: 'https://api.example.com', auth: 'session', headers }],
+})
 const headOf = (answer: string) => answer.slice(0, answer.indexOf('\r\n\r\n'))
 const namesOf = (answer: string) =>
   headOf(answer)
@@ -113,6 +122,31 @@ describe('an answer with two ends', () => {
     expect(answers.join()).not.toContain('poison')
   })
 
+  it.each([
+    ['HEAD', '200 OK\r\nContent-Length: LENGTH'],
+    ['GET', '204 No Content\r\nContent-Length: LENGTH'],
+    ['GET', '304 Not Modified\r\nContent-Length: LENGTH'],
+    ['GET', '204 No Content\r\nTransfer-Encoding: chunked'],
+    ['GET', '205 Reset Content\r\nContent-Length: LENGTH'],
+  ])('a body behind one that has none (%s, %j) is nobody’s answer', async (method, status) => {
+    const poison = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison'
+    attacked.upstream.answerWith((socket, { target }) => {
+      if (target === '/open/first') {
+        socket.write(`HTTP/1.1 ${status.replace('LENGTH', String(poison.length))}\r\n\r\n${poison}`)
+      } else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    })
+    const first = await answerTo(
+      attacked.port,
+      `${method} /open/first HTTP/1.1\r\nHost: ${attacked.host}\r\nConnection: close\r\n\r\n`,
+    )
+    expect(statusesOf(first)).toHaveLength(1)
+    for (let count = 0; count < 3; count++) {
+      const answer = await get(`/open/${count}`)
+      expect(answer).not.toContain('poison')
+      expect(statusesOf(answer)).toEqual([200])
+    }
+  })
+
   it('a part of one is not sent as a whole', async () => {
     attacked.upstream.answerWith((socket) =>
       socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n'),
@@ -152,6 +186,21 @@ describe('an answer that splits ours', () => {
     const [, sent] = /\r\nlocation: (.*)\r\n/i.exec(`${headOf(answer)}\r\n`) ?? []
     if (sent !== undefined) expect(sent).toMatch(/^\/open\//)
     else expect(statusesOf(answer)).toEqual([502])
+  })
+
+  it('by the configuration does not start', () => {
+    for (const value of ['a\r\nSet-Cookie: x=y', 'a\nb', 'a\0b', '\u010d\u010a']) {
+      for (const rules of [
+        { set: { 'x-note': value } },
+        { add: { 'x-note': value } },
+        { set: { [`x-${value}`]: 'a' } },
+      ]) {
+        for (const headers of [{ request: rules }, { response: rules }]) {
+          expect(() => resolveConfig(configWith(headers), {}), JSON.stringify(headers)).toThrow('headers')
+        }
+      }
+    }
+    expect(() => resolveConfig(configWith({ response: { set: { 'x-note': 'a' } } }), {})).not.toThrow()
   })
 
   it('by its reason phrase does not: ours is the standard’s', async () => {
