@@ -42,9 +42,9 @@ function forAllForwarded(
       count++
       check(raw, result)
     }),
-    { numRuns: 4000 },
+    { numRuns: 2000 },
   )
-  expect(count, 'enough was accepted for this to say something').toBeGreaterThan(400)
+  expect(count, 'enough was accepted for this to say something').toBeGreaterThan(200)
 }
 
 const pathOf = (target: string) => target.split('?', 1)[0] ?? ''
