@@ -22,8 +22,8 @@ beforeAll(async () => {
         bodyLimitBytes: 100_000,
       },
     ],
-    limits: { headersTimeoutMs: 200, checkIntervalMs: 20, stallTimeoutMs: 200 },
-    runtime: { stallTimeoutMs: 200, transport: { connections: 2, eventStreams: 3 } },
+    limits: { headersTimeoutMs: 400, checkIntervalMs: 20, stallTimeoutMs: 400 },
+    runtime: { stallTimeoutMs: 400, transport: { connections: 2, eventStreams: 3 } },
   })
   cookie = (await attacked.signedIn()).cookies.header(attacked.origin) ?? ''
 })

@@ -5,6 +5,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { withLoginError } from '../../src/endpoints/login-error.ts'
+import { CoatcheckError } from '../../src/errors.ts'
 import { ExpiringMap } from '../../src/expiring-map.ts'
 import { attachmentOf, isInertType, singleType } from '../../src/gateway/content.ts'
 import { connectionOptions, splitOutsideQuotes } from '../../src/gateway/fields.ts'
@@ -28,19 +29,19 @@ import { testSecret } from '../support/system.ts'
 const length = 32 * 1024
 const boundMs = 100
 
-/** The best of some runs: what others do on this machine is not measured. */
+/** CPU time of this thread, the better of two runs: what else runs on the machine is not measured. */
 function shortestMs(run: () => unknown): number {
   let shortest = Number.POSITIVE_INFINITY
   for (let count = 0; count < 2; count++) {
-    const before = performance.now()
+    const before = process.threadCpuUsage()
     try {
       run()
-    } catch {
-      // A refusal is an answer too.
-      shortest = Math.min(shortest, performance.now() - before)
-      continue
+    } catch (error) {
+      // A refusal is an answer too; a mistake in this table is none.
+      if (!(error instanceof CoatcheckError)) throw error
     }
-    shortest = Math.min(shortest, performance.now() - before)
+    const { user, system } = process.threadCpuUsage(before)
+    shortest = Math.min(shortest, (user + system) / 1000)
   }
   return shortest
 }
