@@ -1,12 +1,13 @@
 /** The internal listener: what is for the network inside, and never for a browser (design.md, "Listeners"). */
 import { type Context, type ErrorHandler, Hono } from 'hono'
-import type { ForwardAuth } from './config/types.ts'
+import type { Config, ForwardAuth } from './config/types.ts'
 import { splitTokensEndpoint } from './endpoints/split-tokens.ts'
 import { CoatcheckError, methodNotAllowed } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
 import { isVerifyPath, verify } from './gateway/forward-auth.ts'
 import { checkTarget, type Target } from './gateway/target.ts'
 import { toCoatcheckError } from './problem.ts'
+import { isInternalHost } from './protection/host.ts'
 import { endpointHeaders } from './protection/security-headers.ts'
 import type { IncomingHeaders } from './runtime.ts'
 import type { BffEnv, Services } from './services.ts'
@@ -20,7 +21,7 @@ export function internalApp(services: Services, onError: ErrorHandler<BffEnv>): 
     const target = checkTarget(runtime.requestTarget(c))
     // The one path that a browser's fields come to, by way of a proxy; it looks itself at who asks.
     if (forwardAuth && isVerifyPath(forwardAuth, target)) return answerProxy(services, forwardAuth, c, target)
-    refuseBrowsers(runtime.requestHeaders(c))
+    refuseBrowsers(runtime.requestHeaders(c), config.internalHosts)
     c.set('target', target)
     await next()
     return undefined
@@ -62,13 +63,15 @@ async function answerProxy(services: Services, settings: ForwardAuth, c: Context
 
 /**
  * A page in a browser that runs inside the network, or on this machine, can send requests here too, and by a name that it
- * rebinds read the answers. Browsers say of a page's request where it is from; who is inside has no reason to.
+ * rebinds read the answers. Browsers say of a page's request where it is from, who is inside has no reason to; but not of
+ * a GET by a name in plain HTTP.
  *
- * @throws CoatcheckError `browser_refused`
+ * @throws CoatcheckError `browser_refused`, `misdirected_request`
  */
-function refuseBrowsers(headers: IncomingHeaders): void {
+function refuseBrowsers(headers: IncomingHeaders, hosts: Config['internalHosts']): void {
   // Not `Sec-Fetch-Mode`: Node's `fetch` sends it, and browsers never without the other.
   if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
     throw new CoatcheckError('browser_refused')
   }
+  if (!isInternalHost(headers.host, hosts)) throw new CoatcheckError('misdirected_request')
 }

@@ -6,6 +6,7 @@ import { anything, flag, list, optional, wholeNumber, withDefault } from './fiel
 import { readForwardAuth } from './forward-auth.ts'
 import { requestHeaderName } from './header-names.ts'
 import { readHooks } from './hooks.ts'
+import { internalHosts } from './hosts.ts'
 import { readSplitTokens, requireInternal } from './inside.ts'
 import { readListeners } from './listeners.ts'
 import { notices } from './notices.ts'
@@ -41,6 +42,7 @@ const fields = {
   requestHeaders: withDefault(list(requestHeaderName(), 'write a list of header fields'), []),
   hooks: anything(),
   trustedProxies: withDefault(addressRanges(), []),
+  internalHosts: internalHosts(),
   addresses: anything(),
   rateLimits: anything(),
   thirdPartyInitiatedLogin: withDefault(flag(), false),
@@ -118,6 +120,7 @@ function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Co
     spa,
     listeners,
     trustedProxies: complete.trustedProxies,
+    internalHosts: options.hasInternalListener ? undefined : new Set(complete.internalHosts),
     addresses,
     rateLimits,
     forwardAuth,

@@ -313,8 +313,6 @@ export interface ForwardAuthConfig {
   proxy: 'nginx' | 'traefik' | 'envoy'
   /** What the proxy sends as `X-Coatcheck-Secret`; as `coatcheck keygen` prints. Default: none is asked for. */
   secret?: Setting
-  /** Without a secret: hosts by which the proxy asks, besides IP addresses. Default: none. */
-  hosts?: readonly string[]
 }
 
 export interface UserConfig {
@@ -349,6 +347,11 @@ export interface UserConfig {
    * ignored. Default: none.
    */
   trustedProxies?: readonly string[]
+  /**
+   * Hosts by which the internal listener is called, besides IP addresses and localhost: a page in a browser can make a
+   * name of its own point there. Default: none.
+   */
+  internalHosts?: readonly string[]
   /** Who may call anything here at all, by address. */
   addresses?: AddressPolicyConfig
   /** At most so many calls of all routes together; those per address count calls of our endpoints too. */
@@ -563,7 +566,6 @@ export interface Provider {
 export interface ForwardAuth {
   readonly proxy: 'nginx' | 'traefik' | 'envoy'
   readonly secret: string | undefined
-  readonly hosts: ReadonlySet<string>
 }
 
 /** Checked, with every default filled in. Read once; nothing below reads the environment. */
@@ -592,6 +594,8 @@ export interface Config {
     readonly management: Address | undefined
   }
   readonly trustedProxies: readonly AddressRange[]
+  /** Undefined where who calls the internal listener binds it, as on Workers. */
+  readonly internalHosts: ReadonlySet<string> | undefined
   readonly addresses: AddressPolicy | undefined
   readonly rateLimits: readonly RateLimit[]
   readonly forwardAuth: ForwardAuth | undefined

@@ -7,9 +7,9 @@
  * through.
  */
 import type { Context } from 'hono'
-import type { ForwardAuth } from '../config/types.ts'
+import type { Config, ForwardAuth } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
-import { checkHost } from '../protection/host.ts'
+import { checkHost, isInternalHost } from '../protection/host.ts'
 import type { HeaderList, IncomingHeaders } from '../runtime.ts'
 import type { Services } from '../services.ts'
 import type { KeepAlive } from '../session/sessions.ts'
@@ -42,7 +42,7 @@ export async function verify(
 ): Promise<HeaderList> {
   const { config, runtime } = services
   const headers = runtime.requestHeaders(c)
-  checkAsker(settings, headers)
+  checkAsker(settings, headers, config.internalHosts)
   const original = readers[settings.proxy](headers, c.req.method, asked)
   if (original.scheme !== new URL(config.origin).protocol.slice(0, -1)) throw incomplete('scheme')
   checkHost({ host: original.host }, config)
@@ -69,18 +69,13 @@ export async function verify(
  *
  * @throws CoatcheckError `browser_refused`
  */
-function checkAsker({ proxy, secret, hosts }: ForwardAuth, headers: IncomingHeaders): void {
+function checkAsker({ proxy, secret }: ForwardAuth, headers: IncomingHeaders, hosts: Config['internalHosts']): void {
   if (secret !== undefined) {
     if (isEqual(headers[secretHeader] ?? '', secret)) return
-  } else if (proxy === 'envoy' || isAddressOrListed(headers.host ?? '', hosts)) {
+  } else if (proxy === 'envoy' || isInternalHost(headers.host, hosts)) {
     return
   }
   throw new CoatcheckError('browser_refused')
-}
-
-function isAddressOrListed(host: string, hosts: ReadonlySet<string>): boolean {
-  const name = host.toLowerCase().replace(/:\d+$/, '')
-  return /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/.test(name) || hosts.has(name) || hosts.has(host.toLowerCase())
 }
 
 type Reader = (headers: IncomingHeaders, method: string, asked: Target) => Original

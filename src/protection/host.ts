@@ -18,3 +18,17 @@ export function checkHost(headers: IncomingHeaders, config: Pick<Config, 'host' 
   if (name.endsWith(defaultPort) && name.slice(0, -defaultPort.length) === config.host) return
   throw new CoatcheckError('misdirected_request')
 }
+
+/**
+ * Whether the internal listener is called by its own name: an IP address, which no name can stand for, localhost, or a
+ * host that is listed. By any other a page in a browser may be calling, whose name was made to point here.
+ *
+ * @param hosts undefined where no browser can call
+ */
+export function isInternalHost(host: string | undefined, hosts: ReadonlySet<string> | undefined): boolean {
+  if (hosts === undefined) return true
+  const whole = (host ?? '').toLowerCase()
+  const name = whole.replace(/:\d+$/, '')
+  const isAddress = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/.test(name)
+  return isAddress || name === 'localhost' || hosts.has(name) || hosts.has(whole)
+}

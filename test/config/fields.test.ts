@@ -528,8 +528,7 @@ refuses('forwardAuth', 'forwardAuth', (forwardAuth) => good({ forwardAuth }), [
   [{}, 'proxy'],
   [{ proxy: 'caddy' }, 'not known'],
   [{ proxy: 'nginx', secret: 'short' }, 'is not 32 bytes'],
-  [{ proxy: 'nginx', hosts: ['*'] }, 'is not a host'],
-  [{ proxy: 'nginx', hosts: ['a b'] }, 'is not a host'],
+  [{ proxy: 'nginx', hosts: ['coatcheck'] }, 'not a known setting'],
   [{ proxy: 'nginx', header: 'x' }, 'not a known setting'],
 ])
 const forwarded = (changes: object) => ({ forwardAuth: { proxy: 'nginx' }, ...changes })
@@ -544,6 +543,13 @@ refuses('routes[].forwardAuth', 'routes[0].forwardAuth', (changes) => good(chang
     }),
     "auth: 'session'",
   ],
+])
+
+refuses('internalHosts', 'internalHosts', (internalHosts) => good({ internalHosts }), [
+  ['coatcheck', 'has to be a list'],
+  [['*'], 'is not a host'],
+  [['a b'], 'is not a host'],
+  [['http://coatcheck.internal'], 'is not a host'],
 ])
 
 refuses('trustedProxies', 'trustedProxies', (trustedProxies) => good({ trustedProxies }), [
@@ -670,10 +676,7 @@ describe('what is close to a mistake and is none', () => {
       { routes: [goodRoute({ methods: ['GET'] }), goodRoute({ methods: ['POST'] })] },
     ],
     ['pages from a CDN', { spa: { origin: 'https://cdn.example.com/app/' } }],
-    [
-      'a proxy that asks by name',
-      forwarded({ forwardAuth: { proxy: 'traefik', hosts: ['Coatcheck:3001'], secret: otherSecret } }),
-    ],
+    ['a proxy that asks by name', forwarded({ forwardAuth: { proxy: 'traefik', secret: otherSecret } })],
     ['few streams', { streams: { perSession: 1, total: 1 } }],
     ['a WebSocket', { routes: [goodRoute({ kinds: ['websocket'] })] }],
     [
