@@ -1,16 +1,26 @@
 /** What `npm run chaos` tells of one store under one fault. */
 export interface Row {
+  /** What the cookie carries, and where the rest is: `cookie+redis`, `ticket+redis`. Or the name of a peer. */
   readonly store: string
   readonly fault: string
   readonly processes: number
   readonly users: number
   readonly calls: number
   readonly refreshesSent: number
-  /** Of a client that refreshes each session when its token ends, and never fails. */
+  /** Of a client with our margin that never fails: see `refresh-count.ts`. */
   readonly refreshesNeeded: number
   readonly sessionsLost: number
   /** Lost, and nobody could have saved them: the only answer that held the next token was lost (R8). */
   readonly unsavable: number
   readonly serverErrors: number
   readonly longestPauseMs: number
+}
+
+/** What is said of a row beside it. */
+export interface Finding {
+  readonly row: Row
+  /** Of the 5xx: answers to calls whose access token was alive and in the hands of the process that was asked. */
+  readonly errorsWithLiveToken: number
+  /** The fault takes away what the store held. */
+  readonly losesData: boolean
 }

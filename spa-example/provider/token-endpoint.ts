@@ -29,10 +29,16 @@ export interface TokenRequest {
   /** The OAuth error code of a refusal. */
   readonly error: string | undefined
   readonly fault: TokenFault | undefined
+  /** The refresh token that was presented, and the one that was issued. Tokens of the demo, kept in memory. */
+  readonly refreshToken: string | undefined
+  readonly issuedRefreshToken: string | undefined
+  /** Milliseconds since the epoch; the end is when the answer went or was lost, `Infinity` while it is held. */
+  readonly beganAt: number
+  readonly endedAt: number
 }
 
 export interface TokenEndpoint {
-  /** Requests that came to their end, oldest first (the last thousand). */
+  /** Requests that came to their end, oldest first (the last ten thousand). */
   readonly requests: readonly TokenRequest[]
   /** How many of them match. */
   count(match?: Partial<Pick<TokenRequest, 'grantType' | 'outcome' | 'clientId' | 'error'>>): number
@@ -52,7 +58,7 @@ export interface TokenEndpointControl extends TokenEndpoint {
   readonly middleware: (ctx: KoaContextWithOIDC, next: () => Promise<void>) => Promise<void>
 }
 
-const keptRequests = 1000
+const keptRequests = 10_000
 const bodyLimitBytes = 64 * 1024
 
 export function createTokenEndpointControl(tokenPath: string): TokenEndpointControl {
@@ -113,26 +119,37 @@ export function createTokenEndpointControl(tokenPath: string): TokenEndpointCont
     async middleware(ctx, next) {
       if (ctx.method !== 'POST' || ctx.path !== tokenPath) return next()
       const fault = takeFault()
+      const beganAt = Date.now()
 
       if (fault !== undefined && isBeforeHandling(fault)) {
         const form = new URLSearchParams(await readText(ctx.req))
         answerInstead(ctx, fault)
         const grantType = form.get('grant_type') ?? ''
         const clientId = form.get('client_id') ?? undefined
-        record({ grantType, clientId, outcome: 'not-handled', error: undefined, fault })
+        const tokens = { refreshToken: form.get('refresh_token') ?? undefined, issuedRefreshToken: undefined }
+        const times = { beganAt, endedAt: Date.now() }
+        record({ grantType, clientId, outcome: 'not-handled', error: undefined, fault, ...tokens, ...times })
         return
       }
 
       await next()
       const error = ctx.status === 200 ? undefined : errorCode(ctx.body)
-      record({
+      const answered = {
         grantType: String(ctx.oidc.params?.grant_type ?? ''),
         clientId: ctx.oidc.client?.clientId,
         outcome: ctx.status === 200 ? 'succeeded' : 'refused',
         error,
         fault,
-      })
-      if (fault === 'hold-answer') await hold()
+        refreshToken: ctx.oidc.params?.refresh_token as string | undefined,
+        issuedRefreshToken: (ctx.body as { refresh_token?: string } | undefined)?.refresh_token,
+        beganAt,
+      } as const
+      const request = { ...answered, endedAt: fault === 'hold-answer' ? Number.POSITIVE_INFINITY : Date.now() }
+      record(request)
+      if (fault === 'hold-answer') {
+        await hold()
+        request.endedAt = Date.now()
+      }
       if (fault === 'lose-answer') {
         ctx.respond = false
         ctx.req.socket.destroy()

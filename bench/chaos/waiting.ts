@@ -1,0 +1,88 @@
+/** What it costs to be one of 500 calls that wait for one refresh: beside the same burst with a live token. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Agent, request } from 'undici'
+import { startProvider } from '../../spa-example/provider/index.ts'
+import { UserAgent } from '../../test/support/browser.ts'
+import { freePort } from '../../test/support/free-port.ts'
+import { startUpstream } from '../../test/support/upstream.ts'
+import { startProcesses } from './processes.ts'
+
+const calls = 500
+const bursts = 7
+const accessTokenSeconds = 3
+/** How far the provider is. */
+const providerMs = 50
+
+export async function measureWaiting(): Promise<string> {
+  const port = await freePort()
+  const origin = `http://localhost:${port}`
+  const provider = await startProvider({ appOrigin: origin, accessTokenSeconds })
+  const upstream = await startUpstream()
+  upstream.on('/orders', (_incoming, outgoing) => void outgoing.end('{}'))
+  const { issuer, clientId, clientSecret } = provider
+  const processes = await startProcesses(
+    {
+      place: 'memory',
+      cookie: 'ticket',
+      baseUrl: origin,
+      provider: { issuer, clientId, clientSecret, scope: 'openid offline_access orders:read', timeout: '2s' },
+      secrets: ['pXkEQb7tXoRk3wkLxZC6sH8kIVbHhXbJ7sYvYhJ2m0U'],
+      upstream: upstream.origin,
+      sqliteFile: '',
+      redisUrl: undefined,
+      clockSkewMs: 0,
+    },
+    [port],
+  )
+  const dispatcher = new Agent({ connections: calls, pipelining: 1 })
+  try {
+    const browser = new UserAgent()
+    await browser.signIn(`${origin}/bff/login?return_to=/`, { username: 'ada', password: 'ada-demo' })
+    const headers = { 'x-csrf': '1', 'sec-fetch-site': 'same-origin', cookie: browser.cookies.header(origin) ?? '' }
+    const burst = async () => {
+      const times = Array.from({ length: calls }, async () => {
+        const began = performance.now()
+        const answer = await request(`${origin}/api/orders`, { headers, dispatcher })
+        await answer.body.dump()
+        if (answer.statusCode !== 200) throw new Error(`A call was answered ${answer.statusCode}`)
+        return performance.now() - began
+      })
+      return median(await Promise.all(times))
+    }
+    await burst()
+
+    const over: number[] = []
+    const roundTrips: number[] = []
+    let most = 0
+    for (let round = 0; round < bursts; round += 1) {
+      await delay(accessTokenSeconds * 1000)
+      provider.token.forget()
+      provider.token.inject('hold-answer', 1)
+      const waiting = burst()
+      await provider.token.whenHeld(1)
+      await delay(providerMs)
+      provider.token.release()
+      const waited = await waiting
+      const live = await burst()
+      const [sent] = provider.token.requests
+      most = Math.max(most, provider.token.count())
+      const roundTrip = sent ? sent.endedAt - sent.beganAt : 0
+      roundTrips.push(roundTrip)
+      over.push(waited - live - roundTrip)
+    }
+    return [
+      `${calls} calls that wait for one refresh, ${bursts} times: at most ${most} token request,`,
+      `which took ${Math.round(median(roundTrips))} ms at the provider. Their median is that and`,
+      `${median(over).toFixed(1)} ms more than of the same burst with a live token (median; ${over.map((ms) => ms.toFixed(0)).join(', ')}).`,
+    ].join(' ')
+  } finally {
+    await dispatcher.close()
+    await processes.stop()
+    await provider.stop()
+    await upstream.stop()
+  }
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0
+}
