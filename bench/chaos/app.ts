@@ -67,7 +67,7 @@ function mortal(coordinator: Coordinator): Coordinator {
 async function store(): Promise<SessionStore> {
   if (app.place === 'memory') return memoryStore({ clock })
   if (app.place === 'sqlite') return sqliteStore({ file: app.sqliteFile })
-  return redisStore({ client: await redisClient(app.redisUrl ?? ''), commandTimeoutMs: 500 })
+  return redisStore({ client: await redisClient(app.redisUrl ?? '') })
 }
 
 const { name, coordinator } = await store()
@@ -88,4 +88,6 @@ process.once('SIGTERM', async () => {
   await coordinator.close()
   process.exit(0)
 })
+// Nobody is there any more who would stop it.
+process.once('disconnect', () => process.exit(0))
 process.stdout.write('ready')

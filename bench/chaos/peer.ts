@@ -39,3 +39,4 @@ server.use(((_error, _incoming, outgoing, _next) => {
 }) satisfies express.ErrorRequestHandler)
 server.listen(app.port, '127.0.0.1', () => process.stdout.write('ready'))
 process.once('SIGTERM', () => process.exit(0))
+process.once('disconnect', () => process.exit(0))

@@ -3,7 +3,7 @@
  * because the answer with its next token was lost.
  *
  * The perfect client has our margin (sessions.md R2): it refreshes a version when a call comes in the last quarter of
- * the access token's life, or later. It sends one request for it, and one more after each that brought no tokens: at
+ * the access token's life (or in its last second, where that is more), or later. It sends one request for it, and one more after each that brought no tokens: at
  * once after the first that may have reached the server (R7), else a second later. All others are one too many: of a
  * token that was not due, while another request for it was under way, after an answer, or too soon.
  */
@@ -17,6 +17,8 @@ export interface RefreshCount {
 const retryMs = 1000
 /** Clocks and timers. */
 const toleranceMs = 100
+/** A token is not used in its last second. */
+const lastUseMs = 1000
 /** Times of tokens are whole seconds. */
 const wholeSecondMs = 1000
 
@@ -26,12 +28,13 @@ export function countRefreshes(requests: readonly TokenRequest[], accessTokenMs:
     requests.filter(({ grantType }) => grantType === 'refresh_token'),
     ({ refreshToken }) => refreshToken ?? '',
   )
+  const marginMs = Math.max(accessTokenMs / 4, lastUseMs)
   let sent = 0
   let needed = 0
   for (const [token, all] of byToken) {
     sent += all.length
     const at = issuedAt.get(token)
-    needed += neededOf(all, at === undefined ? 0 : at + (accessTokenMs * 3) / 4 - wholeSecondMs)
+    needed += neededOf(all, at === undefined ? 0 : at + accessTokenMs - marginMs - wholeSecondMs)
   }
   return { sent, needed }
 }

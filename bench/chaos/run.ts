@@ -27,6 +27,7 @@ const beforeFaultMs = 500
 /** A dead process's lease lapses: three times the provider's time limit, five seconds, and what is waited then. */
 const leaseMs = 14_000
 const standingLimitMs = 20_000
+const longestLastWaitMs = 10_000
 
 export async function runRow(scenario: Scenario, store: StoreName, shape: Shape): Promise<Finding> {
   const { fault, killsHolder = false, losesData = false } = scenario
@@ -60,6 +61,8 @@ export async function runRow(scenario: Scenario, store: StoreName, shape: Shape)
         isInjected = true
       })
     await Promise.all([injected, ...people.map(({ user }) => user.work(() => isInjected))])
+    // No token of before lives any more: who stands has one that was refreshed.
+    await delay(Math.min(accessTokenSeconds * 1000, longestLastWaitMs))
     const limitMs = isPeer(store) ? accessTokenSeconds * 1000 : standingLimitMs
     const standing = await Promise.all(people.map(({ user }) => user.isSignedIn(limitMs)))
 

@@ -72,6 +72,7 @@ export async function signInUser(
     if (olderJars.push(browser.cookies.snapshot()) > 3) olderJars.shift()
   }
 
+  /** The status; 0 for a 401 that the API has given. */
   async function call(port: number, cookie: string, signal?: AbortSignal): Promise<number> {
     const response = await browser.fetch(`http://localhost:${port}/api/orders`, {
       headers: { 'X-CSRF': '1', host, cookie },
@@ -82,7 +83,9 @@ export async function signInUser(
     if (isChance(share.late)) setTimeout(() => keepCookies(lines), random() * lateByMs)
     else keepCookies(lines)
     await response.body?.cancel()
-    return response.status
+    // The API's own says that a token is too old, and nobody that there is no session: it has no body.
+    const isOfApi = response.status === 401 && response.headers.get('content-type') === null
+    return isOfApi ? 0 : response.status
   }
 
   /** Whether this process can serve a call with nobody's help. */

@@ -1,6 +1,9 @@
 /** The runtime on Node's own server: raw target, direct bodies, undici, the deferred head. */
+import cluster from 'node:cluster'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
+import { ConfigError } from '../config/config-error.ts'
+import type { Config } from '../config/types.ts'
 import { reportToConsole } from '../observability/events.ts'
 import type { Clock, Runtime } from '../runtime.ts'
 import { webRuntime } from '../web-runtime.ts'
@@ -45,7 +48,10 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
   return {
     clock: web.clock,
     transport,
-    prepare: ({ upstreams }, report) => transport.prepare(upstreams, report),
+    prepare(config, report) {
+      refuseOwnMemory(config)
+      transport.prepare(config.upstreams, report)
+    },
     earlyHints(c, fields) {
       const node = nodeSide(c)
       if (node !== undefined) sendEarlyHints(node.incoming, node.outgoing, fields)
@@ -95,6 +101,18 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     },
     close: () => transport.close(),
   }
+}
+
+/** One of several processes, as it knows by `node:cluster`, shares nothing by its memory (sessions.md E5). */
+function refuseOwnMemory({ session: { store } }: Config): void {
+  if (!cluster.isWorker || store?.coordinator.isInProcess === false) return
+  throw new ConfigError([
+    {
+      path: 'session.store',
+      problem: 'is memory, and this is one of several processes (node:cluster): each would refresh and sign out alone',
+      cure: 'name one that they share, such as cookieStore({ coordinator: sqliteCoordinator({ file }) })',
+    },
+  ])
 }
 
 /** For errors that nobody is left to be told of. */

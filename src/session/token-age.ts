@@ -31,12 +31,14 @@ export function tokensEndAt({ expiresAt, refreshToken, refreshTokenExpiresAt }: 
 
 /**
  * Early, and not at the same moment for all: the margin is between half and all of its bound, drawn by a hash
- * of session and version. A draw for each call would collapse to the earliest.
+ * of session and version. A draw for each call would collapse to the earliest. What is not sent any more is due in any
+ * case: a quarter of a token that lives for seconds is less than its last second.
  */
 export function isDueForRefresh(session: Session, nowMs: number): boolean {
   const { issuedAt, expiresAt } = session.tokens
   if (expiresAt === undefined) return false
-  return nowMs >= expiresAt * 1000 - refreshMarginMs((expiresAt - issuedAt) * 1000, session)
+  const marginMs = refreshMarginMs((expiresAt - issuedAt) * 1000, session)
+  return nowMs >= expiresAt * 1000 - Math.max(marginMs, lastUseMarginMs)
 }
 
 /** How long before its end a token of this lifetime is refreshed. */

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -20,6 +20,9 @@ export const compatibility = {
   date: '2026-08-04',
   flags: ['no_nodejs_compat', 'no_nodejs_compat_v2', 'enable_request_signal'],
 } as const
+
+/** The service that Durable Objects are kept in. */
+const objectStorage = 'objects'
 
 export interface TestWorker {
   readonly name: string
@@ -45,8 +48,11 @@ export interface RunningWorkerd {
 export async function startWorkerd(workers: readonly TestWorker[], port: number): Promise<RunningWorkerd> {
   const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-workerd-'))
   const written = await Promise.all(workers.map((worker) => writeWorker(folder, worker)))
+  // On the disk, as it is where Workers run: what is in memory goes with an object that was not asked for ten seconds.
+  const objects = path.join(folder, objectStorage)
+  await mkdir(objects)
   const config = path.join(folder, 'config.capnp')
-  await writeFile(config, configText(written, workers[0]?.name ?? '', port))
+  await writeFile(config, configText(written, objects, workers[0]?.name ?? '', port))
 
   const child = spawn(workerd, ['serve', '--control-fd=3', config], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
   const onExit = () => child.kill('SIGKILL')
@@ -111,14 +117,15 @@ async function writeWorker(folder: string, worker: TestWorker): Promise<string> 
     compatibilityFlags = [${compatibility.flags.map(quote).join(', ')}],
     bindings = [${bindings.join(', ')}],
     durableObjectNamespaces = [${namespaces.join(', ')}],
-    durableObjectStorage = (inMemory = void),
+    durableObjectStorage = (localDisk = ${quote(objectStorage)}),
   ))`
 }
 
-function configText(workers: readonly string[], main: string, port: number): string {
+function configText(workers: readonly string[], objects: string, main: string, port: number): string {
+  const disk = `(name = "${objectStorage}", disk = (path = ${JSON.stringify(objects)}, writable = true))`
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [${workers.join(', ')}, (name = "internet", network = (allow = ["local"]))],
+  services = [${workers.join(', ')}, ${disk}, (name = "internet", network = (allow = ["local"]))],
   sockets = [(name = "http", address = "localhost:${port}", http = (), service = ${quote(main)})],
 );
 `
