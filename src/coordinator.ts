@@ -138,7 +138,8 @@ export interface Lease {
   readonly takenAt: number
   /** Extends the lease; false if it was lost. */
   renew(ttlMs: number): Promise<boolean>
-  release(): Promise<void>
+  /** @param othersWaitMs for so long no other process gets it; of no matter where there is one process */
+  release(othersWaitMs?: number): Promise<void>
 }
 
 /** Where sessions live: in the browser's cookie, or behind a ticket. Made by `cookieStore()` and its kin. */

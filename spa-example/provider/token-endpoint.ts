@@ -65,6 +65,8 @@ export function createTokenEndpointControl(tokenPath: string): TokenEndpointCont
   const requests: TokenRequest[] = []
   const held = new Set<() => void>()
   const waiting = new Set<{ count: number; resolve: () => void }>()
+  /** How often faults were ended: what was taken before is not held after. */
+  let ends = 0
   let active: { fault: TokenFault; left: number } | undefined
 
   function takeFault(): TokenFault | undefined {
@@ -109,6 +111,7 @@ export function createTokenEndpointControl(tokenPath: string): TokenEndpointCont
       active = { fault, left: count }
     },
     clear() {
+      ends += 1
       active = undefined
       release()
     },
@@ -120,6 +123,7 @@ export function createTokenEndpointControl(tokenPath: string): TokenEndpointCont
       if (ctx.method !== 'POST' || ctx.path !== tokenPath) return next()
       const fault = takeFault()
       const beganAt = Date.now()
+      const endsThen = ends
 
       if (fault !== undefined && isBeforeHandling(fault)) {
         const form = new URLSearchParams(await readText(ctx.req))
@@ -144,9 +148,10 @@ export function createTokenEndpointControl(tokenPath: string): TokenEndpointCont
         issuedRefreshToken: (ctx.body as { refresh_token?: string } | undefined)?.refresh_token,
         beganAt,
       } as const
-      const request = { ...answered, endedAt: fault === 'hold-answer' ? Number.POSITIVE_INFINITY : Date.now() }
+      const isHeld = fault === 'hold-answer' && ends === endsThen
+      const request = { ...answered, endedAt: isHeld ? Number.POSITIVE_INFINITY : Date.now() }
       record(request)
-      if (fault === 'hold-answer') {
+      if (isHeld) {
         await hold()
         request.endedAt = Date.now()
       }

@@ -224,7 +224,11 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
         takenAt: clock.now(),
         renew: async (moreMs) =>
           guarded(() => renewLease.run(clock.now() + moreMs, sessionId, holder, clock.now()).changes === 1),
-        release: async () => guarded(() => void dropLease.run(sessionId, holder)),
+        release: async (othersWaitMs = 0) =>
+          guarded(() => {
+            if (othersWaitMs > 0) renewLease.run(clock.now() + othersWaitMs, sessionId, holder, clock.now())
+            else dropLease.run(sessionId, holder)
+          }),
       }
     },
 

@@ -55,6 +55,8 @@ const leaseMarginMs = 5000
 const rewriteMs = 1000
 /** Who finds an attempt whose holder is gone waits for this long: time for a holder who only lost the store to write. */
 const settleMs = 2.5 * rewriteMs
+/** What one process has just learned of a server in trouble no other has to ask for at once: back-offs are not shared (R7). */
+const troubleMs = 1000
 const mostRounds = 5
 const rememberedDoubts = 100_000
 
@@ -68,16 +70,18 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
   const run: RefreshRun = async (session, openedAt, later, request) => {
     const lease = proven(await ledger.acquireLease(session.id, leaseMs), grant.requestLimitMs, clock)
     let goesOn: Promise<void> | undefined
+    let othersWaitMs = 0
     try {
       const other = await begin(session, openedAt, lease)
       if (other) return other
       const outcome = await sendTwiceIfLost(session, lease, request ?? ((held) => grant.refresh(held)))
+      if (isTrouble(outcome)) othersWaitMs = troubleMs
       return await settle(session, outcome, (next) => {
         goesOn = writeUntilDone(next, lease)
       })
     } finally {
       if (goesOn) later(goesOn)
-      else await release(lease)
+      else await release(lease, othersWaitMs)
     }
   }
 
@@ -229,8 +233,8 @@ export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: Ref
   }
 
   /** A lease that cannot be given back lapses; the answer in hand is worth more (R5). */
-  async function release(lease: Lease): Promise<void> {
-    await lease.release().catch((cause) => report({ event: 'store_unavailable', during: 'release', cause }))
+  async function release(lease: Lease, othersWaitMs = 0): Promise<void> {
+    await lease.release(othersWaitMs).catch((cause) => report({ event: 'store_unavailable', during: 'release', cause }))
   }
 
   return run
@@ -260,6 +264,11 @@ function proven(lease: Lease, requestLimitMs: number, clock: Clock): ProvenLease
       return false
     },
   }
+}
+
+/** The session stands, and is tried again. */
+function isTrouble({ kind }: RefreshOutcome | AnswerLost): boolean {
+  return kind === 'lost' || kind === 'unreached' || kind === 'unavailable'
 }
 
 interface AnswerLost {

@@ -95,7 +95,10 @@ export function durableObjectCoordinator<Id>(
       return {
         takenAt,
         renew: async (moreMs) => (await ofSession<boolean>(sessionId, { do: 'renew', holder, ttlMs: moreMs })) === true,
-        release: async () => void (await ofSession(sessionId, { do: 'release', holder })),
+        async release(othersWaitMs = 0) {
+          const ttlMs = othersWaitMs
+          await ofSession(sessionId, ttlMs > 0 ? { do: 'renew', holder, ttlMs } : { do: 'release', holder })
+        },
       }
     },
 

@@ -260,6 +260,21 @@ export function describeCoordinator(name: string, start: () => Promise<Coordinat
         await first.release()
       })
 
+      it('that is given back for later is nobody’s until then (R7)', async () => {
+        if (under.other === undefined) return
+        const first = await one.acquireLease('s', 10_000)
+        await first.release(300)
+        let isTaken = false
+        const taking = two.acquireLease('s', 10_000).then((lease) => {
+          isTaken = true
+          return lease
+        })
+        await two.read('s')
+        expect(isTaken).toBe(false)
+        await under.advance(400)
+        await (await taking).release()
+      })
+
       it('lapses where its holder is gone, and cannot be renewed or given back after that (R6)', async () => {
         if (under.other === undefined) return
         const lost = await one.acquireLease('s', 300)

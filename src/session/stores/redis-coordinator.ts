@@ -201,7 +201,10 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
       return {
         takenAt,
         renew: async (moreMs) => (await run('renew', key, holder, String(moreMs))) === 1,
-        release: async () => void (await run('release', key, holder)),
+        release: async (othersWaitMs = 0) => {
+          if (othersWaitMs > 0) await run('renew', key, holder, String(othersWaitMs))
+          else await run('release', key, holder)
+        },
       }
     },
 

@@ -120,9 +120,11 @@ export function sharedStore(lab: Lab): SharedStore {
                 lease.until = lab.now + moreMs
                 return true
               }),
-            release: () =>
+            release: (othersWaitMs = 0) =>
               operation(`gives back the lease of ${short(id)}`, () => {
-                if (leases.get(id)?.holder === holder) leases.delete(id)
+                if (leases.get(id)?.holder !== holder) return
+                if (othersWaitMs > 0) leases.set(id, { holder, until: lab.now + othersWaitMs })
+                else leases.delete(id)
               }),
           }
         }
