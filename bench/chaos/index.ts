@@ -24,7 +24,7 @@ const columns = [
   ...(['store', 'fault', 'processes', 'users', 'calls', 'refreshesSent', 'refreshesNeeded'] as const),
   ...(['sessionsLost', 'unsavable', 'serverErrors', 'longestPauseMs'] as const),
 ]
-/** Of the last two rows of the table, not in the JSON. */
+/** The last column of the table, not in the JSON. */
 const besides = 'withLiveToken'
 
 function line(cells: readonly (string | number)[]): string {

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import type { Row } from '../../bench/chaos/row.ts'
 
+const peer = 'express-openid-connect'
+
 async function shortRun(): Promise<Row[]> {
   const child = spawn(process.execPath, ['bench/chaos/index.ts', '--short', '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -20,12 +22,16 @@ describe('users at work while things go wrong', () => {
   it('lose no session that could be saved', async () => {
     const rows = await shortRun()
     expect(rows.length).toBeGreaterThan(6)
-    for (const row of rows) {
-      expect(row.calls, row.fault).toBeGreaterThan(50)
-      expect(row.refreshesSent, row.fault).toBeGreaterThan(0)
-      expect(row.sessionsLost, `${row.store}, ${row.fault}`).toBe(0)
+    const ours = rows.filter(({ store }) => store !== peer)
+    for (const row of ours) {
+      const name = `${row.store}, ${row.fault}`
+      expect(row.calls, name).toBeGreaterThan(50)
+      expect(row.refreshesSent, name).toBeGreaterThan(0)
+      expect(row.sessionsLost, name).toBe(0)
       // A strict server whose answer is lost on the wire: sessions.md R8.
-      if (row.fault !== 'answer-lost-strict') expect(row.unsavable, row.fault).toBe(0)
+      if (row.fault !== 'answer-lost-strict') expect(row.unsavable, name).toBe(0)
     }
+    // The burst is one that a session can be lost to.
+    expect(rows.find(({ store }) => store === peer)?.sessionsLost).toBeGreaterThan(0)
   })
 })
