@@ -184,6 +184,7 @@ async function startApp(
         thirdPartyInitiatedLogin: false,
         backChannelLogout: false,
         rateLimits: [],
+        listeners: {},
         cookie,
       },
       port,
