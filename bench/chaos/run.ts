@@ -184,7 +184,7 @@ async function startApp(
         thirdPartyInitiatedLogin: false,
         backChannelLogout: false,
         rateLimits: [],
-        listeners: {},
+        listeners: { internal: await freePort() },
         cookie,
       },
       port,
