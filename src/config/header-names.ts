@@ -1,9 +1,6 @@
-/** Names of request header fields that an operator may let through to an upstream. */
+/** Names of request header fields: which an operator may let through to an upstream, and which never pass. */
 import * as v from 'valibot'
 import { type Field, mistake, wanted } from './read-object.ts'
-
-/** RFC 9110 §5.6.2 token. */
-const token = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/
 
 /** What would tell a server behind us who calls, from where, and what is meant (SEC-5), and what is ours to say. */
 const neverForwarded: ReadonlySet<string> = new Set(
@@ -37,7 +34,18 @@ const neverForwardedPrefixes: readonly string[] = [
 
 /** True for a field (lower-case name) that no configuration can let through. */
 export function isNeverForwarded(name: string): boolean {
-  return neverForwarded.has(name) || neverForwardedPrefixes.some((prefix) => name.startsWith(prefix))
+  if (neverForwarded.has(name) || !isPlainName(name)) return true
+  return neverForwardedPrefixes.some((prefix) => name.startsWith(prefix))
+}
+
+/** A lower-case name of letters, digits and hyphens; what CGI-like servers could mistake for another name is not one. */
+export function isPlainName(name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at)
+    if (code >= 0x61 && code <= 0x7a) continue
+    if (code !== 0x2d && (code < 0x30 || code > 0x39)) return false
+  }
+  return name.length > 0
 }
 
 /** Gives the name in lower case. */
@@ -46,8 +54,9 @@ export function requestHeaderName(): Field<string> {
     v.string(wanted('a string', 'write the name of a header field, such as x-request-id')),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return
-      if (!token.test(dataset.value)) {
-        addIssue({ message: mistake('is not the name of a header field', 'write a name such as x-request-id') })
+      if (!isPlainName(dataset.value.toLowerCase())) {
+        const cure = 'write a name of letters, digits and hyphens, such as x-request-id'
+        addIssue({ message: mistake('is not the name of a header field that can pass', cure) })
       } else if (isNeverForwarded(dataset.value.toLowerCase())) {
         addIssue({
           message: mistake(

@@ -1,14 +1,4 @@
-/** Header fields as text: what a name and a value may hold, and lists in them (RFC 9110 §5). */
-
-/** A lower-case name of letters, digits and hyphens; what CGI-like servers could mistake for another name is not one. */
-export function isPlainName(name: string): boolean {
-  for (let at = 0; at < name.length; at++) {
-    const code = name.charCodeAt(at)
-    if (code >= 0x61 && code <= 0x7a) continue
-    if (code !== 0x2d && (code < 0x30 || code > 0x39)) return false
-  }
-  return name.length > 0
-}
+/** Header fields as text: what a token and a value may hold, and lists in them (RFC 9110 §5). */
 
 /** A `token` (RFC 9110 §5.6.2). */
 export function isToken(text: string): boolean {

@@ -3,6 +3,7 @@
  * the token on the way in, and the newest cookie on the way out.
  */
 import type { Context } from 'hono'
+import { isNeverForwarded } from '../config/header-names.ts'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, IncomingHeaders, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
@@ -12,10 +13,10 @@ import type { Admission } from './admission/admission.ts'
 import { admit } from './admission/admit.ts'
 import { checkContentType, checkHasNoContent, noBody, type OutgoingBody, outgoingBody } from './body.ts'
 import { applyFieldRules } from './field-rules.ts'
-import { isFieldValue, isPlainName } from './fields.ts'
+import { isFieldValue } from './fields.ts'
 import { upstreamTarget } from './match.ts'
 import { rewriteQuery } from './query.ts'
-import { isNeverForwarded, upstreamRequestHeaders } from './request-headers.ts'
+import { upstreamRequestHeaders } from './request-headers.ts'
 import { clientInformationalHeaders, clientResponseHeaders, clientTrailers } from './response-headers.ts'
 import type { Target } from './target.ts'
 import { checkHandshake, isWebSocketCall, openWebSocket } from './websocket.ts'
@@ -157,7 +158,7 @@ function ownFields(
 }
 
 function checkedField(name: string, value: string): [string, string] {
-  if (isPlainName(name) && isFieldValue(value) && !isNeverForwarded(name)) return [name, value]
+  if (isFieldValue(value) && !isNeverForwarded(name)) return [name, value]
   throw internalError(`hooks.onUpstreamRequest may not set ${name}`)
 }
 

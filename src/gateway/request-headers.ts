@@ -5,9 +5,10 @@
  * Decided here: `User-Agent` does not pass, since it tells of the person's device and no API needs it to answer;
  * `tracestate` and `baggage` do not, since what is behind us may act on them. An operator can add all three by name.
  */
+import { isNeverForwarded, isPlainName } from '../config/header-names.ts'
 import type { Route } from '../config/types.ts'
 import type { HeaderList, IncomingHeaders } from '../runtime.ts'
-import { connectionOptions, isFieldValue, isPlainDecimal, isPlainName } from './fields.ts'
+import { connectionOptions, isFieldValue, isPlainDecimal } from './fields.ts'
 
 /**
  * The fields of the upstream's request: the browser's that may pass, then `extra`, which is ours and wins over a
@@ -37,16 +38,10 @@ export function upstreamRequestHeaders(incoming: IncomingHeaders, route: Route, 
 export function droppedRequestHeaders(incoming: IncomingHeaders, route: Route): string[] {
   const names: string[] = []
   for (const name in incoming) {
-    if (incoming[name] === undefined || !isPlainName(name) || mayPass(name, route)) continue
+    if (incoming[name] === undefined || mayPass(name, route)) continue
     if (!sentByBrowsers.has(name) && !isNeverForwarded(name)) names.push(name)
   }
   return names
-}
-
-/** Whether a lower-case name cannot be let through by any configuration. */
-export function isNeverForwarded(name: string): boolean {
-  if (neverForwarded.has(name) || !isPlainName(name)) return true
-  return neverForwardedPrefixes.some((prefix) => name.startsWith(prefix))
 }
 
 function mayPass(name: string, route: Route): boolean {
@@ -83,103 +78,6 @@ const usual: ReadonlySet<string> = new Set([
   'want-digest',
   'want-repr-digest',
 ])
-
-/** Credentials, hop-by-hop fields, and names by which servers are told who calls, from where, and what is meant. */
-const neverForwarded: ReadonlySet<string> = new Set([
-  'alt-used',
-  'authorization',
-  'client-cert',
-  'client-cert-chain',
-  'client-ip',
-  'connection',
-  'content-length',
-  'cookie',
-  'cookie2',
-  'dpop',
-  'early-data',
-  'expect',
-  'fastly-client-ip',
-  'forwarded',
-  'from',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'max-forwards',
-  'origin',
-  'purpose',
-  'referer',
-  'remote-addr',
-  'remote-user',
-  'service-worker',
-  'set-cookie',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'true-client-ip',
-  'upgrade',
-  'via',
-  'x-access-token',
-  'x-client-cert',
-  'x-client-dn',
-  'x-client-ip',
-  'x-client-verify',
-  'x-cluster-client-ip',
-  'x-csrf',
-  'x-email',
-  'x-groups',
-  'x-host',
-  'x-http-host-override',
-  'x-http-method',
-  'x-http-method-override',
-  'x-id-token',
-  'x-jwt-assertion',
-  'x-method-override',
-  'x-moz',
-  'x-override-url',
-  'x-preferred-username',
-  'x-proxyuser-ip',
-  'x-purpose',
-  'x-real-ip',
-  'x-remote-addr',
-  'x-remote-ip',
-  'x-rewrite-url',
-  'x-roles',
-  'x-sendfile-type',
-  'x-token-subject',
-  'x-user',
-  'x-user-email',
-  'x-user-id',
-  'x-user-name',
-  'x-user-roles',
-  'x-userinfo',
-  'x-username',
-])
-
-const neverForwardedPrefixes: readonly string[] = [
-  'access-control-',
-  'cf-',
-  'proxy-',
-  'remote-user-',
-  'sec-',
-  'ssl-client-',
-  'x-accel-',
-  'x-amzn-oidc-',
-  'x-appengine-',
-  'x-auth-',
-  'x-authenticated-',
-  'x-client-cert-',
-  'x-envoy-',
-  'x-forwarded', // the name without a hyphen too
-  'x-goog-authenticated-',
-  'x-goog-iap-',
-  'x-middleware-', // Next.js trusts it to skip its own checks (CVE-2025-29927)
-  'x-ms-client-principal',
-  'x-ms-token-',
-  'x-original-',
-  'x-remote-user',
-  'x-ssl-',
-  'x-tls-',
-]
 
 const sentByBrowsers: ReadonlySet<string> = new Set([
   'available-dictionary',

@@ -3,6 +3,7 @@
  * Its `fetch` calls configured upstreams with the session's token, which it never shows.
  */
 import type { MiddlewareHandler } from 'hono'
+import { isNeverForwarded } from '../config/header-names.ts'
 import { takes } from '../config/path-patterns.ts'
 import { byStage } from '../config/rate-limits.ts'
 import type { Route } from '../config/types.ts'
@@ -18,7 +19,6 @@ import type { KeepAlive, OpenSession } from '../session/sessions.ts'
 import { applyFieldRules } from './field-rules.ts'
 import { rewriteQuery } from './query.ts'
 import { addressCaller, sessionCallers } from './rate-limits.ts'
-import { isNeverForwarded } from './request-headers.ts'
 import { clientResponseHeaders } from './response-headers.ts'
 import { requireScopes, sendWithFreshToken } from './session-call.ts'
 import { sessionTokenFor } from './session-token.ts'

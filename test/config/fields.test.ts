@@ -408,6 +408,7 @@ const headerRows: Row[] = [
   [['x-tenant: a'], 'not the name'],
   [['x-tenant\r\ncookie'], 'not the name'],
   [['x-é'], 'not the name'],
+  [['x_tenant'], 'that can pass'],
   [['X-Tenant', 'x-tenant'], 'twice'],
   ...forbiddenHeaders.map((name): Row => [[name], 'never passes']),
 ]
