@@ -2,8 +2,8 @@
 import { type Context, type ErrorHandler, Hono, type MiddlewareHandler } from 'hono'
 import { ConfigError } from './config/config-error.ts'
 import { byStage } from './config/rate-limits.ts'
+import { coordinatorMistake } from './config/session.ts'
 import type { Config, Hooks } from './config/types.ts'
-import type { Coordinator } from './coordinator.ts'
 import { backchannelLogout } from './endpoints/backchannel-logout.ts'
 import { callback } from './endpoints/callback.ts'
 import { login } from './endpoints/login.ts'
@@ -14,7 +14,6 @@ import { session } from './endpoints/session.ts'
 import { endOtherSessions, endSession, listSessions } from './endpoints/sessions.ts'
 import { CoatcheckError, methodNotAllowed } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
-import { checkResponseRules } from './gateway/field-rules.ts'
 import { liveStreams } from './gateway/live-streams.ts'
 import { buildRouteTable } from './gateway/match.ts'
 import { protectedResources } from './gateway/protected-resource.ts'
@@ -174,8 +173,9 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   const { issuer, clientId, timeoutSeconds } = config.provider
   const context = { origin: config.origin, issuer, clientId }
   const { coordinator, cookie } = config.session.store ?? cookieStore()
-  requireSharedCoordinator(config, coordinator)
-  checkResponseRules(config.routes)
+  // What the configuration left open has been filled in by now.
+  const unshared = coordinatorMistake(config.backChannelLogout, coordinator)
+  if (unshared) throw new ConfigError([unshared])
   const marks = config.backChannelLogout ? logoutMarks(coordinator, clock, absoluteSeconds) : noLogoutMarks
   const server = authorizationServer(config, clock)
   const addresses = clientAddresses(config.trustedProxies)
@@ -229,18 +229,6 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     splitTokens: split,
     joinToken: joinedTokens((hash) => split.find(hash), verifyAccessToken, clock),
   }
-}
-
-/** One process cannot honour what another was told (sessions.md E5). */
-function requireSharedCoordinator({ backChannelLogout }: Config, coordinator: Coordinator): void {
-  if (!backChannelLogout || !coordinator.isInProcess) return
-  throw new ConfigError([
-    {
-      path: 'backChannelLogout',
-      problem: 'needs a coordinator that all processes share and that outlives them, and there is memory',
-      cure: 'set session.store, such as cookieStore({ coordinator: sqliteCoordinator({ file }) })',
-    },
-  ])
 }
 
 /** Nobody waits for the operator's function, and what it throws changes nothing: the session has ended. */

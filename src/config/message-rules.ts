@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { list, text, withDefault } from './fields.ts'
 import { isNeverForwarded } from './header-names.ts'
 import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
+import { isAboutOurOrigin, isHopByHop } from './response-header-names.ts'
 import type { FieldRules, QueryRules, Route } from './types.ts'
 
 const nothing: FieldRules = { set: [], add: [], remove: new Set() }
@@ -10,6 +11,7 @@ const parameter = list(text('write the name of a parameter, such as page'), 'wri
 
 /** RFC 9110 §5.6.2 token, without what CGI-like servers could mistake for another name. */
 const plainName = /^[A-Za-z0-9-]+$/
+const writtenByUs: ReadonlySet<string> = new Set(['content-length', 'content-location', 'location', 'pragma'])
 /** RFC 9110 §5.5, in ASCII. */
 const fieldValue = /^[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?$/
 
@@ -25,7 +27,17 @@ export function readHeaderRules(input: unknown, path: string, issues: Issues): R
       cure: 'leave it out; who calls is said by the access token alone',
     })
   }
-  return { request, response: readFieldRules(partial.response, join(path, 'response'), issues) }
+  const response = readFieldRules(partial.response, join(path, 'response'), issues)
+  // They pass the same filter as what the upstream sends, and would be lost in it.
+  for (const [name] of [...response.set, ...response.add]) {
+    if (!isAboutOurOrigin(name) && !isHopByHop(name) && !writtenByUs.has(name)) continue
+    issues.push({
+      path: join(path, 'response'),
+      problem: `sets ${name}, which no route may`,
+      cure: 'leave it out: it speaks to the browser about our whole origin, or is written by us',
+    })
+  }
+  return { request, response }
 }
 
 export function readQueryRules(input: unknown, path: string, issues: Issues): QueryRules | undefined {

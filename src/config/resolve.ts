@@ -16,7 +16,7 @@ import { readRateLimits } from './rate-limits.ts'
 import { type Issues, readObject } from './read-object.ts'
 import { redact, secretsOf, stringsOf } from './redact.ts'
 import { completeRoutes, readRoutes } from './routes.ts'
-import { readSession } from './session.ts'
+import { coordinatorMistake, readSession } from './session.ts'
 import { readSpa } from './spa.ts'
 import { readStreams } from './streams.ts'
 import type { Config, ConfigSource } from './types.ts'
@@ -85,6 +85,8 @@ function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Co
   const origin = partial.baseUrl?.origin
   const provider = readProvider(partial.provider, 'provider', issues)
   const session = readSession(partial.session, 'session', issues)
+  const unshared = coordinatorMistake(partial.backChannelLogout, session?.store?.coordinator)
+  if (unshared) issues.push(unshared)
   const rateLimits = readRateLimits(partial.rateLimits, 'rateLimits', issues, '*', ['session', 'subject', 'address'])
   const nodeOnly: string[] = partial.maxRequests === undefined ? [] : ['maxRequests']
   const upstreams = readUpstreams(partial.upstreams, 'upstreams', issues, { ownOrigin: origin, nodeOnly })

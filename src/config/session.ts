@@ -1,6 +1,7 @@
 /** How long sessions live, and what seals them. */
 import * as v from 'valibot'
-import type { SessionStore } from '../coordinator.ts'
+import type { Coordinator, SessionStore } from '../coordinator.ts'
+import type { ConfigIssue } from './config-error.ts'
 import { duration, list, optional, text, withDefault } from './fields.ts'
 import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
 import { sessionSecret } from './secrets.ts'
@@ -50,6 +51,19 @@ export function readSession(input: unknown, path: string, issues: Issues): Confi
       store: complete.store,
     }
   )
+}
+
+/** One process cannot honour what another was told (sessions.md E5). */
+export function coordinatorMistake(
+  backChannelLogout: boolean | undefined,
+  coordinator: Coordinator | undefined,
+): ConfigIssue | undefined {
+  if (!backChannelLogout || !coordinator?.isInProcess) return undefined
+  return {
+    path: 'backChannelLogout',
+    problem: 'needs a coordinator that all processes share and that outlives them, and there is memory',
+    cure: 'set session.store, such as cookieStore({ coordinator: sqliteCoordinator({ file }) })',
+  }
 }
 
 function sessionCount(): Field<number> {

@@ -1,17 +1,11 @@
 /** What an answer may say to caches (RFC 9111). */
+import { isSharedCacheField } from '../config/response-header-names.ts'
 import { splitOutsideQuotes } from './fields.ts'
 
 /** Whether a field speaks to caches, in the browser or on the way to it. */
 export function isCacheField(name: string): boolean {
   if (name === 'cache-control' || name === 'expires' || name === 'pragma') return true
   return isSharedCacheField(name)
-}
-
-/** Fields for shared caches alone: `CDN-Cache-Control` (RFC 9213) and its relatives; they overrule `Cache-Control`. */
-export function isSharedCacheField(name: string): boolean {
-  if (name.endsWith('-cache-control') || name.endsWith('-cache-tag') || name.endsWith('-cache-tags')) return true
-  if (name.startsWith('surrogate-') || name.startsWith('edge-')) return true
-  return name === 'cache-tag' || name === 'cache-tags' || name === 'cf-edge-cache' || name === 'netlify-vary'
 }
 
 /**

@@ -1,48 +1,5 @@
-/**
- * Response header fields by whom they speak of. Those that tell the browser, or a front server, something about our
- * origin are ours to send and nobody else's.
- */
-import { isSharedCacheField } from './caching.ts'
+/** Response header fields that mean something for documents, or make a browser fetch by itself. */
 import { splitOutsideQuotes } from './fields.ts'
-
-/** Fields of one connection (RFC 9110 §7.6.1). */
-export function isHopByHop(name: string): boolean {
-  return hopByHop.has(name) || name.startsWith('proxy-')
-}
-
-/** Never passes, whatever the route: cookies, storage, policies and registrations of the origin, orders to servers. */
-export function isAboutOurOrigin(name: string): boolean {
-  if (aboutOurOrigin.has(name) || isSharedCacheField(name)) return true
-  switch (name.charCodeAt(0)) {
-    case 0x61: // a
-      return name.startsWith('access-control-') || name.startsWith('attribution-') || name.startsWith('ad-auction-')
-    case 0x63: // c
-      return name.startsWith('clear-')
-    case 0x72: // r
-      return name.startsWith('report')
-    case 0x73: // s
-      return (
-        name.startsWith('set-') ||
-        name.startsWith('sec-') ||
-        name.startsWith('secure-') ||
-        name.startsWith('service-worker') ||
-        name.startsWith('shared-storage')
-      )
-    case 0x70: // p
-      return name.startsWith('public-key-pins')
-    case 0x78: // x
-      return (
-        name.startsWith('x-accel-') ||
-        name.startsWith('x-sendfile') ||
-        name.startsWith('x-lighttpd-') ||
-        name.startsWith('x-litespeed-') ||
-        name.startsWith('x-middleware-') ||
-        name.startsWith('x-aspnet')
-      )
-    default:
-      return false
-  }
-}
 
 /** Means something for a document only: passes on `content: 'page'` routes. */
 export function isForPagesOnly(name: string): boolean {
@@ -103,62 +60,6 @@ const followedByBrowsers: ReadonlySet<string> = new Set([
   'shortcut',
   'stylesheet',
   'subresource',
-])
-
-const hopByHop: ReadonlySet<string> = new Set([
-  'connection',
-  'http2-settings',
-  'keep-alive',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
-
-const aboutOurOrigin: ReadonlySet<string> = new Set([
-  'accept-ch',
-  'accept-ch-lifetime',
-  'activate-storage-access',
-  'alt-svc',
-  'alt-used',
-  'alternate-protocol',
-  'authentication-control',
-  'connection-allowlist',
-  'critical-ch',
-  'delegate-ch',
-  'dictionary-id',
-  'document-isolation-policy',
-  'expect-ct',
-  'expect-staple',
-  'idp-signin-status',
-  'integrity-policy',
-  'integrity-policy-report-only',
-  'large-allocation',
-  'nel',
-  'no-vary-search',
-  'observe-browsing-topics',
-  'optional-www-authenticate',
-  'origin-agent-cluster',
-  'origin-trial',
-  'p3p',
-  'refresh',
-  'server', // this and the next ones tell an attacker what runs behind us
-  'sourcemap',
-  'speculation-rules',
-  'strict-transport-security',
-  'supports-loading-mode',
-  'timing-allow-origin',
-  'tk',
-  'use-as-dictionary',
-  'via',
-  'x-content-type-options', // ours
-  'x-allow-fledge',
-  'x-dns-prefetch-control',
-  'x-permitted-cross-domain-policies',
-  'x-powered-by',
-  'x-reproxy-url',
-  'x-sourcemap',
-  'xkey',
 ])
 
 const forPagesOnly: ReadonlySet<string> = new Set([

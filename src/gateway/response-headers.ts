@@ -2,6 +2,7 @@
  * What of an upstream's header fields the browser gets, and what we set (design.md, "What the browser may get"): an
  * upstream's answer is data, never a part of the app, and never speaks to the browser about our origin.
  */
+import { isAboutOurOrigin, isHopByHop } from '../config/response-header-names.ts'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, ResponseHead } from '../runtime.ts'
@@ -9,7 +10,7 @@ import { isCacheField, privateCacheControl } from './caching.ts'
 import { attachmentOf, isInertType, singleType } from './content.ts'
 import { connectionOptions, isFieldValue, isPlainDecimal, isToken } from './fields.ts'
 import { type LocationContext, rewriteLocation } from './location.ts'
-import { isAboutOurOrigin, isForPagesOnly, isHopByHop, withoutHints } from './origin-fields.ts'
+import { isForPagesOnly, withoutHints } from './origin-fields.ts'
 
 /**
  * The fields of the answer, with lower-case names.

@@ -7,6 +7,7 @@ import type { Config } from '../config/types.ts'
 import { reportToConsole } from '../observability/events.ts'
 import type { Clock, Runtime } from '../runtime.ts'
 import { webRuntime } from '../web-runtime.ts'
+import { nodeMistakes } from './config-mistakes.ts'
 import { sendEarlyHints } from './early-hints.ts'
 import { bodyOf, clientSignalOf, headersOf } from './incoming.ts'
 import { canHold, hold } from './respond.ts'
@@ -49,6 +50,8 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     clock: web.clock,
     transport,
     prepare(config, report) {
+      const mistakes = nodeMistakes(config)
+      if (mistakes.length > 0) throw new ConfigError(mistakes)
       refuseOwnMemory(config)
       transport.prepare(config.upstreams, report)
     },

@@ -42,6 +42,22 @@ const memoryLimitBytes = 1024 * 1024
  */
 export async function readStaticFiles(dir: string): Promise<Map<string, StaticFile>> {
   const root = path.resolve(dir)
+  await checkPages(root, dir)
+  const contents = new Map<string, StaticContent>()
+  await collect(root, '', contents)
+  const files = new Map<string, StaticFile>()
+  for (const [name, plain] of contents) {
+    if (isEncodedCopy(name, contents)) continue
+    files.set(name, { ...describeFile(name), plain, encoded: encodedCopies(name, contents) })
+  }
+  return files
+}
+
+/**
+ * @param dir as the configuration has it
+ * @throws {ConfigError} when the folder or its `index.html` is missing, and when it is the source of an app.
+ */
+export async function checkPages(root: string, dir = root): Promise<void> {
   if (!(await isFile(path.join(root, 'index.html')))) {
     throw unfit(
       `names ${dir}, and there is no index.html in it`,
@@ -55,14 +71,6 @@ export async function readStaticFiles(dir: string): Promise<Map<string, StaticFi
       'name the folder that the app is built to',
     )
   }
-  const contents = new Map<string, StaticContent>()
-  await collect(root, '', contents)
-  const files = new Map<string, StaticFile>()
-  for (const [name, plain] of contents) {
-    if (isEncodedCopy(name, contents)) continue
-    files.set(name, { ...describeFile(name), plain, encoded: encodedCopies(name, contents) })
-  }
-  return files
 }
 
 function unfit(problem: string, cure: string): ConfigError {

@@ -1,6 +1,4 @@
 /** Requests to upstreams on Node: bounded pools of kept connections for each upstream; nothing is added or followed. */
-import { createSecureContext } from 'node:tls'
-import { ConfigError, type ConfigIssue } from '../config/config-error.ts'
 import type { UpstreamSettings } from '../config/types.ts'
 import { reportToConsole } from '../observability/events.ts'
 import type { Clock, Transport, UpstreamEvent, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
@@ -63,8 +61,6 @@ export function nodeTransport(options: NodeTransportOptions = {}): NodeTransport
 
   return {
     prepare(upstreams, report) {
-      const issues = upstreams.flatMap((settings, index) => tlsMistake(settings, `upstreams[${index}].tls`))
-      if (issues.length > 0) throw new ConfigError(issues)
       for (const settings of upstreams) if (!groups.has(settings)) make(settings, settings, report)
     },
     send: (request) => groupOf(request).send(request),
@@ -96,23 +92,5 @@ function plainSettings(origin: string, options: NodeTransportOptions): UpstreamS
     },
     health: undefined,
     breaker: undefined,
-  }
-}
-
-/** A key that is another certificate's would show with the first call only. */
-function tlsMistake({ tls }: UpstreamSettings, path: string): ConfigIssue[] {
-  if (tls === undefined) return []
-  try {
-    createSecureContext({
-      ...(tls.ca && { ca: [...tls.ca] }),
-      ...(tls.cert && { cert: tls.cert }),
-      ...(tls.key && { key: tls.key }),
-    })
-    return []
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
-    return [
-      { path, problem: `cannot be used${code}`, cure: 'write PEM texts, and the key that the certificate is for' },
-    ]
   }
 }

@@ -577,6 +577,10 @@ refuses('routes[].headers', 'routes[0].headers', (headers) => good({ routes: [go
   [{ request: { set: { x_y: 'z' } } }, 'not the name of a header field'],
   [{ request: { set: { x: 'a\r\nb: c' } } }, 'no value of a header field'],
   [{ response: { remove: 'x' } }, 'has to be a list'],
+  ...['Set-Cookie', 'Clear-Site-Data', 'Access-Control-Allow-Origin', 'Strict-Transport-Security', 'Location'].map(
+    (name): Row => [{ response: { set: { [name]: 'x' } } }, `sets ${name.toLowerCase()}, which no route may`],
+  ),
+  [{ response: { add: { Connection: 'x' } } }, 'sets connection'],
 ])
 
 refuses('routes[].query', 'routes[0].query', (query) => good({ routes: [goodRoute({ query })] }), [

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import type { ConfigSource } from '../../src/config/types.ts'
-import { report } from '../../src/node/cli/check.ts'
+import { report } from '../../src/node/cli/report.ts'
 import { good, goodProvider, goodRoute, mistakes, otherSecret, resolve } from './good.ts'
 
 const audience = 'https://orders.example.com'

@@ -129,6 +129,55 @@ describe('coatcheck check', () => {
     expect(out).not.toContain('a-client-secret')
   })
 
+  it('lists upstreams and limits, and who may ask for tokens', async () => {
+    const more = `
+      upstreams: [{
+        origin: 'https://orders.internal',
+        targets: ['https://10.0.0.1:8443', 'https://10.0.0.2:8443'],
+        http2: true,
+        health: { path: '/healthz' },
+      }],
+      rateLimits: [{ per: 'address', requests: 1200, window: '1m' }],
+      listeners: { public: 3000, internal: 3001 },
+      forwardAuth: { proxy: 'nginx' },
+      routes: [{
+        path: '/api/orders/*', upstream: 'https://orders.internal/v1', auth: 'session',
+        rateLimits: [{ per: 'session', requests: 300, window: '1m' }],
+      }],
+      spa: { dir: 'dist' },`
+    files = folder({ 'coatcheck.config.mjs': config('http://localhost:3000', more) })
+    const { code, out, err } = await run(['check'], { directory: files.path, env })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/^UPSTREAM +TARGETS +TLS +HEALTH +BREAKER$/m)
+    expect(out).toMatch(
+      /^https:\/\/orders\.internal +https:\/\/10\.0\.0\.1:8443 https:\/\/10\.0\.0\.2:8443 +HTTP\/2 +\/healthz every 10s +5 failures, 10s$/m,
+    )
+    expect(out).toMatch(/^every route +address +1200 in 1m$/m)
+    expect(out).toMatch(/^\/api\/orders\/\* +session +300 in 1m$/m)
+    expect(out).toMatch(/^Forward auth +\/verify of the internal listener, as nginx asks$/m)
+    expect(out).toContain('- spa.dir names dist, and there is no index.html in it: build the app first')
+  })
+
+  it.each([
+    [
+      'backChannelLogout with memory',
+      { more: 'backChannelLogout: true, session: { secrets: [env.SESSION_SECRET], store: cookieStore() }' },
+      'backChannelLogout needs a coordinator',
+    ],
+    [
+      'a service binding',
+      { more: "routes: [{ path: '/api/x', upstream: { fetch() {} }, auth: 'session' }]" },
+      'routes[0].upstream is a service binding',
+    ],
+  ])('names what would stop the start: %s', async (_what, { more }, said) => {
+    const stores = JSON.stringify(new URL('../../src/session/stores/cookie-store.ts', import.meta.url).href)
+    const source = `import { cookieStore } from ${stores}\n${config('http://localhost:3000', more)}`
+    files = folder({ 'coatcheck.config.mjs': source })
+    const { code, out, err } = await run(['check'], { directory: files.path, env })
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain(said)
+  })
+
   it('reads variables from a file, and what is set already wins', async () => {
     files = folder({
       'coatcheck.config.mjs': config('http://localhost:3000'),

@@ -361,12 +361,4 @@ describe('TLS', () => {
     const without = prepared(settingsOf('https://orders.internal', { targets: [target], tls }))
     await expect(without.send()).rejects.toMatchObject({ code: 'upstream_unreachable' })
   })
-
-  test('a key of another certificate is a mistake at the start, by its path', () => {
-    const [one, other] = [certificateFor('a'), certificateFor('b')]
-    const tls = { ...noTls, cert: one.cert, key: other.key }
-    const settings = [settingsOf('https://a.internal'), settingsOf('https://b.internal', { tls })]
-    const transport = nodeTransport()
-    expect(() => transport.prepare(settings, () => {})).toThrow(/upstreams\[1\]\.tls cannot be used/)
-  })
 })

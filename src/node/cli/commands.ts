@@ -49,7 +49,7 @@ export const commands: Readonly<Record<string, Command>> = {
     run: async (values, io) => (await import('./serve.ts')).serve(values, io),
   },
   check: {
-    summary: 'Check the configuration and list its routes',
+    summary: 'Check the configuration, and list routes, upstreams and limits',
     options: { config, 'env-file': envFile },
     run: async (values, io) => (await import('./check.ts')).check(values, io),
   },
