@@ -57,7 +57,7 @@ export function readObject<F extends Fields>(
 }
 
 /** One value; undefined if it is wrong. */
-export function readValue<Output>(
+function readValue<Output>(
   schema: Field<Output>,
   input: unknown,
   path: string,

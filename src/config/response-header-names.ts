@@ -43,7 +43,7 @@ export function isAboutOurOrigin(name: string): boolean {
 }
 
 /** Fields for shared caches alone: `CDN-Cache-Control` (RFC 9213) and its relatives; they overrule `Cache-Control`. */
-export function isSharedCacheField(name: string): boolean {
+function isSharedCacheField(name: string): boolean {
   if (name.endsWith('-cache-control') || name.endsWith('-cache-tag') || name.endsWith('-cache-tags')) return true
   if (name.startsWith('surrogate-') || name.startsWith('edge-')) return true
   return name === 'cache-tag' || name === 'cache-tags' || name === 'cf-edge-cache' || name === 'netlify-vary'

@@ -1,12 +1,5 @@
 /** What an answer may say to caches (RFC 9111). */
-import { isSharedCacheField } from '../config/response-header-names.ts'
 import { splitOutsideQuotes } from './fields.ts'
-
-/** Whether a field speaks to caches, in the browser or on the way to it. */
-export function isCacheField(name: string): boolean {
-  if (name === 'cache-control' || name === 'expires' || name === 'pragma') return true
-  return isSharedCacheField(name)
-}
 
 /**
  * The upstream's word on a session route, for the browser's own cache: without what opens it to shared ones, and

@@ -2,17 +2,20 @@
 import type { Handler } from 'hono'
 import { CoatcheckError, methodNotAllowed } from '../errors.ts'
 import type { BffEnv, Services } from '../services.ts'
+import { tellDropped } from './dropped-headers.ts'
 import type { RouteTable } from './match.ts'
 import { proxy } from './proxy.ts'
 
 /** @param otherwise what answers a path that no route has */
 export function dispatch(services: Services, routes: RouteTable, otherwise: Handler<BffEnv>): Handler<BffEnv> {
+  const tell = tellDropped(services.config, services.report)
   return async (c, next) => {
     const { method } = c.req
     const target = c.get('target')
     const match = routes.match(target.path, method)
     switch (match.kind) {
       case 'route':
+        tell?.(match.route, services.runtime.requestHeaders(c))
         return proxy(services, c, match.route, match.rest, target)
       case 'method_not_allowed':
         // There is no CORS: a preflight gets no leave.

@@ -16,8 +16,8 @@ import type { KeepAlive } from '../session/sessions.ts'
 import { admit } from './admission/admit.ts'
 import { checkTarget, type Target } from './target.ts'
 
-export const verifyPath = '/verify'
-export const secretHeader = 'x-coatcheck-secret'
+const verifyPath = '/verify'
+const secretHeader = 'x-coatcheck-secret'
 
 /** The request that is asked for. */
 interface Original {

@@ -6,7 +6,7 @@ import { isAboutOurOrigin, isHopByHop } from '../config/response-header-names.ts
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, ResponseHead } from '../runtime.ts'
-import { isCacheField, privateCacheControl } from './caching.ts'
+import { privateCacheControl } from './caching.ts'
 import { attachmentOf, isInertType, singleType } from './content.ts'
 import { connectionOptions, isFieldValue, isPlainDecimal, isToken } from './fields.ts'
 import { type LocationContext, rewriteLocation } from './location.ts'
@@ -67,16 +67,6 @@ export function clientTrailers(upstream: HeaderList, route: Route): NonNullable<
       return clientInformationalHeaders(kept, route)
     },
   }
-}
-
-/**
- * For an answer that sets a cookie: `private, no-store`, whatever anyone said. A shared cache that keeps such an
- * answer hands one user's session to another (CVE-2025-48947).
- */
-export function forCookieResponse(headers: HeaderList): HeaderList {
-  const kept = headers.filter(([name]) => !isCacheField(name.toLowerCase()))
-  kept.push(noStore)
-  return kept
 }
 
 type Field = readonly [name: string, value: string]

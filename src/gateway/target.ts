@@ -88,23 +88,6 @@ export function assertRouteTakes(target: Target, route: { allowEncodedSlash: boo
   if (target.hasSemicolon && !route.allowSemicolon) throw notCanonical()
 }
 
-/**
- * `checkTarget` and `assertRouteTakes` in one, for a caller that knows what is allowed.
- *
- * @throws CoatcheckError `path_not_canonical`
- */
-export function parseTarget(
-  raw: string,
-  allow: { encodedSlash?: boolean; semicolon?: boolean } = {},
-): { path: string; query: string } {
-  const target = checkTarget(raw)
-  assertRouteTakes(target, {
-    allowEncodedSlash: allow.encodedSlash ?? false,
-    allowSemicolon: allow.semicolon ?? false,
-  })
-  return target
-}
-
 const slash = 0x2f
 const percent = 0x25
 const dot = 0x2e

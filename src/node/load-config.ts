@@ -9,7 +9,7 @@ import type { Config, ConfigSource, UserConfig } from '../config/types.ts'
 import { loaderMistake } from './loader-mistakes.ts'
 
 /** Looked for in this order, where no file is named. */
-export const configFileNames = ['mts', 'ts', 'mjs', 'js'].map((extension) => `coatcheck.config.${extension}`)
+const configFileNames = ['mts', 'ts', 'mjs', 'js'].map((extension) => `coatcheck.config.${extension}`)
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -42,7 +42,7 @@ export async function loadConfig(
 }
 
 /** @throws {ConfigError} where there is no such file. */
-export function findConfig(path: string | undefined, directory: string): string {
+function findConfig(path: string | undefined, directory: string): string {
   if (path === undefined) {
     const found = configFileNames.map((name) => resolve(directory, name)).find((file) => existsSync(file))
     if (found) return found

@@ -15,7 +15,7 @@ export interface SignIn {
 }
 
 /** What the page may learn of a failed sign-in, as `login_error`. A closed list: no text of the request gets out. */
-export const loginErrors = [
+const loginErrors = [
   'access_denied',
   'account_selection_required',
   'consent_required',

@@ -23,7 +23,13 @@ export type CoatcheckEvent =
   | { readonly event: 'hook_failed'; readonly hook: string; readonly cause?: unknown }
   /** A call from outside that was made with this server's own token. */
   | { readonly event: 'client_token_used'; readonly route: string; readonly method: string }
-  | { readonly event: 'request_headers_dropped'; readonly route: string; readonly names: readonly string[] }
+  /** In development: what did not pass of a request, and what to add to the route if it should. */
+  | {
+      readonly event: 'request_headers_dropped'
+      readonly route: string
+      readonly names: readonly string[]
+      readonly add: string
+    }
   | { readonly event: 'request_failed'; readonly code: string; readonly cause?: unknown }
 
 export type Report = (event: CoatcheckEvent) => void

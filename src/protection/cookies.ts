@@ -45,11 +45,6 @@ export function readCookies(
   return cookies
 }
 
-/** The value of one cookie; undefined if it is not there, malformed, or there with two values. */
-export function readCookie(header: string | undefined, name: string): string | undefined {
-  return readCookies(header, (other) => other === name).get(name)
-}
-
 /**
  * A `Set-Cookie` value: `Secure; HttpOnly; Path=/`, no `Domain`. The value is written as it is, since it is read so.
  *
@@ -66,11 +61,6 @@ export function serializeCookie(name: string, value: string, options: CookieOpti
     sameSite: options.sameSite,
     ...(maxAgeSeconds === undefined ? {} : { maxAge: Math.max(0, Math.floor(maxAgeSeconds)) }),
   })
-}
-
-/** A `Set-Cookie` value that deletes a cookie of ours. */
-export function deleteCookie(name: string, sameSite: CookieOptions['sameSite']): string {
-  return serializeCookie(name, '', { sameSite, maxAgeSeconds: 0 })
 }
 
 const noCookies: ReadonlyMap<string, string> = new Map()

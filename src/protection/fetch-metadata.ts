@@ -20,7 +20,7 @@ export function mayStartLogin(headers: IncomingHeaders): 'start' | 'return' | 'p
 }
 
 /** Whether the browser fetches ahead of a person's act, by the standard's name or an older one. */
-export function isPrefetch(headers: IncomingHeaders): boolean {
+function isPrefetch(headers: IncomingHeaders): boolean {
   for (const name of ['sec-purpose', 'purpose', 'x-purpose', 'x-moz']) {
     const value = headers[name]?.toLowerCase()
     if (value === undefined) continue

@@ -46,7 +46,7 @@ export function endpointHeaders(config: Pick<Config, 'origin' | 'isSecureOrigin'
  * HSTS where the origin is `https:`. Not on this machine: it would cover every port of `localhost`, and with it whatever
  * else is developed there over plain HTTP.
  */
-export function strictTransportSecurity(config: Pick<Config, 'origin' | 'isSecureOrigin'>): HeaderList {
+function strictTransportSecurity(config: Pick<Config, 'origin' | 'isSecureOrigin'>): HeaderList {
   if (!config.isSecureOrigin || !config.origin.startsWith('https:')) return []
   if (isLoopback(new URL(config.origin).hostname)) return []
   return [['strict-transport-security', 'max-age=31536000; includeSubDomains']]

@@ -7,9 +7,9 @@ import { randomId } from './session.ts'
 
 /** Browsers take 4096 bytes of name and value; what is left is for the name and the part's own prefix. */
 export const maxPartLength = 3968
-export const maxParts = 2
+const maxParts = 2
 /** nginx takes 8 KB for the whole `Cookie` line: the marker and the longest sign-in cookie have to fit in beside it. */
-export const maxValueLength = 5600
+const maxValueLength = 5600
 
 /**
  * Undefined where the value is too long. `present` tells which left-over parts have to go; where the request does not

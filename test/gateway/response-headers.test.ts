@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Route } from '../../src/config/types.ts'
-import {
-  clientInformationalHeaders,
-  clientResponseHeaders,
-  forCookieResponse,
-} from '../../src/gateway/response-headers.ts'
+import { clientInformationalHeaders, clientResponseHeaders } from '../../src/gateway/response-headers.ts'
 import type { HeaderList } from '../../src/runtime.ts'
 import { openRoute, route } from './routes.ts'
 
@@ -454,23 +450,6 @@ describe('caching', () => {
       vary: ['Accept'],
     })
     expect(answer(json, open)).not.toHaveProperty('cache-control')
-  })
-
-  it('an answer that sets a cookie is private and not stored', () => {
-    const headers: HeaderList = [
-      ['Cache-Control', 'public'],
-      ['cache-control', 'max-age=9'],
-      ['CDN-Cache-Control', 'max-age=9'],
-      ['Surrogate-Control', 'max-age=9'],
-      ['Expires', 'x'],
-      ['Set-Cookie', 'a=b'],
-      ['etag', '"x"'],
-    ]
-    expect(forCookieResponse(headers)).toEqual([
-      ['Set-Cookie', 'a=b'],
-      ['etag', '"x"'],
-      ['cache-control', 'private, no-store'],
-    ])
   })
 })
 

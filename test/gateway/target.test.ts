@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { CoatcheckError } from '../../src/errors.ts'
-import { assertRouteTakes, checkTarget, maxTargetBytes, parseTarget } from '../../src/gateway/target.ts'
+import { assertRouteTakes, checkTarget, maxTargetBytes } from '../../src/gateway/target.ts'
 import { hostileTargets } from './hostile-targets.ts'
 
+const parseTarget = (raw: string, allow = { encodedSlash: false, semicolon: false }) => {
+  const target = checkTarget(raw)
+  assertRouteTakes(target, { allowEncodedSlash: allow.encodedSlash, allowSemicolon: allow.semicolon })
+  return target
+}
 const refused = expect.objectContaining({ code: 'path_not_canonical' })
 
 describe('a request target that can be read in two ways is refused', () => {
