@@ -43,7 +43,9 @@ describe('the configuration file', () => {
       ['--config', 'deploy/mine.mts'],
       { BASE_URL: 'https://app.example.com' },
     )
-    expect(out).toMatch(/\/api\/\*\s+GET HEAD\s+session\s+public\s+fetch\s+-\s+the session's\s+https:\/\/a\.internal\/\*/)
+    expect(out).toMatch(
+      /\/api\/\*\s+GET HEAD\s+session\s+public\s+fetch\s+-\s+the session's\s+https:\/\/a\.internal\/\*/,
+    )
     expect(code).toBe(0)
   })
 
