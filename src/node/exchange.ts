@@ -4,8 +4,8 @@
  */
 import type { Dispatcher } from 'undici'
 import { CoatcheckError } from '../errors.ts'
+import { mayHaveBody } from '../fetch-transport.ts'
 import type { HeaderList, LongLived, UpstreamBody, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
-import { mayHaveBody } from '../web-runtime.ts'
 
 /** Where a body goes. */
 export interface BodySink {

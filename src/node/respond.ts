@@ -5,9 +5,10 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { mayHaveBody } from '../fetch-transport.ts'
 import { problemResponse, toCoatcheckError } from '../problem.ts'
 import type { HeaderList, ResponseHead, UpstreamBody } from '../runtime.ts'
-import { applyFields, mayHaveBody } from '../web-runtime.ts'
+import { applyFields } from '../web-runtime.ts'
 import { sendBody } from './send-body.ts'
 import { upgradeOf } from './upgrade.ts'
 import type { NodeUpstreamSocket } from './websocket.ts'

@@ -42,6 +42,7 @@ describe('an import against the direction is refused', () => {
     ['src/observability/events.ts', '../gateway/proxy.ts'],
     ['src/gateway/proxy.ts', '../token-handler.ts'],
     ['src/gateway/proxy.ts', '../workers/index.ts'],
+    ['src/session/sessions.ts', '../fetch-transport.ts'],
     ['src/endpoints/login.ts', '../node/serve.ts'],
     ['src/endpoints/login.ts', '../resource-server/index.ts'],
     ['src/endpoints/login.ts', '../resource-server/access-token.ts'],
