@@ -118,19 +118,35 @@ export function assertExpressGuarded<App extends { router: unknown }>(app: App):
 }
 
 interface Layer {
-  readonly route?: { readonly path: unknown; readonly methods: object; readonly stack: readonly { handle: object }[] }
+  readonly name?: string
+  readonly route?: { readonly path: unknown; readonly methods: object; readonly stack: readonly Handler[] }
   readonly handle?: unknown
+}
+
+interface Handler {
+  /** Undefined for all of them. */
+  readonly method?: string | undefined
+  readonly handle: object
 }
 
 /** What Express's own router keeps; a nested one does not tell where it is mounted. */
 function unguardedIn(router: unknown): string[] {
   const { stack } = Object(router) as { stack?: readonly Layer[] }
-  return (stack ?? []).flatMap(({ route, handle }) => {
+  return (stack ?? []).flatMap(({ name, route, handle }) => {
+    // An app within an app is behind a function, and its routes cannot be seen.
+    if (name === 'mounted_app') return ['an app that app.use(…) mounts: use a Router, whose routes can be looked at']
     if (!route) return unguardedIn(handle)
-    const first = route.stack[0]?.handle
-    if (first && marked.has(first)) return []
-    return [`${Object.keys(route.methods).join(',').toUpperCase()} ${String(route.path)}`]
+    return unguardedMethods(route.stack).map((method) => `${method} ${String(route.path)}`)
   })
+}
+
+/** Each method of `app.route(…)` has handlers of its own, and so a first one of its own. */
+function unguardedMethods(handlers: readonly Handler[]): string[] {
+  const unguarded = handlers.filter(({ method, handle }, index) => {
+    const before = handlers.slice(0, index).filter((other) => other.method === undefined || other.method === method)
+    return !marked.has(handle) && !before.some((other) => marked.has(other.handle))
+  })
+  return [...new Set(unguarded.map(({ method }) => method?.toUpperCase() ?? 'ALL'))]
 }
 
 function send(answer: Response, response: ExpressResponse, next: (error?: unknown) => void): void {

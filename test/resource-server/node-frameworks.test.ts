@@ -167,6 +167,27 @@ describe('a route without a policy', () => {
     expect(() => (allow as () => unknown)()).toThrow(TypeError)
   })
 
+  it('stops the start of Express by each of the methods that one path declares', () => {
+    const app = express()
+    const allow = expressGuard(guard())
+    const answer = (_req: express.Request, res: express.Response) => void res.send('')
+    app.route('/chained').get(allow(anyCaller()), answer).post(answer).delete(answer)
+    app.route('/late').post(answer).all(allow(anyCaller()))
+    app.route('/all').all(answer).get(allow(anyCaller()), answer)
+    app.route('/good').all(allow(anyCaller())).get(answer).post(answer)
+    expect(() => assertExpressGuarded(app)).toThrow(
+      'answer everybody:\n  POST /chained\n  DELETE /chained\n  POST /late\n  ALL /all\nallow',
+    )
+  })
+
+  it('stops the start of Express where it cannot be seen: in an app that another mounts', () => {
+    const app = express()
+    const inner = express()
+    inner.get('/orders', (_req, res) => void res.send('everybody’s'))
+    app.use('/inner', inner)
+    expect(() => assertExpressGuarded(app)).toThrow('an app that app.use(…) mounts: use a Router')
+  })
+
   it('stops the start of Fastify', async () => {
     const app = Fastify()
     const allow = fastifyGuard(app, guard())
