@@ -1,5 +1,6 @@
 /** Forward auth by a real nginx, with the configuration of docs/forward-auth.md. */
 import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
@@ -92,6 +93,23 @@ describe('a call that nginx passes on', () => {
     expect(request?.headers).not.toHaveProperty('x-coatcheck-secret')
   })
 
+  it('carries no header by which a caller would say who calls, from where, or what is meant', async () => {
+    const spoofed = [
+      ...['X-HTTP-Method-Override', 'X-Method-Override', 'X-Original-Method', 'X-Original-URL', 'X-Rewrite-URL'],
+      ...['X-User', 'X-Forwarded-User', 'X-Auth-Request-Email', 'X-Forwarded-Host', 'X-Forwarded-Prefix', 'Forwarded'],
+      ...['X-Real-IP', 'True-Client-IP', 'X-Coatcheck-Secret', 'X-Coatcheck-Code', 'X-Anything', 'Via'],
+    ]
+    const headers = { ...Object.fromEntries(spoofed.map((name) => [name, 'DELETE'])), 'X-Forwarded-For': '10.9.9.9' }
+    const answer = await call('/api/orders/17', {
+      headers: { ...headers, 'If-None-Match': '"1"', 'Accept-Language': 'de' },
+    })
+    expect(answer.status).toBe(200)
+    const passed = upstream.requests[0]?.headers ?? {}
+    expect(Object.entries(passed).filter(([, value]) => value === 'DELETE')).toEqual([])
+    expect(passed['x-forwarded-for']).toMatch(/^(127\.0\.0\.1|::1)$/)
+    expect(passed).toMatchObject({ 'if-none-match': '"1"', 'accept-language': 'de' })
+  })
+
   it('takes a body along', async () => {
     const answer = await call('/api/orders/new', { method: 'POST', body: 'an order' })
     expect(await answer.json()).toMatchObject({ method: 'POST', body: 'an order' })
@@ -174,6 +192,49 @@ describe('what Coatcheck refuses, nginx refuses, with the code', () => {
     expect(upstream.requests).toEqual([])
   })
 
+  it.each([
+    // nginx chooses its location by a path that it has decoded, merged and shortened.
+    ...['/api//orders/x', '//api/orders/x', '/api/orders//x', '/api/./orders/x', '/api/orders/./x', '/api/orders/..'],
+    ...['/api/orders/x/../admin/y', '/api/orders/x/%2e%2e/admin/y', '/api/orders/%2E%2E/x', '/x/../api/orders/y'],
+    ...['/api/%6frders/x', '/api/orders%2Fx', '/api%2Forders/x', '/api/orders/%61dmin/x', '/api/orders/admin%2Fx'],
+    ...[
+      '/api/orders/x%00',
+      '/api/orders/%0d%0aX-A:%20b',
+      '/api/orders/a%5Cb',
+      '/api/orders/x#/admin',
+      '/api/orders/\\x',
+    ],
+    ...['/api/orders/x;y=1', '/api/orders/x%3By', '/api/orders/..;/x', '/api/orders/%252e%252e/x', '/api/orders/a b'],
+  ])('a path that nginx and Coatcheck would read differently: %s', async (path) => {
+    const answer = await rawCall(path)
+    expect(answer).toMatch(/^HTTP\/1\.1 (400|403|404) /)
+    expect(upstream.requests).toEqual([])
+  })
+
+  it.each([
+    ['/api/orders/a%20b', '/v1/a%20b'],
+    ['/api/orders/%C3%A4', '/v1/%C3%A4'],
+    ['/api/orders/a%3Fadmin=1', '/v1/a%3Fadmin=1'],
+    ['/api/orders/a%23b', '/v1/a%23b'],
+    ['/api/orders/a,b?x=/../%2e%2e/', '/v1/a,b?x=/../%2e%2e/'],
+  ])('or nginx sends what was verified: %s', async (path, target) => {
+    expect(await rawCall(path)).toMatch(/^HTTP\/1\.1 200 /)
+    expect(upstream.requests.map((request) => request.target)).toEqual([target])
+  })
+
+  it.each<[string, string, string]>([
+    ['absolute-form', `http://evil.example/api/orders/x`, ''],
+    ['another Host', '/api/orders/x', 'evil.example'],
+    ['a Host with a name before it', '/api/orders/x', 'evil@HOST'],
+    ['a Host with a path', '/api/orders/x', 'HOST/api/orders/y?'],
+    ['a Host with a comma', '/api/orders/x', 'HOST,evil.example'],
+    ['a Host with a space', '/api/orders/x', 'HOST /x'],
+  ])('a request with %s', async (_what, path, host) => {
+    const answer = await rawCall(path, host === '' ? 'evil.example' : host.replace('HOST', new URL(origin).host))
+    expect(answer).toMatch(/^HTTP\/1\.1 (400|403|404) /)
+    expect(upstream.requests).toEqual([])
+  })
+
   it('what nginx asks with cannot be asked for from outside', async () => {
     const answer = await call('/coatcheck-verify')
     expect(answer.status).toBe(404)
@@ -181,6 +242,22 @@ describe('what Coatcheck refuses, nginx refuses, with the code', () => {
     expect(await codeOf(await call('/verify'))).toBe('no_route')
   })
 })
+
+/** As no browser would write it, with all that a page's own call has. Gives the whole answer. */
+async function rawCall(target: string, host = new URL(origin).host): Promise<string> {
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+  const fields = [
+    `Host: ${host}`,
+    `Cookie: ${browser.cookies.header(origin)}`,
+    'X-CSRF: 1',
+    'Sec-Fetch-Site: same-origin',
+  ]
+  const more = ['Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: empty', 'Connection: close']
+  socket.write(`GET ${target} HTTP/1.1\r\n${[...fields, ...more].join('\r\n')}\r\n\r\n`)
+  let text = ''
+  for await (const chunk of socket.setEncoding('latin1')) text += chunk
+  return text
+}
 
 describe('/verify, asked by somebody else than the proxy', () => {
   const asking = (headers: Record<string, string>) =>
