@@ -9,6 +9,8 @@ import { openForPage } from './open-for-page.ts'
 
 /** Whoever finds a browser open must not end the others' sessions: how long ago the person proved who they are. */
 const recentSeconds = 300
+/** Against a provider's clock that is ahead, as for the ID token. */
+const clockToleranceSeconds = 60
 /** What to ask the provider for: less, so that the way back and the next click fit in. */
 const askedMaxAgeSeconds = 60
 
@@ -62,7 +64,8 @@ async function recentlySignedIn(services: Services, c: Parameters<Handler<BffEnv
   const { session } = signedIn(services, (await openForPage(services, c)).open)
   const { authenticatedAt } = session
   const age = services.runtime.clock.now() / 1000 - (authenticatedAt ?? 0)
-  if (authenticatedAt !== undefined && age <= recentSeconds) return session
+  // One from tomorrow, or in milliseconds, would be recent for ever.
+  if (authenticatedAt !== undefined && age <= recentSeconds && age >= -clockToleranceSeconds) return session
   throw new CoatcheckError('step_up_required', {
     members: { max_age: askedMaxAgeSeconds, login_url: `${services.config.basePath}/login` },
   })

@@ -7,6 +7,7 @@
  */
 import * as client from 'openid-client'
 import { CoatcheckError } from '../errors.ts'
+import { GuardError } from '../resource-server/access-token.ts'
 import type { Clock } from '../runtime.ts'
 import { hashOf, tokenCache } from '../token-cache.ts'
 import type { VerifiedToken, VerifyAccessToken } from './access-tokens.ts'
@@ -74,8 +75,11 @@ async function fromJwt(
   try {
     return { ...(await verify(jwt, keepAlive)), jwt }
   } catch (error) {
-    // Not the caller's fault: the server answered with something that is not for any route, or not its own.
-    throw error instanceof CoatcheckError && error.code === 'invalid_token' ? unavailable(error) : error
+    if (!(error instanceof CoatcheckError) || error.code !== 'invalid_token') throw error
+    // A good token for somebody else's API. It is remembered as any refusal: with 503 its holder would ask for ever.
+    if (error.cause instanceof GuardError && error.cause.reason === 'aud') throw invalid('aud', error)
+    // Not the caller's fault: what the server answered is over, or not its own.
+    throw unavailable(error)
   }
 }
 
@@ -90,7 +94,9 @@ function fromFacts(
   const isAccessToken = typeof type === 'string' ? type.toLowerCase() === 'bearer' : answer.token_use === 'access_token'
   if (!isAccessToken) throw invalid('token_type')
   if (answer.cnf !== undefined) throw invalid('cnf')
-  if (iss !== undefined && withoutSlash(iss) !== withoutSlash(provider.issuer)) throw invalid('iss')
+  if (iss !== undefined && !(typeof iss === 'string' && withoutSlash(iss) === withoutSlash(provider.issuer))) {
+    throw invalid('iss')
+  }
   if (exp !== undefined && !(Number.isFinite(exp) && exp > now)) throw invalid('exp')
   if (nbf !== undefined && !(Number.isFinite(nbf) && nbf <= now)) throw invalid('nbf')
   return {

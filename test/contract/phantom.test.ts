@@ -158,6 +158,23 @@ describe('what the server says', () => {
     expect(server.asked.map((asked) => asked.token)).toEqual([`${token}=`])
   })
 
+  it('of a token for an API that no route has is a refusal, and remembered as one', async () => {
+    const { token } = await issue({ aud: 'https://nobodys.example.com' })
+    for (const _round of [1, 2, 3]) {
+      const answer = await call(token)
+      expect([answer.status, await codeOf(answer)]).toEqual([401, 'invalid_token'])
+    }
+    expect(server.asked).toHaveLength(1)
+  })
+
+  it('says nothing to the header of a challenge, whatever its claims are', async () => {
+    const { token } = await issue({ scope: 'x", realm="evil\r\nSet-Cookie: a=b', sub: '"\r\nX-Evil: 1' })
+    const answer = await call(token)
+    expect(answer.status).toBe(403)
+    expect(answer.headers.get('www-authenticate')).not.toContain('evil')
+    expect(answer.headers.has('x-evil')).toBe(false)
+  })
+
   it.each([
     ['an error', { status: 500, body: '{}' }],
     ['that it is busy', { status: 429, body: '{}' }],

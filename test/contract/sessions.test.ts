@@ -166,6 +166,22 @@ describe('a sign-in of some time ago', () => {
   })
 })
 
+describe('a sign-in of tomorrow', () => {
+  it('is not recent either, as one in milliseconds would be for ever', async () => {
+    const early = await startSystem({ cookie: 'ticket' })
+    try {
+      const browser = new UserAgent()
+      const login = `${early.origin}/bff/login?return_to=/&max_age=60`
+      await browser.signIn(login, { username: 'ada', password: 'ada-demo' })
+      await early.advance(-3_600_000)
+      const answer = await early.call(browser, '/bff/sessions?except=current', { method: 'DELETE' })
+      expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'step_up_required' }])
+    } finally {
+      await early.stop()
+    }
+  })
+})
+
 describe('two sessions of one session at the provider', () => {
   it('share its grant: ending the one whose cookie was lost leaves the other its tokens (C3)', async () => {
     const short = await startSystem({ cookie: 'ticket', accessTokenSeconds: 60 })
