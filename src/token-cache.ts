@@ -14,8 +14,12 @@ export interface Cached<Value> {
 }
 
 export interface TokenCache<Value> {
-  /** The value that is kept, or what `ask` gives. Nothing but a refusal of the token is kept of what it throws. */
-  get(key: string, ask: () => Promise<Cached<Value>>): Promise<Value>
+  /**
+   * The value that is kept, or what `ask` gives. Nothing but a refusal of the token is kept of what it throws.
+   *
+   * @param keepAlive for those who wait too: on Workers what a caller began may end when that caller leaves
+   */
+  get(key: string, ask: () => Promise<Cached<Value>>, keepAlive: (work: Promise<unknown>) => void): Promise<Value>
 }
 
 const mostEntries = 10_000
@@ -41,13 +45,16 @@ export function tokenCache<Value>(clock: Clock): TokenCache<Value> {
   }
 
   return {
-    async get(key, ask) {
+    async get(key, ask, keepAlive) {
       const known = kept.get(key)
       if (known !== undefined) return known
       const refusal = refused.get(key)
       if (refusal) throw refusal
-      const work = running.get(key) ?? askOnce(key, ask)
+      const underWay = running.get(key)
+      if (underWay) return underWay
+      const work = askOnce(key, ask)
       running.set(key, work)
+      keepAlive(work.catch(() => undefined))
       return work
     },
   }

@@ -80,12 +80,14 @@ export function clientTokens(server: AuthorizationServer, clock: Clock): ClientT
       if (isAlive && known.renewAt > now) return known.accessToken
       const failure = failed.get(key)
       const isBackingOff = failure !== undefined && failure.until > now
-      if (isAlive) {
-        if (!isBackingOff) keepAlive(renew(key, target).catch(() => undefined))
-        return known.accessToken
+      if (isBackingOff) {
+        if (isAlive) return known.accessToken
+        throw failure.error
       }
-      if (isBackingOff) throw failure.error
-      return (await renew(key, target)).accessToken
+      const renewed = renew(key, target)
+      // Others wait for it too, and on Workers what a caller began may end when that caller leaves.
+      keepAlive(renewed.catch(() => undefined))
+      return isAlive ? known.accessToken : (await renewed).accessToken
     },
 
     reject(target, accessToken) {

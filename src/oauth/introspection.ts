@@ -54,13 +54,14 @@ export function introspection(server: AuthorizationServer, verify: VerifyAccessT
 
   return async (token, form, keepAlive) => {
     const hash = await hashOf(token)
-    return cache.get(`${form}:${hash}`, async () => {
+    const askNow = async () => {
       const answer = await ask(token, form)
       if (!answer.active) throw invalid('inactive')
       const said = form === 'jwt' ? await fromJwt(answer, verify, keepAlive) : fromFacts(answer, server, clock)
       const value = { ...said, hash }
       return { value, expiresAt: Math.min(clock.now() + cacheMs, value.expiresAt * 1000) }
-    })
+    }
+    return cache.get(`${form}:${hash}`, askNow, keepAlive)
   }
 }
 

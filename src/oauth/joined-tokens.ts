@@ -26,12 +26,14 @@ export function joinedTokens(
   clock: Clock,
 ): JoinToken {
   const cache = tokenCache<JoinedToken>(clock)
-  return (signatureHash, signature, keepAlive) =>
-    cache.get(signatureHash, async () => {
+  return (signatureHash, signature, keepAlive) => {
+    const join = async () => {
       const headAndPayload = await find(signatureHash)
       if (headAndPayload === undefined) throw new CoatcheckError('invalid_token', { cause: new Error('not delivered') })
       const jwt = `${headAndPayload}.${signature}`
       const token = await verify(jwt, keepAlive)
       return { value: { jwt, token }, expiresAt: Math.min(clock.now() + cacheMs, token.expiresAt * 1000) }
-    })
+    }
+    return cache.get(signatureHash, join, keepAlive)
+  }
 }

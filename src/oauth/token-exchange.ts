@@ -57,14 +57,15 @@ export function tokenExchange(server: AuthorizationServer, verify: VerifyAccessT
 
   return async (subject, target, form, keepAlive) => {
     const key = JSON.stringify([subject.key, form, target.resource, target.audience, target.scopes])
-    return cache.get(key, async () => {
+    const askNow = async () => {
       const { accessToken, scope, issuedAt, expiresAt } = await ask(subject.token, target)
       requireNoMore(target.scopes, scope)
       if (form === 'jwt') await requireJwtFor(target, accessToken, verify, keepAlive)
       const ownEnd = expiresAt ?? issuedAt + unknownLifeSeconds
       const end = Math.min(ownEnd - marginSeconds, subject.expiresAt ?? Number.POSITIVE_INFINITY)
       return { value: accessToken, expiresAt: end * 1000 }
-    })
+    }
+    return cache.get(key, askNow, keepAlive)
   }
 }
 

@@ -278,14 +278,15 @@ export function sessions(options: SessionsOptions): Sessions {
 
     async tokenFor(open, target, keepAlive) {
       const key = JSON.stringify([open.session.id, target.resource, target.scopes])
-      return targetTokens.get(key, async () => {
+      const ask = async () => {
         if (!open.isConfirmed) throw storeUnavailable(undefined)
         const { tokens, session } = await refreshing.forTarget(open.session, open.openedAt, target, keepAlive)
         open.session = session
         requireNoMore(target.scopes, tokens.scope)
         const end = tokens.expiresAt ?? tokens.issuedAt + unknownLifeSeconds
         return { value: tokens.accessToken, expiresAt: (end - targetMarginSeconds) * 1000 }
-      })
+      }
+      return targetTokens.get(key, ask, keepAlive)
     },
 
     async refreshAfterRejection(open, sent, upstream, keepAlive) {
