@@ -27,8 +27,13 @@ export interface ListedSession {
 }
 
 export interface OwnSessions {
-  /** Puts a session that is about to begin where it is found by whose it is. Gives what is kept about it. */
-  register(session: Session, device: string): Promise<string>
+  /** What is kept about a session that is about to begin. */
+  aboutText(session: Session, device: string): Promise<string>
+  /**
+   * Puts a session where it is found by whose it is. Once it is in the ledger, and not before: what the index has and the
+   * ledger does not is over, and whoever looks in between would take it out for good.
+   */
+  register(session: Session): Promise<void>
   /** Ends the person's oldest sessions where there are more than are allowed. */
   endOldest(session: Session): Promise<void>
   /** The newest ones, and whether there are more. Without a subject there is this one only. */
@@ -71,9 +76,12 @@ interface About {
 
 /** A list that a person can look through. */
 const listedSessions = 50
-/** Of the ids that one look reads this many may be over, before it takes another look; and how many looks there are. */
+/**
+ * Of the ids that one look reads this many may be over, before it takes another look; and how many looks there are. What is
+ * over goes out as it is read: it takes thousands of sign-ins since the last look to bury a session under them.
+ */
 const spareIds = 50
-const mostLooks = 5
+const mostLooks = 50
 const endedAtOnce = 100
 const skewMs = 60_000
 
@@ -148,13 +156,15 @@ export function ownSessions(options: OwnSessionsOptions): OwnSessions {
   }
 
   return {
-    async register(session, device) {
-      const { id, sub, sid, issuer, createdAt, idTokenIssuedAt } = session
-      const keepUntil = session.endsAt * 1000 + skewMs
-      if (sub !== undefined) await index.add(await subjectHash.current([issuer, sub]), id, keepUntil)
-      if (sid !== undefined) await index.add(await sidHash.current([issuer, sid]), id, keepUntil)
+    aboutText({ id, sub, sid, createdAt, idTokenIssuedAt }, device) {
       const about: About & { id: string } = { id, sub, sid, createdAt, idTokenIssuedAt, device }
       return aboutSealer.seal(JSON.stringify(about))
+    },
+
+    async register({ id, sub, sid, issuer, endsAt }) {
+      const keepUntil = endsAt * 1000 + skewMs
+      if (sub !== undefined) await index.add(await subjectHash.current([issuer, sub]), id, keepUntil)
+      if (sid !== undefined) await index.add(await sidHash.current([issuer, sid]), id, keepUntil)
     },
 
     async endOldest(session) {

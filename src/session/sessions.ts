@@ -253,7 +253,8 @@ export function sessions(options: SessionsOptions): Sessions {
         }
         // A logout token that came while the code was on its way.
         if (await isMarked(session)) throw new CoatcheckError('login_required')
-        await carrier.begin(session, (await own?.register(session, device)) ?? '')
+        await carrier.begin(session, (await own?.aboutText(session, device)) ?? '')
+        await own?.register(session)
         await supersede(cookies, rivals)
         await own?.endOldest(session)
         return results.write(session, secret)
