@@ -26,6 +26,10 @@ beforeAll(async () => {
         methods: ['GET', 'POST'],
       },
       { path: '/other/*', upstream: '/other', auth: 'phantom', audience: other },
+      {
+        ...{ path: '/limited/*', upstream: '/limited', auth: 'phantom', audience },
+        rateLimits: [{ per: 'address', requests: 5, window: '1h' }],
+      },
       { path: '/api/*', upstream: '/session', auth: 'session' },
     ],
   })
@@ -146,6 +150,19 @@ describe('what the server says', () => {
     server.tell('unknown-1', asJwt(jwt))
     await system.advance(6000)
     expect((await call('unknown-1')).status).toBe(200)
+  })
+
+  it('costs one question for each bad token that is new, and none beyond the limit by address', async () => {
+    const statuses = new Map<number, number>()
+    for (let index = 0; index < 12; index++) {
+      const { status } = await call(`flood-${index}`, '/limited/x')
+      statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    }
+    expect([...statuses]).toEqual([
+      [401, 5],
+      [429, 7],
+    ])
+    expect(server.asked).toHaveLength(5)
   })
 
   it('of one token says nothing of another', async () => {

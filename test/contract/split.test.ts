@@ -98,6 +98,36 @@ describe('the signature of a token', () => {
     expect(system.upstream.requests).toEqual([])
   })
 
+  it('opens nothing as another signature that is good for the same token: whoever has one makes a second (ES256, n - s)', async () => {
+    const signature = await tokenFor(apiResource)
+    const bytes = Buffer.from(signature, 'base64url')
+    const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+    const other = order - BigInt(`0x${bytes.subarray(32).toString('hex')}`)
+    const twin = Buffer.concat([bytes.subarray(0, 32), Buffer.from(other.toString(16).padStart(64, '0'), 'hex')])
+    expect(twin).toHaveLength(64)
+    expect((await call(twin.toString('base64url'))).status).toBe(401)
+    // It would be found under its own hash only, and a delivery that fits it is of its owner's own token.
+    expect((await call(signature)).status).toBe(200)
+  })
+
+  it('opens nothing in another spelling of its bytes, nor with the token of another in front', async () => {
+    const [mine, theirs] = [await tokenFor(apiResource), await tokenFor(apiResource)]
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const last = alphabet[alphabet.indexOf(mine.at(-1) ?? '') + 1] ?? ''
+    const spellings = [
+      mine.slice(0, -1) + last,
+      `${mine}=`,
+      `${mine}==`,
+      mine.replace(/[-_]/g, '+'),
+      mine.toLowerCase(),
+    ]
+    for (const token of spellings.filter((spelling) => spelling !== mine)) expect((await call(token)).status).toBe(401)
+    for (const token of [`a.${mine}`, `${mine}.${theirs}`, `${mine}~`, mine + theirs]) {
+      expect((await call(token)).status, token).toBe(401)
+    }
+    expect(system.upstream.requests).toEqual([])
+  })
+
   it('is not split for other clients of the server, nor where the token is opaque', async () => {
     expect((await tokenFor(apiResource, clientIds.basic)).split('.')).toHaveLength(3)
     expect((await tokenFor(partnerResource)).split('.')).toHaveLength(1)
