@@ -47,13 +47,16 @@ export function isWithin(address: string, ranges: readonly AddressRange[]): bool
   )
 }
 
+/** RFC 6052 §2.1: behind a translator all of IPv4 is in one /64. */
+const translated: readonly AddressRange[] = [[ipaddr.parse('64:ff9b::'), 96]]
+
 /**
  * What is counted as one client: an IPv4 address, or the /64 of an IPv6 address, of which one household has every one
  * (RFC 6177 §2).
  */
 export function addressBlock(address: string): string {
   const parsed = parseAddress(address)
-  if (parsed === undefined || parsed.kind() === 'ipv4') return address
+  if (parsed === undefined || parsed.kind() === 'ipv4' || isWithin(address, translated)) return address
   return ipaddr.IPv6.networkAddressFromCIDR(`${address}/64`).toString()
 }
 

@@ -106,6 +106,9 @@ it.each([
   ['192.0.2.7', '192.0.2.7'],
   ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::'],
   ['2001:db8:1:2::', '2001:db8:1:2::'],
+  // By a translator (RFC 6052): one caller must not use up what all of IPv4 may call.
+  ['64:ff9b::c000:207', '64:ff9b::c000:207'],
+  ['64:ff9b:1::c000:207', '64:ff9b:1::'],
 ])('%s is counted as %s', (address, block) => {
   expect(addressBlock(address)).toBe(block)
 })
