@@ -47,6 +47,11 @@ describe('the internal listener', () => {
     'coatcheck.internal.evil.example',
     '127.0.0.1.evil.example',
     'localhost.evil.example',
+    'localhost.',
+    '127.0.0.1, evil.example',
+    '127.0.0.1@evil.example',
+    '[::1].evil.example',
+    'evil.example#localhost',
     '',
   ])('is not called as %s: a page may have made that name point here', async (host) => {
     const answer = await ask('/', { host })
