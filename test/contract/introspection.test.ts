@@ -18,6 +18,10 @@ beforeAll(async () => {
       ...{ path: '/partner/*', upstream: '/v1', auth: 'phantom', audience, scopes: ['orders:read'] },
       upstreamToken: { from: 'none' },
     },
+    {
+      ...{ path: '/counted/*', upstream: '/counted', auth: 'phantom', audience, upstreamToken: { from: 'none' } },
+      rateLimits: [{ per: 'subject', requests: 2, window: '1h' }],
+    },
   ]
   plain = await startSystem({ provider: server.provider, routes })
   signed = await startSystem({
@@ -97,6 +101,28 @@ describe('a plain answer', () => {
   it('that is none says nothing of the token', async () => {
     expect(await statusOf(plain, { body: '{"active":"true"}' })).toBe(503)
     expect(await statusOf(plain, { body: '[]' })).toBe(503)
+  })
+})
+
+describe('a limit by subject', () => {
+  const statuses = async (calls: number, changes: Record<string, unknown>) => {
+    const token = `counted-${count++}`
+    server.tell(token, { body: JSON.stringify(facts(changes)) })
+    const found: number[] = []
+    while (found.length < calls) found.push((await fetch(`${plain.origin}/counted/x`, bearer(token))).status)
+    return found
+  }
+
+  it('counts all tokens of one subject together, and of a client that acts for nobody', async () => {
+    expect(await statuses(2, { sub: 'ada' })).toEqual([200, 200])
+    expect(await statuses(1, { sub: 'ada', client_id: 'another' })).toEqual([429])
+    expect(await statuses(3, { client_id: 'alone' })).toEqual([200, 200, 429])
+  })
+
+  it('counts each token of which the answer says nobody’s name: none uses up what another may call', async () => {
+    const nobody = { sub: undefined, client_id: undefined, iss: undefined }
+    expect(await statuses(3, nobody)).toEqual([200, 200, 429])
+    expect(await statuses(3, nobody)).toEqual([200, 200, 429])
   })
 })
 

@@ -13,6 +13,8 @@ export interface BearerToken {
   readonly claims: Readonly<Record<string, unknown>>
   readonly audience: readonly string[]
   readonly scope: string
+  /** Of an opaque token: what it is called. */
+  readonly hash?: string
 }
 
 /**
@@ -68,7 +70,7 @@ export function refused(
 export function admitWith(config: Config, route: Route, jwt: string | undefined, token: BearerToken): Admission {
   return {
     authorization: () => (jwt === undefined ? undefined : `Bearer ${jwt}`),
-    caller: tokenCallers(token),
+    caller: tokenCallers(config, token),
     claims: token.claims,
     mayReplay: false,
     send: (once) => once(),
@@ -76,9 +78,12 @@ export function admitWith(config: Config, route: Route, jwt: string | undefined,
   }
 }
 
-/** A client that acts for nobody is who it is itself. */
-function tokenCallers({ claims: { sub, client_id: clientId, iss } }: BearerToken): Callers {
-  return { subject: `${iss ?? ''} ${sub ?? clientId ?? ''}` }
+/**
+ * A client that acts for nobody is who it is itself. An answer may name neither (RFC 7662 §2.2): then each token is a
+ * caller, as one must not use up what all others may call.
+ */
+function tokenCallers({ provider }: Config, { claims: { sub, client_id: clientId }, hash = '' }: BearerToken): Callers {
+  return { subject: `${provider.issuer} ${sub ?? clientId ?? hash}` }
 }
 
 function challengeOf(config: Config, route: Route, answer: UpstreamResponse): HeaderList {
