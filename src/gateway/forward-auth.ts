@@ -9,6 +9,7 @@
 import type { Context } from 'hono'
 import type { Config, ForwardAuth } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
+import { checkAddress } from '../protection/address-policy.ts'
 import { checkHost, isInternalHost } from '../protection/host.ts'
 import type { HeaderList, IncomingHeaders } from '../runtime.ts'
 import type { Services } from '../services.ts'
@@ -43,6 +44,7 @@ export async function verify(
   const { config, runtime } = services
   const headers = runtime.requestHeaders(c)
   checkAsker(settings, headers, config.internalHosts)
+  checkAddress(services.clientAddress(c), config.addresses)
   const original = readers[settings.proxy](headers, c.req.method, asked)
   if (original.scheme !== new URL(config.origin).protocol.slice(0, -1)) throw incomplete('scheme')
   checkHost({ host: original.host }, config)

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ForwardAuthConfig } from '../../src/config/types.ts'
 import { tokenHandler } from '../../src/token-handler.ts'
+import { webRuntime } from '../../src/web-runtime.ts'
 import { good, goodRoute, resolve } from '../config/good.ts'
 
 const browserFields = {
@@ -142,6 +143,25 @@ describe('who asks without a secret', () => {
     expect((await ask('envoy', { host: '127.0.0.1:3001' }))[1]).toBe('misdirected_request')
     expect((await ask('envoy', { host: 'app.example.com:3001' }))[1]).toBe('misdirected_request')
   })
+})
+
+it('whom the addresses for everything keep out gets no token by way of the proxy', async () => {
+  const routes = [goodRoute({ path: '/api/orders/*', forwardAuth: true })]
+  const config = { routes, forwardAuth: { proxy: 'nginx' }, trustedProxies: ['10.0.0.1'] }
+  const askFor = async (address: string) => {
+    const runtime = webRuntime({ peerAddress: () => '10.0.0.1' })
+    const changes = { ...config, addresses: { deny: ['198.51.100.0/24'] } }
+    const handler = tokenHandler(resolve(good(changes as Parameters<typeof good>[0])), {
+      runtime,
+      report: () => undefined,
+    })
+    const headers = { ...browserFields, ...told.nginx, host: '127.0.0.1:3001', 'x-forwarded-for': address }
+    const answer = await handler.internal.request('http://127.0.0.1:3001/verify', { headers })
+    return [answer.status, ((await answer.json()) as { code: string }).code]
+  }
+  expect(await askFor('203.0.113.9')).toEqual([401, 'login_required'])
+  expect(await askFor('198.51.100.7')).toEqual([403, 'address_refused'])
+  expect(await askFor('203.0.113.9, 198.51.100.7')).toEqual([403, 'address_refused'])
 })
 
 it('nobody may ask where the configuration names no proxy', async () => {
