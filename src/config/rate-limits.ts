@@ -1,7 +1,6 @@
 /** How many calls a caller may make. */
-import * as v from 'valibot'
-import { duration, oneOf } from './fields.ts'
-import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
+import { duration, oneOf, wholeNumber } from './fields.ts'
+import { type Issues, join, readObject } from './read-object.ts'
 import type { RateLimit, Route } from './types.ts'
 
 const callers = ['session', 'subject', 'address', 'route'] as const
@@ -9,7 +8,7 @@ const day = 86_400
 
 const fields = {
   per: oneOf(callers),
-  requests: wholeNumber(),
+  requests: wholeNumber(1, 1_000_000_000),
   window: duration(1, day),
 }
 
@@ -56,12 +55,4 @@ export function byStage(limits: readonly RateLimit[]): Route['rateLimits'] {
     byAddress: limits.filter(({ per }) => per === 'address'),
     byCaller: limits.filter(({ per }) => per !== 'address'),
   }
-}
-
-function wholeNumber(): Field<number> {
-  const cure = 'write a whole number, such as 600'
-  return v.pipe(
-    v.number(wanted('a number', cure)),
-    v.check((value) => Number.isSafeInteger(value) && value >= 1, mistake('is no whole number above 0', cure)),
-  )
 }

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import type { Coordinator, SessionStore } from '../coordinator.ts'
 import type { ConfigIssue } from './config-error.ts'
-import { duration, list, optional, text, withDefault } from './fields.ts'
+import { duration, list, optional, text, wholeNumber, withDefault } from './fields.ts'
 import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
 import { sessionSecret } from './secrets.ts'
 import type { Config } from './types.ts'
@@ -18,7 +18,7 @@ const fields = {
   // Browsers keep a cookie for 400 days at most (RFC 6265bis §5.5).
   absoluteTimeout: withDefault(duration(1, 400 * day), day / 2),
   claims: withDefault(list(text('write the name of a claim, such as email'), 'write a list of claims'), defaultClaims),
-  maxSessions: optional(sessionCount()),
+  maxSessions: optional(wholeNumber(1, 1_000_000)),
   store: optional(store()),
 }
 
@@ -64,15 +64,6 @@ export function coordinatorMistake(
     problem: 'needs a coordinator that all processes share and that outlives them, and there is memory',
     cure: 'set session.store, such as cookieStore({ coordinator: sqliteCoordinator({ file }) })',
   }
-}
-
-function sessionCount(): Field<number> {
-  const cure = 'write a whole number of at least 1'
-  return v.pipe(
-    v.number(wanted('a number', cure)),
-    v.integer(mistake('is not a whole number', cure)),
-    v.minValue(1, mistake('is less than 1', cure)),
-  )
 }
 
 /** Made by `cookieStore()` and its kin; what is in it is their business. */
