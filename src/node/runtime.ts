@@ -1,9 +1,7 @@
 /** The runtime on Node's own server: raw target, direct bodies, undici, the deferred head. */
-import cluster from 'node:cluster'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import { ConfigError } from '../config/config-error.ts'
-import type { Config } from '../config/types.ts'
 import { reportToConsole } from '../observability/events.ts'
 import type { Clock, Runtime } from '../runtime.ts'
 import { webRuntime } from '../web-runtime.ts'
@@ -52,7 +50,6 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     prepare(config, report) {
       const mistakes = nodeMistakes(config)
       if (mistakes.length > 0) throw new ConfigError(mistakes)
-      refuseOwnMemory(config)
       transport.prepare(config.upstreams, report)
     },
     earlyHints(c, fields) {
@@ -104,18 +101,6 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     },
     close: () => transport.close(),
   }
-}
-
-/** One of several processes, as it knows by `node:cluster`, shares nothing by its memory (sessions.md E5). */
-function refuseOwnMemory({ session: { store } }: Config): void {
-  if (!cluster.isWorker || store?.coordinator.isInProcess === false) return
-  throw new ConfigError([
-    {
-      path: 'session.store',
-      problem: 'is memory, and this is one of several processes (node:cluster): each would refresh and sign out alone',
-      cure: 'name one that they share, such as cookieStore({ coordinator: sqliteCoordinator({ file }) })',
-    },
-  ])
 }
 
 /** For errors that nobody is left to be told of. */

@@ -6,12 +6,12 @@
  * refresh and one for a sign-out.
  */
 import { randomUUID } from 'node:crypto'
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Coordinator, EndedEntry } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import { sqliteCounter } from './sqlite-counter.ts'
+import { first, openDatabase } from './sqlite-file.ts'
 
 export interface SqliteCoordinatorOptions {
   /** Where to keep it. Every process of this front end names the same file, on a local disk. */
@@ -23,44 +23,6 @@ export interface SqliteCoordinatorOptions {
 const signedOut = 1
 const superseded = 2
 
-/** A different number is a file of another release. */
-const schemaVersion = 2
-const schema = `
-  CREATE TABLE IF NOT EXISTS session (
-    id TEXT PRIMARY KEY,
-    version INTEGER NOT NULL,
-    payload TEXT,
-    attempt_version INTEGER,
-    attempt_at INTEGER,
-    is_ended INTEGER NOT NULL DEFAULT 0,
-    seen_at INTEGER,
-    about TEXT,
-    revocation TEXT,
-    keep_until INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS session_keep_until ON session (keep_until);
-  CREATE TABLE IF NOT EXISTS lease (
-    id TEXT PRIMARY KEY,
-    holder TEXT NOT NULL,
-    expires_at INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS result (
-    key TEXT PRIMARY KEY,
-    value TEXT,
-    error TEXT,
-    expires_at INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS session_index (
-    key TEXT NOT NULL,
-    id TEXT NOT NULL,
-    keep_until INTEGER NOT NULL,
-    PRIMARY KEY (key, id)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS session_index_keep_until ON session_index (keep_until);
-  PRAGMA user_version = ${schemaVersion};
-`
-/** Writers of other processes are done within a few of these. */
-const busyTimeoutMs = 1000
 const pollMs = 25
 const sweepEveryMs = 60_000
 const sweepRows = 1000
@@ -77,7 +39,7 @@ interface SessionRow {
 
 /** @throws Error when the file cannot be opened, or is of another release */
 export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: SqliteCoordinatorOptions): Coordinator {
-  const database = open(file)
+  const database = openDatabase(file)
   const statement = (sql: string) => database.prepare(sql)
   const readSession = statement(
     `SELECT version, CASE WHEN version > ? THEN payload END AS payload, attempt_version, attempt_at, is_ended, seen_at,
@@ -138,7 +100,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     const key = table === 'result' ? 'key' : 'id'
     return statement(`DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${where} <= ? LIMIT ${sweepRows})`)
   })
-  const counting = open(file)
+  const counting = openDatabase(file)
   const count = sqliteCounter(counting, clock)
   let sweptAt = clock.now()
 
@@ -293,33 +255,6 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
       if (database.isOpen) database.close()
     },
   }
-}
-
-function open(file: string): DatabaseSync {
-  try {
-    // Here, because Node warns whoever loads it that it is new.
-    const sqlite = process.getBuiltinModule('node:sqlite')
-    const database = new sqlite.DatabaseSync(file, { timeout: busyTimeoutMs })
-    // FULL: what is answered as written survives a power cut too (R3).
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
-    const version = first<{ user_version: number }>(database.prepare('PRAGMA user_version'))?.user_version
-    if (version !== 0 && version !== schemaVersion) {
-      database.close()
-      throw new Error('it was written by another release')
-    }
-    database.exec(`BEGIN IMMEDIATE; ${schema} COMMIT`)
-    return database
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(
-      `sqliteCoordinator: cannot use ${file}: ${reason}. Name a file in a folder that can be written: session.store: cookieStore({ coordinator: sqliteCoordinator({ file }) })`,
-      { cause },
-    )
-  }
-}
-
-function first<Row>(statement: StatementSync, ...parameters: SQLInputValue[]): Row | undefined {
-  return statement.get(...parameters) as Row | undefined
 }
 
 function toEntry(row: SessionRow, nowMs: number): EndedEntry {
