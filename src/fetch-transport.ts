@@ -74,7 +74,7 @@ function startExchange(request: UpstreamRequest) {
   const onClientAbort = () => abort(request.signal.reason)
   if (request.signal.aborted) onClientAbort()
   // Stays after the head, so that the client's leaving ends the body too.
-  else request.signal.addEventListener('abort', onClientAbort, { once: true })
+  else request.signal.addEventListener('abort', onClientAbort)
   const timer = setTimeout(() => {
     isLate = true
     abort()

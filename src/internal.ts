@@ -35,9 +35,14 @@ export function internalApp(services: Services, onError: ErrorHandler<BffEnv>): 
   }
   app.all(
     '*',
-    dispatch(services, services.internalRoutes, () => {
-      throw new CoatcheckError('no_route')
-    }),
+    dispatch(
+      services,
+      services.internalRoutes,
+      (c) => c.get('target'),
+      () => {
+        throw new CoatcheckError('no_route')
+      },
+    ),
   )
   return app
 }

@@ -19,6 +19,14 @@ export type IncomingHeaders = Readonly<Record<string, string | undefined>>
 /** The bytes of a request body. Node's own streams are async iterables; everything else gives web streams. */
 export type RequestBody = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | Uint8Array<ArrayBuffer>
 
+/** Whether the client is still there. An `AbortSignal` is one; a runtime may have something lighter. */
+export interface ClientSignal {
+  readonly aborted: boolean
+  readonly reason: unknown
+  addEventListener(type: 'abort', listener: () => void): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
 /** One request to an API behind us. */
 export interface UpstreamRequest {
   /** Scheme, host and port, without a path: `https://orders.internal`. */
@@ -29,7 +37,7 @@ export interface UpstreamRequest {
   readonly headers: HeaderList
   readonly body: RequestBody | null
   /** Aborts the request, and after the head the body that is still to come. */
-  readonly signal: AbortSignal
+  readonly signal: ClientSignal
   /** How long the answer's head may take. */
   readonly headersTimeoutMs: number
   /** How long the answer's body may be silent, if it is not an event stream; 0 is for ever. */
@@ -142,7 +150,7 @@ export interface Runtime {
   /** Address of the peer of the connection, where the runtime knows it. */
   peerAddress(c: Context): string | undefined
   /** Aborted when the client goes away before the answer is complete. */
-  clientSignal(c: Context): AbortSignal
+  clientSignal(c: Context): ClientSignal
   /**
    * Answers with an upstream's body. `finish` gives the header fields to add (our cookies) and is called
    * when the head is about to be written.

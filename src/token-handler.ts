@@ -19,7 +19,7 @@ import { buildRouteTable } from './gateway/match.ts'
 import { protectedResources } from './gateway/protected-resource.ts'
 import { addressCaller, rateLimiter } from './gateway/rate-limits.ts'
 import { type SessionEnv, sessionMiddleware } from './gateway/session-middleware.ts'
-import { checkTarget } from './gateway/target.ts'
+import { checkTarget, type Target } from './gateway/target.ts'
 import { internalApp } from './internal.ts'
 import { managementApp } from './management.ts'
 import { accessTokens, audiencesOf } from './oauth/access-tokens.ts'
@@ -91,16 +91,19 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
       : problem(toCoatcheckError(error))
   app.onError(onError)
 
-  app.use(async (c, next) => {
+  // No middleware: Hono calls a handler that is alone on a path directly, and a hop more is 3 µs of a proxied call's 90.
+  /** What every call has to pass, whatever it is for. */
+  const checkCall = (c: Context<BffEnv>): Target => {
     checkHost(runtime.requestHeaders(c), config)
     checkAddress(services.clientAddress(c), config.addresses)
-    c.set('target', checkTarget(runtime.requestTarget(c)))
-    await next()
-  })
+    return checkTarget(runtime.requestTarget(c))
+  }
 
   // Mounted below a prefix we would be where no redirect and no cookie leads: then nothing is here, rather than half of it.
   app.use(`${basePath}/*`, async (c, next) => {
-    if (!c.get('target').path.startsWith(`${basePath}/`)) throw new CoatcheckError('no_route')
+    const target = checkCall(c)
+    if (!target.path.startsWith(`${basePath}/`)) throw new CoatcheckError('no_route')
+    c.set('target', target)
     await next()
   })
 
@@ -142,13 +145,13 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
 
   const resources = protectedResources(config)
   app.get('/.well-known/*', async (c, next) => {
-    const resource = resources.get(c.get('target').path)
+    const resource = resources.get(checkCall(c).path)
     return resource ? services.reply({ status: 200, json: resource }) : next()
   })
 
   app.all(
     '*',
-    dispatch(services, services.routes, async (c, next) => {
+    dispatch(services, services.routes, checkCall, async (c, next) => {
       const page = c.req.method === 'GET' || c.req.method === 'HEAD' ? await options.pages?.(c) : undefined
       if (page) return page
       if (!options.fallthrough) throw new CoatcheckError('no_route')

@@ -13,7 +13,7 @@ import { toCoatcheckError } from '../problem.ts'
 import { checkAddress } from '../protection/address-policy.ts'
 import { checkDestination, checkSessionRef, checkSessionRequest } from '../protection/csrf.ts'
 import { checkHost } from '../protection/host.ts'
-import type { RequestBody } from '../runtime.ts'
+import type { ClientSignal, RequestBody } from '../runtime.ts'
 import type { Services } from '../services.ts'
 import type { KeepAlive, OpenSession } from '../session/sessions.ts'
 import { applyFieldRules } from './field-rules.ts'
@@ -89,7 +89,7 @@ function sessionVariable<Claims>(
   services: Services,
   open: OpenSession,
   keepAlive: KeepAlive,
-  signal: () => AbortSignal,
+  signal: () => ClientSignal,
 ): SessionVariable<Claims> {
   const { config, runtime, sessions, live } = services
   return {

@@ -8,12 +8,12 @@ import type { KeepAlive, OpenSession } from '../session/sessions.ts'
  * @throws CoatcheckError `login_required` where the server does not know the session's token any more, `token_refused`,
  *   `provider_unavailable`
  */
-export async function sessionTokenFor(
+export function sessionTokenFor(
   services: Services,
   open: OpenSession,
   route: Route,
   keepAlive: KeepAlive,
-): Promise<string> {
+): string | Promise<string> {
   const { upstreamToken } = route
   switch (upstreamToken.from) {
     case 'introspection':

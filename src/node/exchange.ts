@@ -5,7 +5,14 @@
 import type { Dispatcher } from 'undici'
 import { CoatcheckError } from '../errors.ts'
 import { mayHaveBody } from '../fetch-transport.ts'
-import type { HeaderList, LongLived, UpstreamBody, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
+import type {
+  ClientSignal,
+  HeaderList,
+  LongLived,
+  UpstreamBody,
+  UpstreamRequest,
+  UpstreamResponse,
+} from '../runtime.ts'
 
 /** Where a body goes. */
 export interface BodySink {
@@ -39,7 +46,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   readonly head: Promise<UpstreamResponse>
   /** Let go once its answer has begun: a stream that lasts for hours does not keep what it was asked with. */
   #request: UpstreamRequest | undefined
-  readonly #signal: AbortSignal
+  readonly #signal: ClientSignal
   /** What the request's body threw, to be told apart from an error of the upstream. */
   readonly #bodyFailure: { error?: unknown }
   #resolve!: (response: UpstreamResponse) => void
@@ -81,7 +88,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
       this.#totalTimer = setTimeout(late, totalMs)
     }
     if (request.signal.aborted) this.#onClientAbort()
-    else request.signal.addEventListener('abort', this.#onClientAbort, { once: true })
+    else request.signal.addEventListener('abort', this.#onClientAbort)
   }
 
   /** Some of it may have reached the upstream. */
@@ -211,7 +218,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
 
   // --- Endings ----------------------------------------------------------------------------------------
 
-  readonly #onClientAbort = (): void => this.#abort(this.#signal.reason)
+  readonly #onClientAbort = (): void => this.#abort(this.#signal.reason as Error)
 
   #abort(reason: Error): void {
     if (this.#outcome !== 'open' || this.#abortReason !== undefined) return

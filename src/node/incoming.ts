@@ -1,7 +1,7 @@
 /** What a request on Node's own server brings: its fields, its body, and whether the client is still there. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished } from 'node:stream'
-import type { IncomingHeaders, RequestBody } from '../runtime.ts'
+import type { ClientSignal, IncomingHeaders, RequestBody } from '../runtime.ts'
 import { bodyWasRead } from '../web-runtime.ts'
 
 /** Node joins repeated fields and keeps the first of those that may come once; all values are strings but one. */
@@ -74,18 +74,44 @@ async function* chunksOf(incoming: IncomingMessage, stallTimeoutMs: number): Asy
   }
 }
 
-const clientSignals = new WeakMap<ServerResponse, AbortSignal>()
+/**
+ * Aborted when the connection closes before the answer is complete. Read from Node's own response: an `AbortController`
+ * a call, with the listeners of its signal, is a twentieth of the call.
+ */
+export function clientSignalOf(outgoing: ServerResponse): ClientSignal {
+  return new Departure(outgoing)
+}
 
-/** Aborted when the connection closes before the answer is complete. The same for every call. */
-export function clientSignalOf(outgoing: ServerResponse): AbortSignal {
-  const existing = clientSignals.get(outgoing)
-  if (existing !== undefined) return existing
-  const controller = new AbortController()
-  const abort = () => {
-    if (!outgoing.writableFinished) controller.abort(new DOMException('The client went away', 'AbortError'))
+class Departure implements ClientSignal {
+  readonly #outgoing: ServerResponse
+  readonly #listeners: (() => void)[] = []
+  #isListening = false
+
+  constructor(outgoing: ServerResponse) {
+    this.#outgoing = outgoing
   }
-  if (outgoing.destroyed) abort()
-  else outgoing.once('close', abort)
-  clientSignals.set(outgoing, controller.signal)
-  return controller.signal
+
+  get aborted(): boolean {
+    return this.#outgoing.destroyed && !this.#outgoing.writableFinished
+  }
+
+  get reason(): DOMException {
+    return new DOMException('The client went away', 'AbortError')
+  }
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.push(listener)
+    if (this.#isListening) return
+    this.#isListening = true
+    this.#outgoing.on('close', () => this.#onClose())
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    const index = this.#listeners.indexOf(listener)
+    if (index >= 0) this.#listeners.splice(index, 1)
+  }
+
+  #onClose(): void {
+    if (this.aborted) for (const listener of [...this.#listeners]) listener()
+  }
 }

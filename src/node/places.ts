@@ -1,5 +1,6 @@
 /** Places that are taken and given back, and an orderly, bounded queue for them. */
 import { CoatcheckError } from '../errors.ts'
+import type { ClientSignal } from '../runtime.ts'
 
 export interface Places {
   /** What gives the place back, if one is free: most calls wait for nothing, not even a promise. */
@@ -9,7 +10,7 @@ export interface Places {
    *
    * @throws CoatcheckError `upstream_busy` when too many wait, `upstream_timeout` after `timeoutMs`; the signal's reason
    */
-  take(signal: AbortSignal, timeoutMs: number): Promise<() => void>
+  take(signal: ClientSignal, timeoutMs: number): Promise<() => void>
 }
 
 /** Who waits and goes away leaves nothing behind: neither a place in the queue nor a request that is kept for it. */
@@ -32,7 +33,7 @@ export function places(count: number, maxWaiting: number): Places {
   return {
     takeFree,
     async take(signal, timeoutMs) {
-      signal.throwIfAborted()
+      if (signal.aborted) throw signal.reason
       const freePlace = takeFree()
       if (freePlace !== undefined) return freePlace
       if (waiting.size >= maxWaiting) {
@@ -56,7 +57,7 @@ export function places(count: number, maxWaiting: number): Places {
           leave()
           reject(new CoatcheckError('upstream_timeout', { cause: 'no free connection' }))
         }, timeoutMs)
-        signal.addEventListener('abort', onAbort, { once: true })
+        signal.addEventListener('abort', onAbort)
         waiting.add(enter)
       })
     },

@@ -108,9 +108,13 @@ export function logError(error: unknown): void {
   reportToConsole({ event: 'request_failed', code: 'internal_error', cause: error })
 }
 
+interface NodeSide {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+}
+
 /** What node-server hands in as the environment, if it is node-server. */
-function nodeSide(c: Context): { incoming: IncomingMessage; outgoing: ServerResponse } | undefined {
-  const env = c.env as { incoming?: IncomingMessage; outgoing?: ServerResponse } | undefined
-  if (env?.incoming === undefined || env.outgoing === undefined) return undefined
-  return { incoming: env.incoming, outgoing: env.outgoing }
+function nodeSide(c: Context): NodeSide | undefined {
+  const env = c.env as Partial<NodeSide> | undefined
+  return env?.incoming === undefined || env.outgoing === undefined ? undefined : (env as NodeSide)
 }

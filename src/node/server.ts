@@ -235,7 +235,7 @@ function trackConnections() {
     /** @returns how many answers are under way with this one */
     onRequest(outgoing: ServerResponse): number {
       answers.add(outgoing)
-      outgoing.once('close', () => {
+      outgoing.on('close', () => {
         answers.delete(outgoing)
         if (closing !== undefined) setImmediate(() => closing?.closeIdleConnections())
       })

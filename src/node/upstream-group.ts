@@ -6,6 +6,7 @@ import type { Clock, RequestBody, UpstreamEvent, UpstreamRequest, UpstreamRespon
 import { Exchange } from './exchange.ts'
 import { watchHealth } from './health.ts'
 import { type Lanes, lanes } from './lanes.ts'
+import type { Places } from './places.ts'
 import { retryBudget } from './retry-budget.ts'
 import { type Target, targets as targetsOf } from './targets.ts'
 import type { TunnelOptions } from './tunnel.ts'
@@ -32,17 +33,38 @@ export function upstreamGroup(
   const { totalMs } = settings.timeouts
 
   /** One try. `how: 'fresh'` takes a connection that was not used before. */
-  async function attempt(target: Target, how: 'kept' | 'fresh', request: UpstreamRequest, endsAt: number) {
+  function attempt(
+    target: Target,
+    how: 'kept' | 'fresh',
+    request: UpstreamRequest,
+    endsAt: number,
+  ): Exchange | Promise<Exchange> {
     const own = lanesOf.get(target) as Lanes
     const { pool, places } = own.laneFor(request)
-    let leave: () => void
+    const begin = (leave: () => void) =>
+      start(how === 'fresh' ? own.fresh() : pool, target, how, request, endsAt, leave)
+    const free = places.takeFree()
+    return free === undefined ? waitForPlace(places, target, request).then(begin) : begin(free)
+  }
+
+  async function waitForPlace(places: Places, target: Target, request: UpstreamRequest): Promise<() => void> {
     try {
-      leave = places.takeFree() ?? (await places.take(request.signal, request.headersTimeoutMs))
+      return await places.take(request.signal, request.headersTimeoutMs)
     } catch (error) {
       targets.undecided(target)
       targets.release(target)
       throw error
     }
+  }
+
+  function start(
+    dispatcher: Dispatcher,
+    target: Target,
+    how: 'kept' | 'fresh',
+    request: UpstreamRequest,
+    endsAt: number,
+    leave: () => void,
+  ): Exchange {
     const bodyFailure: { error?: unknown } = {}
     const exchange = new Exchange(
       request,
@@ -53,7 +75,6 @@ export function upstreamGroup(
       },
       endsAt === 0 ? 0 : Math.max(1, endsAt - performance.now()),
     )
-    const dispatcher = how === 'fresh' ? own.fresh() : pool
     dispatcher.dispatch(
       {
         path: request.target,

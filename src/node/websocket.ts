@@ -54,7 +54,7 @@ export function connectWebSocket(request: UpstreamRequest, options: ConnectOptio
       outgoing.destroy()
       reject(reason)
     }
-    signal.addEventListener('abort', onAbort, { once: true })
+    signal.addEventListener('abort', onAbort)
     // Given up before there was a connection.
     outgoing.once('close', () => outgoing.socket ?? options.onClosed())
     outgoing.once('socket', (socket) => {

@@ -32,7 +32,7 @@ export type Ending = 'ended' | 'superseded'
 export interface Carrier {
   readonly ledger: Ledger
   /** Undefined for what does not open. Asks nobody. */
-  open(cookieValue: string): Promise<Presented | undefined>
+  open(cookieValue: string): Presented | Promise<Presented | undefined>
   /**
    * Undefined where there is no such session any more, or it has idled out.
    *
@@ -53,7 +53,7 @@ export interface Carrier {
     },
     seenAt: number,
     cookies: RequestCookies,
-  ): Promise<CookieChange[]>
+  ): CookieChange[] | Promise<CookieChange[]>
   /** This process has seen the end of it. */
   forget(sessionId: string): void
 }

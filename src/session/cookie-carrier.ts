@@ -2,7 +2,7 @@
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Clock } from '../runtime.ts'
 import { type Carrier, type CarrierOptions, type Presented, rememberedSessions } from './carrier.ts'
-import { sessionCookieName } from './cookie-names.ts'
+import { type CookieChange, sessionCookieName } from './cookie-names.ts'
 import { toCookies } from './cookie-parts.ts'
 import { type LedgerRecords, type LedgerView, ledger, trustedForMs } from './ledger.ts'
 import { storeUnavailable, successorUnknown } from './refusals.ts'
@@ -56,18 +56,27 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
     return known
   }
 
+  async function newestCookies(...[open, seenAt, cookies]: Parameters<Carrier['answer']>): Promise<CookieChange[]> {
+    const known = await book.read(open.session, open.session.version)
+    // With a stub, the tokens that are newest are not known (R9): what this call holds is older.
+    if (known?.isEnded || (known && known.version > open.session.version && !known.session)) return []
+    // A call that took until its seal had idled out: what was known of a successor is forgotten by now (C2, C6).
+    const isIdle = idleEndsAt(open.session, open.presented.seenAt, idleSeconds) * 1000 <= clock.now()
+    if (!known && isIdle) return []
+    const newest = known?.session ?? open.session
+    // What only this process knows goes out whatever else is out of reach: it is all there is (R5).
+    if (await isMarked(newest).catch((error) => known?.isHeld !== true && rethrow(error))) return []
+    if (newest.version === open.presented.version && seenAt === open.presented.seenAt) return []
+    return toCookies(sessionCookieName, await sealOnce(newest, seenAt), cookies) ?? []
+  }
+
   return {
     ledger: book,
     forget: () => undefined,
     begin: async () => undefined,
     seal: sealOnce,
 
-    async open(value) {
-      const presented = await opened.open(value)
-      if (!presented) return undefined
-      const { session, seenAt } = presented
-      return { id: session.id, createdAt: session.createdAt, ticketKey: undefined, session, seenAt }
-    },
+    open: (value) => opened.known(value) ?? opened.open(value),
 
     async find(presented, openedAt, isForLogout) {
       const { session, seenAt } = presented as Presented & PresentedSession
@@ -82,22 +91,12 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
       throw successorUnknown()
     },
 
-    async answer(open, seenAt, cookies) {
+    answer(open, seenAt, cookies) {
       const carriesNothing = open.session.version === open.presented.version && seenAt === open.presented.seenAt
       // Most answers: what the coordinator said is too young to ask again only to say nothing (C2 lets nothing old go
       // out, and nothing goes). A version that another call made meanwhile goes out with that call, or the next (C6).
       if (carriesNothing && clock.now() - open.openedAt < youngMs) return []
-      const known = await book.read(open.session, open.session.version)
-      // With a stub, the tokens that are newest are not known (R9): what this call holds is older.
-      if (known?.isEnded || (known && known.version > open.session.version && !known.session)) return []
-      // A call that took until its seal had idled out: what was known of a successor is forgotten by now (C2, C6).
-      const isIdle = idleEndsAt(open.session, open.presented.seenAt, idleSeconds) * 1000 <= clock.now()
-      if (!known && isIdle) return []
-      const newest = known?.session ?? open.session
-      // What only this process knows goes out whatever else is out of reach: it is all there is (R5).
-      if (await isMarked(newest).catch((error) => known?.isHeld !== true && rethrow(error))) return []
-      if (newest.version === open.presented.version && seenAt === open.presented.seenAt) return []
-      return toCookies(sessionCookieName, await sealOnce(newest, seenAt), cookies) ?? []
+      return newestCookies(open, seenAt, cookies)
     },
   }
 }
@@ -124,20 +123,23 @@ function rethrow(error: unknown): never {
 /** Seals that were opened lately, by their text: opening one is ten times a call's other work. */
 function openedSealCache(sessionSealer: Sealer, clock: Clock, idleSeconds: number) {
   // By the seal's end, which is its digest: to hash all of its three thousand characters takes 5 µs of a call's 70.
-  const cache = new ExpiringMap<{ seal: string; presented: PresentedSession }>(clock, rememberedSessions)
+  const cache = new ExpiringMap<{ seal: string; presented: Presented }>(clock, rememberedSessions)
   const keyOf = (seal: string) => seal.slice(-sealDigestLength)
-  const remember = (seal: string, presented: PresentedSession) => {
-    const { session, seenAt } = presented
+  function remember(seal: string, { session, seenAt }: PresentedSession): Presented {
+    const { id, createdAt } = session
+    const presented = { id, createdAt, ticketKey: undefined, session, seenAt }
     cache.set(keyOf(seal), { seal, presented }, idleEndsAt(session, seenAt, idleSeconds) * 1000)
+    return presented
   }
   return {
     remember,
-    async open(seal: string): Promise<PresentedSession | undefined> {
-      const known = cache.get(keyOf(seal))
-      if (known?.seal === seal) return known.presented
+    known(seal: string): Presented | undefined {
+      const entry = cache.get(keyOf(seal))
+      return entry?.seal === seal ? entry.presented : undefined
+    },
+    async open(seal: string): Promise<Presented | undefined> {
       const presented = await openSessionSeal(sessionSealer, seal)
-      if (presented) remember(seal, presented)
-      return presented
+      return presented && remember(seal, presented)
     },
   }
 }

@@ -136,20 +136,21 @@ export function ledger(options: LedgerOptions): Ledger {
     }
   }
 
+  async function readHeld(name: SessionName, holds: number): Promise<LedgerView | undefined> {
+    const [known, failure] = await readEntry(name, holds).then((entry) => [entry, undefined] as const, unavailable)
+    const session = held.get(name.id)?.session
+    // It was written while we asked in vain.
+    if (failure && !session) throw failure
+    // Written while we read, or ended, or overtaken: the coordinator's word stands.
+    if (!session || known?.isEnded || (known && known.version >= session.version)) return known
+    const { version } = session
+    const { seenAt } = known ?? {}
+    const end = { isEnded: false, isSuperseded: false }
+    return { version, session, attemptAgeMs: undefined, ...end, seenAt, isHeld: true }
+  }
+
   return {
-    async read(name, holds = 0) {
-      if (!held.get(name.id)) return readEntry(name, holds)
-      const [known, failure] = await readEntry(name, holds).then((entry) => [entry, undefined] as const, unavailable)
-      const session = held.get(name.id)?.session
-      // It was written while we asked in vain.
-      if (failure && !session) throw failure
-      // Written while we read, or ended, or overtaken: the coordinator's word stands.
-      if (!session || known?.isEnded || (known && known.version >= session.version)) return known
-      const { version } = session
-      const { seenAt } = known ?? {}
-      const end = { isEnded: false, isSuperseded: false }
-      return { version, session, attemptAgeMs: undefined, ...end, seenAt, isHeld: true }
-    },
+    read: (name, holds = 0) => (held.get(name.id) ? readHeld(name, holds) : readEntry(name, holds)),
 
     begin: (session, about) => write(0, session, about),
 

@@ -25,7 +25,7 @@ import { loginRequired, storeUnavailable } from './refusals.ts'
 import { sealer } from './seal.ts'
 import { idleEndsAt, newSession, randomId, type Session, type SessionStart, shortId } from './session.ts'
 import { ticketCarrier } from './ticket-carrier.ts'
-import { canRefresh, isAlive, tokensEndAt } from './token-age.ts'
+import { canRefresh, isAlive, isDueForRefresh, tokensEndAt } from './token-age.ts'
 
 /** A session as one request holds it. */
 export interface OpenSession {
@@ -54,8 +54,12 @@ export interface Sessions {
   begin(login: LoginArrival, cookies: RequestCookies, start: () => Promise<SessionStart>): Promise<Session>
   /** The cookies of a session that was just begun, and an end to all others. @throws CoatcheckError `session_too_large` */
   firstCookies(session: Session): Promise<CookieChange[]>
-  /** Puts usable tokens into `open.session`. @throws CoatcheckError as `Refresher.fresh` does */
-  refresh(open: OpenSession, keepAlive: KeepAlive): Promise<void>
+  /**
+   * Puts usable tokens into `open.session`; undefined where they are fresh, as with most calls: nothing to wait for.
+   *
+   * @throws CoatcheckError as `Refresher.fresh` does
+   */
+  refresh(open: OpenSession, keepAlive: KeepAlive): Promise<void> | undefined
   /**
    * After a 401 of `upstream` (its origin) to a call with the tokens of `sent`: true if `open.session` holds others now
    * (R11).
@@ -71,7 +75,7 @@ export interface Sessions {
   /** Whether calls can be made: false once a session without a refresh token has used its access token up. */
   isUsable(open: OpenSession): boolean
   /** What goes out with an answer, decided when its head is written (C2). */
-  cookies(open: OpenSession, cookies: RequestCookies, slides: boolean): Promise<CookieChange[]>
+  cookies(open: OpenSession, cookies: RequestCookies, slides: boolean): CookieChange[] | Promise<CookieChange[]>
   /** When the session idles out if nothing more happens, with this answer's cookie. Epoch seconds. */
   idleEndsAt(open: OpenSession, slides: boolean): number
   /**
@@ -217,6 +221,11 @@ export function sessions(options: SessionsOptions): Sessions {
     return slides && nowSeconds() - seenAt >= slideStepSeconds ? nowSeconds() : seenAt
   }
 
+  async function refreshNow(open: OpenSession, keepAlive: KeepAlive): Promise<void> {
+    if (!open.isConfirmed) throw storeUnavailable(undefined)
+    open.session = await refreshing.fresh(open.session, open.openedAt, keepAlive)
+  }
+
   return {
     own,
 
@@ -269,12 +278,10 @@ export function sessions(options: SessionsOptions): Sessions {
       return [...changes, await markerCookie(markerSealer, session.id)]
     },
 
-    async refresh(open, keepAlive) {
-      if (open.isConfirmed) {
-        open.session = await refreshing.fresh(open.session, open.openedAt, keepAlive)
-      } else if (!isAlive(open.session.tokens, clock.now())) {
-        throw storeUnavailable(undefined)
-      }
+    refresh(open, keepAlive) {
+      const { session, isConfirmed } = open
+      const isFresh = isConfirmed ? !isDueForRefresh(session, clock.now()) : isAlive(session.tokens, clock.now())
+      return isFresh ? undefined : refreshNow(open, keepAlive)
     },
 
     async tokenFor(open, target, keepAlive) {
@@ -302,16 +309,16 @@ export function sessions(options: SessionsOptions): Sessions {
 
     isUsable: ({ session: { tokens } }) => canRefresh(tokens, clock.now()) || isAlive(tokens, clock.now()),
 
-    async cookies(open, cookies, slides) {
+    cookies(open, cookies, slides) {
       if (!open.isConfirmed) return []
-      try {
-        const seenAt = nextSeenAt(open, slides)
-        options.onSeen?.(open.session.id, idleEndsAt(open.session, seenAt, idleSeconds))
-        return await carrier.answer(open, seenAt, cookies)
-      } catch (cause) {
+      const seenAt = nextSeenAt(open, slides)
+      options.onSeen?.(open.session.id, idleEndsAt(open.session, seenAt, idleSeconds))
+      const changes = carrier.answer(open, seenAt, cookies)
+      if (!(changes instanceof Promise)) return changes
+      return changes.catch((cause) => {
         report({ event: 'store_unavailable', during: 'cookies', cause })
         return []
-      }
+      })
     },
 
     idleEndsAt(open, slides) {

@@ -69,17 +69,25 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
     return looked
   }
 
+  function presentedBy({ id, key, createdAt }: Ticket): Presented {
+    const { session, seenAt } = remembered.get(id) ?? {}
+    return { id, createdAt, ticketKey: key, session, seenAt }
+  }
+
+  async function openNew(value: string): Promise<Presented | undefined> {
+    const ticket = await openTicket(ticketSealer, value)
+    if (!ticket) return undefined
+    opened.set(value, ticket, clock.now() + idleSeconds * 1000)
+    return presentedBy(ticket)
+  }
+
   return {
     ledger: book,
     forget: (sessionId) => remembered.delete(sessionId),
 
-    async open(value) {
-      const ticket = opened.get(value) ?? (await openTicket(ticketSealer, value))
-      if (!ticket) return undefined
-      const { id, key, createdAt } = ticket
-      opened.set(value, ticket, clock.now() + idleSeconds * 1000)
-      const { session, seenAt } = remembered.get(id) ?? {}
-      return { id, createdAt, ticketKey: key, session, seenAt }
+    open(value) {
+      const ticket = opened.get(value)
+      return ticket === undefined ? openNew(value) : presentedBy(ticket)
     },
 
     async find(presented, _openedAt, isForLogout) {
@@ -104,14 +112,12 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
     },
 
     /** Nothing of the session is in the cookie, so nothing goes out. */
-    async answer({ session, presented }, seenAt) {
-      const lastSeenAt = remembered.get(session.id)?.seenAt ?? presented.seenAt
-      if (seenAt <= lastSeenAt) return []
+    answer({ session, presented }, seenAt) {
       const known = remembered.get(session.id)
+      if (seenAt <= (known?.seenAt ?? presented.seenAt)) return []
       // Before it is written, so that a burst writes it once.
       if (known) remembered.set(session.id, { ...known, seenAt }, idleEndsAt(session, seenAt, idleSeconds) * 1000)
-      await book.touch(session, seenAt)
-      return []
+      return book.touch(session, seenAt).then(() => [])
     },
   }
 }

@@ -63,7 +63,7 @@ async function connect(request: UpstreamRequest): Promise<UpstreamResponse> {
     isLate = true
     controller.abort()
   }, headersTimeoutMs)
-  signal.addEventListener('abort', onAbort, { once: true })
+  signal.addEventListener('abort', onAbort)
   try {
     const init: RequestInit = { headers, redirect: 'manual', signal: controller.signal }
     const url = request.origin + request.target

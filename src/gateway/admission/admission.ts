@@ -33,4 +33,4 @@ export interface Admission {
 }
 
 /** Gives an answer instead of an admission where a problem document would not do. @throws CoatcheckError for who is refused */
-export type Admit = (services: Services, call: Call) => Promise<Admission | Response>
+export type Admit = (services: Services, call: Call) => Admission | Promise<Admission | Response>

@@ -5,7 +5,7 @@ import { isTokenScheme } from '../../protection/bearer.ts'
 import { checkSessionRef, checkSessionRequest } from '../../protection/csrf.ts'
 import type { HeaderList, UpstreamResponse } from '../../runtime.ts'
 import type { Services } from '../../services.ts'
-import type { RequestCookies } from '../../session/cookie-names.ts'
+import type { CookieChange, RequestCookies } from '../../session/cookie-names.ts'
 import type { OpenSession, Sessions } from '../../session/sessions.ts'
 import { sessionCallers } from '../rate-limits.ts'
 import { requireScopes, sendWithFreshToken } from '../session-call.ts'
@@ -22,46 +22,51 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
   const kind = checkSessionRequest(headers, { method, kinds: route.kinds, origin: config.origin })
   const loginUrl = `${config.basePath}/login`
   const cookies = ownCookies(headers.cookie)
-  const open = await sessions.open(cookies, false, headers['user-agent']).catch(sayWhere(loginUrl))
-  if (!open) {
-    if (bringsToken) throw wrongCredential()
-    // A person who follows a link to a download gets to sign in, not JSON.
-    if (kind === 'download') return reply({ status: 303, location: `${config.origin}${loginUrl}?return_to=/` })
-    throw new CoatcheckError('login_required', { members: { login_url: loginUrl } })
-  }
-  checkSessionRef(headers, open.session.ref)
-  const tokenNow = () => sessionTokenFor(services, open, route, keepAlive).catch(sayWhere(loginUrl))
-  await sessions.refresh(open, keepAlive).catch(sayWhere(loginUrl))
-  requireScopes(route.scopes, open.session.tokens.scope)
-  let token = await tokenNow()
-  let tokenOf = open.session
-  const withToken = async (once: () => Promise<UpstreamResponse>) => {
-    if (tokenOf !== open.session) token = await tokenNow()
-    tokenOf = open.session
-    return once()
-  }
-  return {
-    authorization: () => `Bearer ${token}`,
-    caller: sessionCallers(open.session),
-    claims: open.session.claims,
-    open,
-    mayReplay: true,
-    send: (once, isReplayable) =>
-      sendWithFreshToken(sessions, open, () => withToken(once), {
-        upstream: route.upstream.origin,
-        isReplayable,
-        keepAlive,
-      }),
-    finish: (answer) => cookiesOf(sessions, open, cookies, answer),
+  try {
+    const open = await sessions.open(cookies, false, headers['user-agent'])
+    if (!open) {
+      if (bringsToken) throw wrongCredential()
+      // A person who follows a link to a download gets to sign in, not JSON.
+      if (kind === 'download') return reply({ status: 303, location: `${config.origin}${loginUrl}?return_to=/` })
+      throw new CoatcheckError('login_required')
+    }
+    checkSessionRef(headers, open.session.ref)
+    await sessions.refresh(open, keepAlive)
+    requireScopes(route.scopes, open.session.tokens.scope)
+    const tokenNow = () => sessionTokenFor(services, open, route, keepAlive)
+    let token = await tokenNow()
+    let tokenOf = open.session
+    const renewToken = async () => {
+      try {
+        token = await tokenNow()
+        tokenOf = open.session
+      } catch (error) {
+        throw sayWhere(error, loginUrl)
+      }
+    }
+    return {
+      authorization: () => `Bearer ${token}`,
+      caller: sessionCallers(open.session),
+      claims: open.session.claims,
+      open,
+      mayReplay: true,
+      send: (once, isReplayable) =>
+        sendWithFreshToken(sessions, open, () => (tokenOf === open.session ? once() : renewToken().then(once)), {
+          upstream: route.upstream.origin,
+          isReplayable,
+          keepAlive,
+        }),
+      finish: (answer) => cookiesOf(sessions, open, cookies, answer),
+    }
+  } catch (error) {
+    throw sayWhere(error, loginUrl)
   }
 }
 
 /** Where to sign in, for whoever has to. */
-function sayWhere(loginUrl: string): (error: unknown) => never {
-  return (error) => {
-    if (!(error instanceof CoatcheckError) || error.code !== 'login_required') throw error
-    throw new CoatcheckError('login_required', { members: { ...error.members, login_url: loginUrl } })
-  }
+function sayWhere(error: unknown, loginUrl: string): unknown {
+  if (!(error instanceof CoatcheckError) || error.code !== 'login_required') return error
+  return new CoatcheckError('login_required', { members: { ...error.members, login_url: loginUrl } })
 }
 
 function wrongCredential(): CoatcheckError {
@@ -69,14 +74,18 @@ function wrongCredential(): CoatcheckError {
 }
 
 /** Whatever sets a cookie is private and not stored (SEC-12). A stream and a WebSocket are not activity (C5). */
-async function cookiesOf(
+function cookiesOf(
   sessions: Sessions,
   open: OpenSession,
   cookies: RequestCookies,
   answer: UpstreamResponse,
-): Promise<HeaderList> {
+): HeaderList | Promise<HeaderList> {
   const type = answer.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? ''
   const isActivity = answer.status !== 101 && !type.startsWith('text/event-stream')
-  const changes = await sessions.cookies(open, cookies, isActivity)
+  const changes = sessions.cookies(open, cookies, isActivity)
+  return changes instanceof Promise ? changes.then(withCookies) : withCookies(changes)
+}
+
+function withCookies(changes: readonly CookieChange[]): HeaderList {
   return changes.length === 0 ? [] : [['cache-control', 'private, no-store'], ...cookieFields(changes)]
 }
