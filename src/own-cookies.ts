@@ -2,8 +2,30 @@
 import { readCookies, serializeCookie } from './protection/cookies.ts'
 import { type CookieChange, isOwnCookieName, type RequestCookies } from './session/cookie-names.ts'
 
+/** Fields that were read lately. */
+const recent = new Map<string, { readonly header: string; readonly cookies: RequestCookies }>()
+const remembered = 1000
+/** Longer than a session, its marker and what an app has beside them. What is longer is read each time. */
+const longestRemembered = 8192
+const keyLength = 32
+
+/**
+ * A page sends one field with all of its calls, and to read the thousands of characters of a session is 5 µs of a call's
+ * 80. A field is found by a few characters of its middle, where the seal is, and compared whole: to hash all of it would
+ * take as long as to read it.
+ */
 export function ownCookies(header: string | undefined): RequestCookies {
-  return readCookies(header, isOwnCookieName)
+  if (header === undefined || header.length > longestRemembered) return readCookies(header, isOwnCookieName)
+  const middle = header.length >> 1
+  const key = header.slice(middle, middle + keyLength)
+  const known = recent.get(key)
+  if (known?.header === header) return known.cookies
+  const cookies = readCookies(header, isOwnCookieName)
+  if (cookies.size > 0) {
+    if (recent.size >= remembered) recent.clear()
+    recent.set(key, { header, cookies })
+  }
+  return cookies
 }
 
 export function cookieFields(changes: readonly CookieChange[]): [name: string, value: string][] {

@@ -152,8 +152,9 @@ function ownFields(
   fields.push(['x-forwarded-host', config.host], ['x-forwarded-proto', config.isSecureOrigin ? 'https' : 'http'])
   const hook = config.hooks.onUpstreamRequest
   const added = hook?.({ route: route.path, method: c.req.method, target, claims: admission.claims })
+  if (added === undefined) return fields
   if (added instanceof Promise) throw internalError('hooks.onUpstreamRequest gave a promise: it may not be async')
-  for (const [name, value] of Object.entries(added ?? {})) fields.push(checkedField(name.toLowerCase(), value))
+  for (const [name, value] of Object.entries(added)) fields.push(checkedField(name.toLowerCase(), value))
   return fields
 }
 

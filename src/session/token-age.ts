@@ -36,7 +36,8 @@ export function tokensEndAt({ expiresAt, refreshToken, refreshTokenExpiresAt }: 
  */
 export function isDueForRefresh(session: Session, nowMs: number): boolean {
   const { issuedAt, expiresAt } = session.tokens
-  if (expiresAt === undefined) return false
+  // Nearly every call is before any margin, and need not know which it is.
+  if (expiresAt === undefined || nowMs < expiresAt * 1000 - longestMarginMs) return false
   const marginMs = refreshMarginMs((expiresAt - issuedAt) * 1000, session)
   return nowMs >= expiresAt * 1000 - Math.max(marginMs, lastUseMarginMs)
 }
