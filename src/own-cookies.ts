@@ -10,9 +10,9 @@ const longestRemembered = 8192
 const keyLength = 32
 
 /**
- * A page sends one field with all of its calls, and to read the thousands of characters of a session is 5 µs of a call's
- * 80. A field is found by a few characters of its middle, where the seal is, and compared whole: to hash all of it would
- * take as long as to read it.
+ * A page sends one field with all of its calls, and to read the thousands of characters of a session takes 3 µs, ten times
+ * as long as to find it here. It is found by a few characters of its middle, where the seal is, and compared whole: to hash
+ * all of it would take as long as to read it.
  */
 export function ownCookies(header: string | undefined): RequestCookies {
   if (header === undefined || header.length > longestRemembered) return readCookies(header, isOwnCookieName)

@@ -91,8 +91,10 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
       : problem(toCoatcheckError(error))
   app.onError(onError)
 
-  // No middleware: Hono calls a handler that is alone on a path directly, and a hop more is 3 µs of a proxied call's 90.
-  /** What every call has to pass, whatever it is for. */
+  /**
+   * What every call has to pass, whatever it is for. No middleware: a handler that is alone on its path Hono calls
+   * directly, in half the time.
+   */
   const checkCall = (c: Context<BffEnv>): Target => {
     checkHost(runtime.requestHeaders(c), config)
     checkAddress(services.clientAddress(c), config.addresses)

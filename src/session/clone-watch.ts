@@ -55,7 +55,7 @@ export function cloneWatch(clock: Clock): (sighting: Sighting) => CloneSign | un
     const [earlier, latest] = devices.get(sessionId) ?? []
     const seen = { device, at: now }
     const isSame = latest?.device === device
-    // Nearly every call. To the second is near enough, and to write it down each time is 1 µs of a call's 80.
+    // Nearly every call: to the second is near enough, and nothing is written.
     if (isSame && now - latest.at < sameSightingMs) return false
     devices.set(sessionId, isSame ? [earlier, seen] : [latest, seen], now + watchedForMs)
     return !isSame && earlier?.device === device && now - earlier.at <= atOnceMs
