@@ -106,8 +106,8 @@ describe('a configuration', () => {
     ['no list', { per: 'session' }, /rateLimits has to be a list/],
     ['an unknown caller', [{ per: 'user', requests: 1, window: '1m' }], /rateLimits\[0\]\.per is not known/],
     ['no number', [{ per: 'session', requests: '5', window: '1m' }], /requests has to be a number/],
-    ['none at all', [{ per: 'session', requests: 0, window: '1m' }], /requests is no whole number/],
-    ['half a call', [{ per: 'session', requests: 0.5, window: '1m' }], /requests is no whole number/],
+    ['none at all', [{ per: 'session', requests: 0, window: '1m' }], /requests is not a whole number/],
+    ['half a call', [{ per: 'session', requests: 0.5, window: '1m' }], /requests is not a whole number/],
     ['no window', [{ per: 'session', requests: 5 }], /window is not set|window has to be/],
     ['too long a window', [{ per: 'session', requests: 5, window: '2d' }], /window is out of bounds/],
     [
