@@ -22,7 +22,7 @@ export const compatibility = {
 } as const
 
 /** The service that Durable Objects are kept in. */
-const objectStorage = 'objects'
+const objectStorage = 'object-storage'
 
 export interface TestWorker {
   readonly name: string
