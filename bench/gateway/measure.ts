@@ -13,9 +13,10 @@ export interface Subject {
 }
 
 const sliceMs = 1000
-/** V8 has compiled what it will by then. On a machine that is busy otherwise that takes longer than anybody waits. */
-const warmingCalls = 10_000
-const mostWarmingSlices = 5
+/** V8 has compiled what it will by then: after a few thousand a call still takes three times as long. */
+const warmingCalls = 20_000
+/** On a machine that is busy otherwise, where these take longer than anybody waits. */
+const mostWarmingSlices = 12
 
 /** @param others each is measured `rounds` times, in turns */
 export async function measureAll(
