@@ -113,6 +113,9 @@ export interface Coordinator {
   /** Sessions under keys, such as a person's. Entries leave by themselves. */
   readonly index: SessionIndex
 
+  /** Milliseconds since the epoch by the coordinator's own clock; absent where that is this process's (R6). */
+  now?(): Promise<number>
+
   /** What is wrong with how the store is set up, as a mistake of the configuration is told; undefined where nothing is. */
   problem?(): Promise<{ problem: string; cure: string } | undefined>
 

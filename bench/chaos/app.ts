@@ -66,8 +66,8 @@ function mortal(coordinator: Coordinator): Coordinator {
 
 async function store(): Promise<SessionStore> {
   if (app.place === 'memory') return memoryStore({ clock })
-  if (app.place === 'sqlite') return sqliteStore({ file: app.sqliteFile })
-  return redisStore({ client: await redisClient(app.redisUrl ?? '') })
+  if (app.place === 'sqlite') return sqliteStore({ file: app.sqliteFile, clock })
+  return redisStore({ client: await redisClient(app.redisUrl ?? ''), clock })
 }
 
 const { name, coordinator } = await store()

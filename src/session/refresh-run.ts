@@ -12,6 +12,7 @@ import type { BackOffs } from './back-off.ts'
 import { type Ledger, type LedgerView, type SaveResult, trustedForMs } from './ledger.ts'
 import { comeBack, refreshImpossible, storeUnavailable, successorUnknown } from './refusals.ts'
 import { refreshedSession, type Session, shortId, withoutRefreshToken } from './session.ts'
+import type { TokenClock } from './token-clock.ts'
 
 export interface HeldGrant {
   readonly refreshToken: string
@@ -32,6 +33,7 @@ export interface RefreshRunOptions {
   ledger: Ledger
   grant: Grant
   clock: Clock
+  tokenClock: TokenClock
   report: Report
   backOff: BackOffs
   onEnd: (session: Session) => void
@@ -40,13 +42,17 @@ export interface RefreshRunOptions {
 /**
  * @param openedAt when the seal was opened that `session` comes from, in milliseconds
  * @param later takes work that goes on after the tokens are there
- * @param request sends it, where it is not for the session's own access token
  */
 export type RefreshRun = (
   session: Session,
   openedAt: number,
   later: (work: Promise<void>) => void,
-  request?: (held: HeldGrant) => Promise<RefreshOutcome>,
+  how?: {
+    /** Sends it, where it is not for the session's own access token. */
+    request?: (held: HeldGrant) => Promise<RefreshOutcome>
+    /** Asked once the coordinator's clock is known: by that one there may be time yet (R6). */
+    isStillDue?: (session: Session) => boolean
+  },
 ) => Promise<Session>
 
 /** What a lease is longer than a request: between taking it and sending there are two operations of the store. */
@@ -60,18 +66,28 @@ const troubleMs = 1000
 const mostRounds = 5
 const rememberedDoubts = 100_000
 
-export function refreshRun({ ledger, grant, clock, report, backOff, onEnd }: RefreshRunOptions): RefreshRun {
+export function refreshRun({
+  ledger,
+  grant,
+  clock,
+  tokenClock,
+  report,
+  backOff,
+  onEnd,
+}: RefreshRunOptions): RefreshRun {
   const leaseMs = grant.requestLimitMs + leaseMarginMs
   /** Versions whose refresh token may be spent, because an answer was lost. */
   const doubtful = new ExpiringMap<number>(clock, rememberedDoubts)
   const doubt = ({ id, version, endsAt }: Session) => doubtful.set(id, version, endsAt * 1000)
   const isDoubtful = ({ id, version }: Session) => doubtful.get(id) === version
 
-  const run: RefreshRun = async (session, openedAt, later, request) => {
+  const run: RefreshRun = async (session, openedAt, later, { request, isStillDue } = {}) => {
+    await tokenClock.sync()
     const lease = proven(await ledger.acquireLease(session.id, leaseMs), grant.requestLimitMs, clock)
     let goesOn: Promise<void> | undefined
     let othersWaitMs = 0
     try {
+      if (isStillDue?.(session) === false) return session
       const other = await begin(session, openedAt, lease)
       if (other) return other
       const outcome = await sendTwiceIfLost(session, lease, request ?? ((held) => grant.refresh(held)))

@@ -12,6 +12,7 @@ import { type Grant, type HeldGrant, type RefreshRun, refreshRun } from './refre
 import { comeBack, loginRequired, refreshImpossible } from './refusals.ts'
 import type { Session } from './session.ts'
 import { canRefresh, isAlive, isDueForRefresh } from './token-age.ts'
+import type { TokenClock } from './token-clock.ts'
 
 /** Lets work outlive the request that began it. */
 export type KeepAlive = (work: Promise<unknown>) => void
@@ -51,6 +52,8 @@ export interface RefresherOptions {
   ledger: Ledger
   grant: Grant
   clock: Clock
+  /** What the times of tokens are by. */
+  tokenClock: TokenClock
   report: Report
   /** How long a call waits for a refresh before it is told to come back. */
   callerLimitMs: number
@@ -69,7 +72,8 @@ const longestRejectionCooldownMs = 60 * 60_000
 const justIssuedMs = 5000
 
 export function refresher(options: RefresherOptions): Refresher {
-  const { ledger, grant, clock, report, callerLimitMs, onEnd } = options
+  const { ledger, clock, tokenClock, report, callerLimitMs, onEnd } = options
+  const grant = byTokenClock(options.grant, tokenClock)
   const backOff = backOffs(clock, {
     firstMs: firstBackOffMs,
     longestMs: longestBackOffMs,
@@ -77,7 +81,7 @@ export function refresher(options: RefresherOptions): Refresher {
   })
   /** By session and upstream: an API that refuses every token gets no more than a refresh an hour in the end. */
   const rejections = backOffs(clock, { firstMs: rejectionCooldownMs, longestMs: longestRejectionCooldownMs })
-  const run = refreshRun({ ledger, grant, clock, report, backOff, onEnd })
+  const run = refreshRun({ ledger, grant, clock, tokenClock, report, backOff, onEnd })
   const running = new Map<string, Promise<Session>>()
 
   /** One at a time for a session, whoever asks, and not tied to the call that began it (R1, R4). */
@@ -85,11 +89,11 @@ export function refresher(options: RefresherOptions): Refresher {
     session: Session,
     openedAt: number,
     keepAlive: KeepAlive,
-    request?: Parameters<RefreshRun>[3],
+    how?: Parameters<RefreshRun>[3],
   ): Promise<Session> {
     let work = running.get(session.id)
     if (!work) {
-      work = run(session, openedAt, keepAlive, request)
+      work = run(session, openedAt, keepAlive, how)
         .catch(reportUnavailable)
         .finally(() => running.delete(session.id))
       running.set(session.id, work)
@@ -107,7 +111,7 @@ export function refresher(options: RefresherOptions): Refresher {
   }
 
   async function fresh(session: Session, openedAt: number, keepAlive: KeepAlive): Promise<Session> {
-    const now = clock.now()
+    const now = tokenClock.now()
     if (!isDueForRefresh(session, now)) return session
     const canGoOn = isAlive(session.tokens, now)
     if (!canRefresh(session.tokens, now)) {
@@ -119,11 +123,12 @@ export function refresher(options: RefresherOptions): Refresher {
       if (canGoOn) return session
       throw comeBack(waitMs, undefined)
     }
-    const work = start(session, openedAt, keepAlive)
+    const work = start(session, openedAt, keepAlive, { isStillDue: (one) => isDueForRefresh(one, tokenClock.now()) })
     if (canGoOn) return session
     const next = await withinLimit(work, callerLimitMs)
     // Somebody else's refresh, and we waited for it until its token was over too; or one that was lost (R7).
-    const isOver = !isAlive(next.tokens, clock.now()) && clock.now() - next.tokens.issuedAt * 1000 > justIssuedMs
+    const isOver =
+      !isAlive(next.tokens, tokenClock.now()) && tokenClock.now() - next.tokens.issuedAt * 1000 > justIssuedMs
     return isOver ? fresh(next, openedAt, keepAlive) : next
   }
 
@@ -133,7 +138,7 @@ export function refresher(options: RefresherOptions): Refresher {
     let obtained: TokenSet | undefined
     let newest = session
     for (let turn = 0; turn < mostTurns; turn++) {
-      if (!canRefresh(newest.tokens, clock.now())) throw loginRequired(true)
+      if (!canRefresh(newest.tokens, tokenClock.now())) throw loginRequired(true)
       const waitMs = backOff.leftMs(session.id)
       if (waitMs > 0) throw comeBack(waitMs, undefined)
       const own = newest.tokens
@@ -143,7 +148,7 @@ export function refresher(options: RefresherOptions): Refresher {
         obtained = outcome.tokens
         return { ...outcome, tokens: withRefreshTokenOf(own, obtained) }
       }
-      newest = await withinLimit(start(newest, openedAt, keepAlive, request), callerLimitMs)
+      newest = await withinLimit(start(newest, openedAt, keepAlive, { request }), callerLimitMs)
       // Else it was somebody else's turn.
       if (obtained) return { tokens: obtained, session: newest }
     }
@@ -158,14 +163,27 @@ export function refresher(options: RefresherOptions): Refresher {
       const known = await ledger.read(session)
       if (known?.isEnded) throw refreshImpossible(session)
       if (known?.session && known.version > session.version) return known.session
-      const now = clock.now()
-      const isRecent = now - session.tokens.issuedAt * 1000 < rejectionCooldownMs
+      const now = tokenClock.now()
+      const ageMs = now - session.tokens.issuedAt * 1000
+      // What was issued in the future was issued by another clock, and may be old.
+      const isRecent = ageMs > -rejectionCooldownMs / 10 && ageMs < rejectionCooldownMs
       const key = `${session.id} ${upstream}`
       if (isRecent || !canRefresh(session.tokens, now) || backOff.leftMs(session.id) > 0 || rejections.leftMs(key) > 0)
         return undefined
       rejections.raise(key)
       const next = await withinLimit(start(session, openedAt, keepAlive), callerLimitMs)
       return next.tokens.accessToken === session.tokens.accessToken ? undefined : next
+    },
+  }
+}
+
+/** The server says how long tokens live; until when that is, is told by the clock that all processes share. */
+function byTokenClock(grant: Grant, clock: TokenClock): Grant {
+  return {
+    ...grant,
+    async refresh(held, target) {
+      const outcome = await grant.refresh(held, target)
+      return outcome.kind === 'refreshed' ? { ...outcome, tokens: clock.fromOwn(outcome.tokens) } : outcome
     },
   }
 }

@@ -26,6 +26,7 @@ import { sealer } from './seal.ts'
 import { idleEndsAt, newSession, randomId, type Session, type SessionStart, shortId } from './session.ts'
 import { ticketCarrier } from './ticket-carrier.ts'
 import { canRefresh, isAlive, isDueForRefresh, tokensEndAt } from './token-age.ts'
+import { tokenClock } from './token-clock.ts'
 
 /** A session as one request holds it. */
 export interface OpenSession {
@@ -140,17 +141,19 @@ export function sessions(options: SessionsOptions): Sessions {
   const carrier = (options.cookie === 'ticket' ? ticketCarrier : cookieCarrier)({ ...options, isMarked })
   const book = carrier.ledger
   const own = options.cookie === 'ticket' ? ownSessions({ ...options, onEnd: ended }) : undefined
+  const timeOfTokens = tokenClock(clock, coordinator)
   const refreshing = refresher({
     ledger: book,
     grant,
     clock,
+    tokenClock: timeOfTokens,
     report,
     callerLimitMs: options.callerLimitMs,
     onEnd: (session) => ended(session, 'refresh_refused'),
   })
   const results = loginResults(secrets, context)
   const signOfClone = cloneWatch(clock)
-  const targetTokens = tokenCache<string>(clock)
+  const targetTokens = tokenCache<string>(timeOfTokens)
   /** The idle clock is written on when it is worth a cookie, not with every call. */
   const slideStepSeconds = Math.min(longestSlideStepSeconds, Math.max(1, Math.floor(idleSeconds / 10)))
   const nowSeconds = () => Math.floor(clock.now() / 1000)
@@ -255,7 +258,10 @@ export function sessions(options: SessionsOptions): Sessions {
     async begin({ key, secret, rivals, device }, cookies, start) {
       const result = await coordinator.once(key, onceMs, async () => {
         const ticketKey = options.cookie === 'ticket' ? randomId(32) : undefined
-        const session = newSession(await start(), nowSeconds(), absoluteSeconds, ticketKey)
+        await timeOfTokens.sync()
+        const started = await start()
+        const tokens = timeOfTokens.fromOwn(started.tokens)
+        const session = newSession({ ...started, tokens }, nowSeconds(), absoluteSeconds, ticketKey)
         // Before anything is ended for it.
         if (!toCookies(sessionCookieName, await carrier.seal(session, session.createdAt), 'unknown')) {
           throw new CoatcheckError('session_too_large')
@@ -280,7 +286,9 @@ export function sessions(options: SessionsOptions): Sessions {
 
     refresh(open, keepAlive) {
       const { session, isConfirmed } = open
-      const isFresh = isConfirmed ? !isDueForRefresh(session, clock.now()) : isAlive(session.tokens, clock.now())
+      const isFresh = isConfirmed
+        ? !isDueForRefresh(session, timeOfTokens.now())
+        : isAlive(session.tokens, timeOfTokens.now())
       return isFresh ? undefined : refreshNow(open, keepAlive)
     },
 
@@ -307,7 +315,8 @@ export function sessions(options: SessionsOptions): Sessions {
       return true
     },
 
-    isUsable: ({ session: { tokens } }) => canRefresh(tokens, clock.now()) || isAlive(tokens, clock.now()),
+    isUsable: ({ session: { tokens } }) =>
+      canRefresh(tokens, timeOfTokens.now()) || isAlive(tokens, timeOfTokens.now()),
 
     cookies(open, cookies, slides) {
       if (!open.isConfirmed) return []
@@ -346,7 +355,7 @@ export function sessions(options: SessionsOptions): Sessions {
       }
     },
 
-    hasLiveToken: ({ session: { tokens } }) => isAlive(tokens, clock.now()),
+    hasLiveToken: ({ session: { tokens } }) => isAlive(tokens, timeOfTokens.now()),
 
     async end(open) {
       const known = await book.end(open.session)

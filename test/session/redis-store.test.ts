@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisStore } from '../../src/session/stores/redis.ts'
 import { redisClient, startRedis, type TestRedis } from '../support/redis.ts'
 import { expectNothingIn } from './dump.ts'
-import { describeTicketStore } from './store-suite.ts'
+import { describeTicketStore, opened, signIn, startProcess } from './store-suite.ts'
 
 let redis: TestRedis
 let count = 0
@@ -18,6 +18,36 @@ describeTicketStore('Redis', async () => {
   const other = redisStore({ client: await redisClient(redis.url), prefix })
   const stop = async () => void (await Promise.all([store.coordinator.close(), other.coordinator.close()]))
   return { store, other, stop }
+})
+
+describe('processes whose clocks differ by more than their tokens live', () => {
+  const aheadMs = 299_000
+  const right = { now: () => Date.now() }
+  const wrong = (ms: number) => ({ now: () => Date.now() + ms })
+
+  it.each([
+    ['signed in by the one that is right, for one that is ahead', right, wrong(aheadMs)],
+    ['signed in by the one that is right, for one that is behind', right, wrong(-aheadMs)],
+    ['signed in by the one that is ahead', wrong(aheadMs), right],
+    ['signed in by the one that is behind', wrong(-aheadMs), right],
+  ])('do not refresh in turns (R6): a session %s', async (_what, first, second) => {
+    const prefix = `clocks-${++count}:`
+    const store = redisStore({ client: await redisClient(redis.url), prefix, clock: first })
+    const other = redisStore({ client: await redisClient(redis.url), prefix, clock: second })
+    try {
+      const one = startProcess(store, first, { storeKeepsTime: true })
+      const two = startProcess(other, second, { storeKeepsTime: true })
+      const browser = await signIn(one, { sub: 'ada', sid: 'ada-1' }, first)
+      for (const process of [two, one, two, one]) {
+        const open = await opened(process, browser)
+        await process.sessions.refresh(open, () => undefined)
+        expect(open.session.version).toBe(1)
+        expect(process.sessions.hasLiveToken(open)).toBe(true)
+      }
+    } finally {
+      await Promise.all([store.coordinator.close(), other.coordinator.close()])
+    }
+  })
 })
 
 describe('a dump of Redis', () => {

@@ -25,6 +25,8 @@ export interface ProcessOptions {
   readonly secrets?: readonly string[]
   readonly clientId?: string
   readonly maxSessions?: number
+  /** True: the store's clock stays what it is, and `clock` is this process's alone. */
+  readonly storeKeepsTime?: boolean
 }
 
 /** Lets a suite move on what the processes take for the time. */
@@ -44,13 +46,15 @@ let tokenCount = 0
 export function startProcess(
   { coordinator, cookie }: SessionStore,
   clock: { now(): number },
-  { secrets = [testSecret], clientId = 'app', maxSessions }: ProcessOptions = {},
+  { secrets = [testSecret], clientId = 'app', maxSessions, storeKeepsTime = false }: ProcessOptions = {},
 ): Process {
   const revoked: string[] = []
   return {
     revoked,
     sessions: sessions({
-      ...{ secrets, coordinator, cookie, clock, maxSessions },
+      ...{ secrets, cookie, clock, maxSessions },
+      // Time that is moved moves for the store as well, whatever its own clock says.
+      coordinator: storeKeepsTime ? coordinator : { ...coordinator, now: async () => clock.now() },
       context: { origin: 'https://app.example.com', issuer: 'https://login.example.com', clientId },
       logoutMarks: noLogoutMarks,
       report: () => undefined,

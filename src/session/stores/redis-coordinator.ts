@@ -78,6 +78,9 @@ const scripts = {
     redis.call('HSET', KEYS[1], 'e', isEndedOtherwise and 'ended' or ARGV[2])
     redis.call('PEXPIRE', KEYS[1], ttl)
     return known`),
+  time: `
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)`,
   take: `return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`,
   renew: `
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -242,6 +245,10 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     async count(key, windowMs) {
       const [count, remainingMs] = (await run('count', `${prefix}count:${key}`, String(windowMs))) as [number, number]
       return { count: Number(count), remainingMs: Number(remainingMs) }
+    },
+
+    async now() {
+      return Number(await run('time', `${prefix}time`))
     },
 
     index: {

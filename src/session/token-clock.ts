@@ -1,0 +1,50 @@
+/**
+ * The clock that the times of tokens are told by: the coordinator's, where it has one of its own (sessions.md R6).
+ * Processes whose clocks differ by a minute would otherwise refresh tokens of a minute in turns.
+ */
+import type { Coordinator } from '../coordinator.ts'
+import type { Clock } from '../runtime.ts'
+import type { TokenSet } from '../tokens.ts'
+
+export interface TokenClock extends Clock {
+  /** Before tokens are obtained. Asks the coordinator once a minute. @throws CoatcheckError `store_unavailable` */
+  sync(): Promise<void>
+  /** Tokens whose times are by this process's clock. */
+  fromOwn(tokens: TokenSet): TokenSet
+}
+
+/** Less than this may be the network, and matters to no token. */
+const leastMs = 2000
+const askEveryMs = 60_000
+
+export function tokenClock(clock: Clock, coordinator: Pick<Coordinator, 'now'>): TokenClock {
+  let aheadSeconds = 0
+  let askedAt = Number.NEGATIVE_INFINITY
+
+  return {
+    now: () => clock.now() - aheadSeconds * 1000,
+
+    async sync() {
+      const before = clock.now()
+      // A clock that was set back is asked about at once.
+      if (coordinator.now === undefined || Math.abs(before - askedAt) < askEveryMs) return
+      const theirs = await coordinator.now()
+      const after = clock.now()
+      askedAt = after
+      // It looked at its clock somewhere between the two.
+      const aheadMs = (before + after) / 2 - theirs
+      aheadSeconds = Math.abs(aheadMs) < leastMs ? 0 : Math.round(aheadMs / 1000)
+    },
+
+    fromOwn(tokens) {
+      if (aheadSeconds === 0) return tokens
+      const { issuedAt, expiresAt, refreshTokenExpiresAt } = tokens
+      return {
+        ...tokens,
+        issuedAt: issuedAt - aheadSeconds,
+        ...(expiresAt !== undefined && { expiresAt: expiresAt - aheadSeconds }),
+        ...(refreshTokenExpiresAt !== undefined && { refreshTokenExpiresAt: refreshTokenExpiresAt - aheadSeconds }),
+      }
+    },
+  }
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { tokenClock } from '../../src/session/token-clock.ts'
+
+const startMs = 1_000_000_000
+const tokens = {
+  accessToken: 'a',
+  scope: '',
+  issuedAt: 1_000_000,
+  expiresAt: 1_000_060,
+  refreshTokenExpiresAt: 1_003_600,
+}
+
+function twoClocks(aheadMs: number) {
+  const own = { ms: startMs, now: () => own.ms }
+  const theirs = {
+    aheadMs,
+    asked: 0,
+    now: async () => {
+      theirs.asked += 1
+      return own.ms - theirs.aheadMs
+    },
+  }
+  return { own, theirs, clock: tokenClock(own, theirs) }
+}
+
+describe('the clock of tokens', () => {
+  it('is our own where the coordinator has none', async () => {
+    const clock = tokenClock({ now: () => startMs }, {})
+    await clock.sync()
+    expect([clock.now(), clock.fromOwn(tokens)]).toEqual([startMs, tokens])
+  })
+
+  it.each([60_000, -60_000])('is the coordinator’s where ours is ahead of it by %i ms', async (aheadMs) => {
+    const { clock } = twoClocks(aheadMs)
+    await clock.sync()
+    expect(clock.now()).toBe(startMs - aheadMs)
+    const seconds = aheadMs / 1000
+    expect(clock.fromOwn(tokens)).toEqual({
+      ...tokens,
+      issuedAt: tokens.issuedAt - seconds,
+      expiresAt: tokens.expiresAt - seconds,
+      refreshTokenExpiresAt: tokens.refreshTokenExpiresAt - seconds,
+    })
+  })
+
+  it('does not follow what may be the network', async () => {
+    const { clock } = twoClocks(1500)
+    await clock.sync()
+    expect(clock.now()).toBe(startMs)
+  })
+
+  it('asks once a minute, and notices a clock that was set right', async () => {
+    const { own, theirs, clock } = twoClocks(60_000)
+    await clock.sync()
+    own.ms += 59_000
+    await clock.sync()
+    expect(theirs.asked).toBe(1)
+    // Ours is set right: back by a minute, which is a minute from when it was asked.
+    own.ms -= 120_000
+    theirs.aheadMs = 0
+    await clock.sync()
+    expect([theirs.asked, clock.now()]).toEqual([2, own.ms])
+  })
+
+  it('is what it was while the coordinator cannot be asked', async () => {
+    const { own, theirs, clock } = twoClocks(60_000)
+    await clock.sync()
+    own.ms += 61_000
+    theirs.now = () => Promise.reject(new Error('out'))
+    await expect(clock.sync()).rejects.toThrow('out')
+    expect(clock.now()).toBe(own.ms - 60_000)
+  })
+
+  it('gives tokens without an end none', async () => {
+    const { clock } = twoClocks(60_000)
+    await clock.sync()
+    expect(clock.fromOwn({ accessToken: 'a', scope: '', issuedAt: 100 })).toEqual({
+      accessToken: 'a',
+      scope: '',
+      issuedAt: 40,
+    })
+  })
+})
