@@ -68,8 +68,9 @@ async function compare(): Promise<void> {
 async function profile(): Promise<void> {
   const [subject] = stage.others.length > 0 ? stage.others : [stage.raw]
   let calls = 0
-  for (let second = 0; subject && second < profileSeconds; second += 1) {
-    calls += (await measure(subject, sizes[0] ?? 200)).latenciesMs.length
+  for (let second = -profileSeconds; subject && second < profileSeconds; second += 1) {
+    const served = (await measure(subject, sizes[0] ?? 200)).latenciesMs.length
+    if (second >= 0) calls += served
   }
-  printProfile(await stage.profileFolder(), calls)
+  printProfile(await stage.profileFolder(), calls, profileSeconds)
 }

@@ -19,7 +19,8 @@ export interface Load {
 
 const connections = 32
 
-export function loadOn(port: number): Load {
+/** @param onSetCookie gets the value of each `Set-Cookie` that an answer brings */
+export function loadOn(port: number, onSetCookie: (value: string) => void = () => undefined): Load {
   const clients: Client[] = []
   return {
     async slice(ms, nextRequest) {
@@ -28,7 +29,7 @@ export function loadOn(port: number): Load {
       }
       const latenciesMs: number[] = []
       const startedAt = performance.now()
-      await Promise.all(clients.map((client) => client.run(startedAt + ms, nextRequest, latenciesMs)))
+      await Promise.all(clients.map((client) => client.run(startedAt + ms, nextRequest, latenciesMs, onSetCookie)))
       return { requests: latenciesMs.length, seconds: (performance.now() - startedAt) / 1000, latenciesMs }
     },
     close() {
@@ -44,14 +45,20 @@ async function open(port: number) {
   await once(socket, 'connect')
   return {
     isOpen: () => socket.readyState === 'open',
-    run: (until: number, nextRequest: () => string, latenciesMs: number[]) =>
-      repeat(socket, until, nextRequest, latenciesMs),
+    run: (until: number, nextRequest: () => string, latenciesMs: number[], onSetCookie: (value: string) => void) =>
+      repeat(socket, until, nextRequest, latenciesMs, onSetCookie),
     close: () => socket.destroy(),
   }
 }
 
 /** One call after the other, until it is late. */
-function repeat(socket: Socket, until: number, nextRequest: () => string, latenciesMs: number[]): Promise<void> {
+function repeat(
+  socket: Socket,
+  until: number,
+  nextRequest: () => string,
+  latenciesMs: number[],
+  onSetCookie: (value: string) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let sentAt = 0
     let answer = new Answer()
@@ -64,6 +71,7 @@ function repeat(socket: Socket, until: number, nextRequest: () => string, latenc
       answer.push(chunk)
       if (!answer.isComplete) return
       if (answer.status !== 200) return stop(new Error(`answered ${answer.status}`))
+      for (const value of answer.cookies) onSetCookie(value)
       const now = performance.now()
       latenciesMs.push(now - sentAt)
       if (now < until) send()
@@ -84,6 +92,7 @@ function repeat(socket: Socket, until: number, nextRequest: () => string, latenc
 class Answer {
   status = 0
   isComplete = false
+  cookies: string[] = []
   #head = ''
   #missing = 0
   #isChunked = false
@@ -97,7 +106,11 @@ class Answer {
     this.#head += chunk.toString('latin1')
     const length = this.#head.indexOf('\r\n\r\n')
     if (length < 0) return
-    const head = this.#head.slice(0, length).toLowerCase()
+    const spelled = this.#head.slice(0, length)
+    const head = spelled.toLowerCase()
+    if (head.includes('\r\nset-cookie:')) {
+      this.cookies = [...spelled.matchAll(/\r\nset-cookie: *([^\r\n]*)/gi)].map(([, value = '']) => value)
+    }
     this.status = Number(head.slice(9, 12))
     this.#isChunked = head.includes('\r\ntransfer-encoding: chunked')
     this.#missing = Number(/\r\ncontent-length: *(\d+)/.exec(head)?.[1] ?? 0)

@@ -15,28 +15,55 @@ interface CpuProfile {
 const shown = 45
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Prints the functions of the one profile that is in the folder, which was taken while so many calls were served. */
-export function printProfile(folder: string, calls: number): void {
+/**
+ * Prints where the time went in the one profile that is in the folder, by package and by function.
+ *
+ * @param calls what was served in its last `seconds`: before those code is read and compiled
+ */
+export function printProfile(folder: string, calls: number, seconds: number): void {
   const [file] = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'))
   if (file === undefined) throw new Error(`there is no profile in ${folder}`)
   const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as CpuProfile
-  const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]))
-  const micros = new Map<string, number>()
+  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]))
+  const byPackage = new Map<string, number>()
+  const byFunction = new Map<string, number>()
+  const add = (sums: Map<string, number>, name: string, delta: number) => sums.set(name, (sums.get(name) ?? 0) + delta)
+  let untilEnd = timeDeltas.reduce((sum, delta) => sum + delta, 0)
   let total = 0
   for (const [index, id] of samples.entries()) {
-    const name = names.get(id) ?? ''
-    if (name.startsWith('(idle)') || name.startsWith('(root)')) continue
     const delta = timeDeltas[index] ?? 0
-    micros.set(name, (micros.get(name) ?? 0) + delta)
+    const frame = frames.get(id)
+    untilEnd -= delta
+    if (untilEnd > seconds * 1e6 || !frame || isNoWork.has(frame.functionName)) continue
+    add(byPackage, packageOf(frame), delta)
+    add(byFunction, nameOf(frame), delta)
     total += delta
   }
-  console.log(`share  µs a call  function   (${(total / calls).toFixed(1)} µs in all, with start and compiling)`)
-  for (const [name, time] of [...micros].sort(([, one], [, other]) => other - one).slice(0, shown)) {
-    console.log(`${((100 * time) / total).toFixed(1).padStart(5)}  ${(time / calls).toFixed(2).padStart(9)}  ${name}`)
+  const print = (sums: Map<string, number>) => {
+    for (const [name, time] of [...sums].sort(([, one], [, other]) => other - one).slice(0, shown)) {
+      console.log(`${((100 * time) / total).toFixed(1).padStart(5)}  ${(time / calls).toFixed(2).padStart(9)}  ${name}`)
+    }
   }
+  console.log(`share  µs a call  package   (${(total / calls).toFixed(1)} µs in all)`)
+  print(byPackage)
+  console.log('\nshare  µs a call  function')
+  print(byFunction)
 }
 
-function nameOf({ functionName, url, lineNumber }: CpuProfile['nodes'][number]['callFrame']): string {
+const isNoWork = new Set(['(idle)', '(root)'])
+
+function packageOf({ functionName, url }: Frame): string {
+  if (url.startsWith('node:')) return 'node'
+  if (url.startsWith('wasm:')) return 'undici (llhttp)'
+  const dependency = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
+  return (
+    dependency ?? (url === '' ? `native: ${functionName}` : url.replace(`file://${root}`, '').replace(/\/[^/]*$/, ''))
+  )
+}
+
+type Frame = CpuProfile['nodes'][number]['callFrame']
+
+function nameOf({ functionName, url, lineNumber }: Frame): string {
   if (url === '') return functionName
   return `${functionName || '(anonymous)'}  ${url.replace(`file://${root}`, '')}:${lineNumber + 1}`
 }

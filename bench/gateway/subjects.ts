@@ -124,13 +124,13 @@ async function startSubject(name: string, world: World): Promise<Subject> {
   }
   const child = await startProcess(options, world)
   await isListening(port)
-  const nextCookie = await cookiesFor(options)
+  const cookies = await cookiesFor(options)
   const folder = name === 'coatcheck-none' ? '/public' : '/api'
   return {
     name,
     child,
-    load: loadOn(port),
-    nextRequest: (bodyBytes) => requestText(`${folder}/${bodyBytes}`, `localhost:${port}`, nextCookie()),
+    load: loadOn(port, cookies.take),
+    nextRequest: (bodyBytes) => requestText(`${folder}/${bodyBytes}`, `localhost:${port}`, cookies.next()),
   }
 }
 
@@ -156,10 +156,17 @@ async function isListening(port: number): Promise<void> {
   throw new Error(`nobody listens on port ${port}`)
 }
 
-/** Gives the `Cookie` field of the next request. All are signed in but those that keep no session of their own. */
-async function cookiesFor(options: SubjectOptions): Promise<() => string> {
+interface Cookies {
+  /** The `Cookie` field of the next request. */
+  next(): string
+  /** A browser keeps what an answer sets: one that came with an old cookie for ever would get a new one with each answer. */
+  take?(setCookie: string): void
+}
+
+/** All are signed in but those that keep no session of their own. */
+async function cookiesFor(options: SubjectOptions): Promise<Cookies> {
   const { name, baseUrl, secret } = options
-  const always = (cookie: string) => () => cookie
+  const always = (cookie: string): Cookies => ({ next: () => cookie })
   switch (name) {
     case 'hono-proxy-iron-session':
       return always(`session=${await sealData({ accessToken: 't'.repeat(700) }, { password: secret })}`)
@@ -167,31 +174,41 @@ async function cookiesFor(options: SubjectOptions): Promise<() => string> {
       return always(`oidc-auth=${await sign(honoSession(), secret)}`)
     case 'express-openid-connect':
     case 'mod-auth-openidc':
-      return always(await signIn(`${baseUrl}/api/200`))
+      return signedIn(`${baseUrl}/api/200`)
     case 'coatcheck-cold':
-      return coldCookies(options)
+      return { next: await coldCookies(options) }
     // It drops the cookie, and has to read it all the same.
     case 'raw-node':
     case 'raw-workerd':
     case 'nginx':
       return always(`${sessionCookieName}=${'s'.repeat(3000)}`)
     default:
-      return always(await signIn(`${baseUrl}/bff/login?return_to=/`))
+      return signedIn(`${baseUrl}/bff/login?return_to=/`)
   }
 }
 
-async function signIn(startUrl: string): Promise<string> {
+async function signedIn(startUrl: string): Promise<Required<Cookies>> {
   const browser = new UserAgent()
   await browser.signIn(startUrl, person)
-  const cookie = browser.cookies.header(new URL(startUrl), { isSameSite: true, isSafeNavigation: false })
-  if (cookie === undefined) throw new Error(`the sign-in at ${startUrl} gave no cookie`)
-  return cookie
+  const field = () => {
+    const cookie = browser.cookies.header(new URL(startUrl), { isSameSite: true, isSafeNavigation: false })
+    if (cookie === undefined) throw new Error(`${startUrl} left no cookie`)
+    return cookie
+  }
+  let cookie = field()
+  return {
+    next: () => cookie,
+    take(setCookie) {
+      browser.cookies.set(startUrl, setCookie)
+      cookie = field()
+    },
+  }
 }
 
 /** The session of one sign-in, sealed anew so often. */
 async function coldCookies({ baseUrl, secret, issuer, clientId }: SubjectOptions): Promise<() => string> {
   const seals = sealer([secret], 'session', { origin: baseUrl, issuer, clientId })
-  const cookie = await signIn(`${baseUrl}/bff/login?return_to=/`)
+  const cookie = (await signedIn(`${baseUrl}/bff/login?return_to=/`)).next()
   const seal = new RegExp(`${sessionCookieName}=([^;]+)`).exec(cookie)?.[1] ?? ''
   const presented = await openSessionSeal(seals, seal)
   if (!presented) throw new Error('the sign-in gave no session cookie')
