@@ -7,6 +7,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { problems } from '../errors.ts'
 import { announceRelease, contentTypeOf, drop, release } from './respond.ts'
 import { logError } from './runtime.ts'
+import { slots } from './slots.ts'
 import { offerUpgrade, responseFor, type Upgrade } from './upgrade.ts'
 
 export interface ServerLimits {
@@ -107,7 +108,8 @@ function requestListener(
     try {
       const response = await options.fetch(request, { incoming, outgoing })
       if (isEventStream(response)) connections.onEventStream(outgoing)
-      return await release(incoming, outgoing, response, { stallTimeoutMs: limits.stallTimeoutMs, onError })
+      const released = release(incoming, outgoing, response, { stallTimeoutMs: limits.stallTimeoutMs, onError })
+      return released instanceof Promise ? await released : released
     } catch (error) {
       drop(outgoing)
       throw error
@@ -220,7 +222,7 @@ type Connections = ReturnType<typeof trackConnections>
 
 /** Knows what is under way, so that the end can be clean. */
 function trackConnections() {
-  const answers = new Set<ServerResponse>()
+  const answers = slots<ServerResponse>()
   const eventStreams = new WeakSet<ServerResponse>()
   const upgraded = new Map<Duplex, Upgrade | undefined>()
   let closing: http.Server | undefined
@@ -234,9 +236,9 @@ function trackConnections() {
   return {
     /** @returns how many answers are under way with this one */
     onRequest(outgoing: ServerResponse): number {
-      answers.add(outgoing)
-      outgoing.on('close', () => {
-        answers.delete(outgoing)
+      const leave = answers.add(outgoing)
+      outgoing.once('close', () => {
+        leave()
         if (closing !== undefined) setImmediate(() => closing?.closeIdleConnections())
       })
       if (closing !== undefined) end(outgoing)
