@@ -131,7 +131,10 @@ export function refreshRun({
     throw storeUnavailable(new Error('the attempt cannot be recorded'))
   }
 
-  /** An answer that may have been lost is asked for once more, at once: servers' grace periods are for that (R7). */
+  /**
+   * An answer that may have been lost is asked for once more, at once: servers' grace periods are for that (R7). Once for
+   * all processes: who finds that done, and gets no answer either, waits like everybody.
+   */
   async function sendTwiceIfLost(
     session: Session,
     lease: ProvenLease,
@@ -142,8 +145,9 @@ export function refreshRun({
     const held = { refreshToken, scope, sub: session.sub }
     let outcome = await send(held)
     if (outcome.kind === 'lost') {
+      const isFirst = !isDoubtful(session)
       doubt(session)
-      if (await lease.coversRequest().catch(reportRenewal)) outcome = await send(held)
+      if (isFirst && (await lease.coversRequest().catch(reportRenewal))) outcome = await send(held)
     }
     if (!isDoubtful(session)) return outcome
     // A request did reach the server, and its answer carried the token that is now the only live one.
