@@ -18,7 +18,7 @@ export function dispatch(
   otherwise: Handler<BffEnv>,
 ): Handler<BffEnv> {
   const tell = tellDropped(services.config, services.report)
-  return async (c, next) => {
+  return (c, next) => {
     const { method } = c.req
     const target = targetOf(c)
     const match = routes.match(target.path, method)

@@ -78,11 +78,11 @@ interface SentCall {
   readonly left: HeaderList
 }
 
-async function respond(
+function respond(
   services: Services,
   { c, route, sent, admission, keepAlive, left }: SentCall,
   answer: UpstreamResponse,
-): Promise<Response> {
+): Response | Promise<Response> {
   try {
     const context = { upstream: route.upstream, route, requestTarget: sent, publicOrigin: services.config.origin }
     const head = {
@@ -99,7 +99,7 @@ async function respond(
       trailers: route.trailers.size > 0 ? clientTrailers(answer.headers, route) : undefined,
     }
     if (answer.stream) services.live.enter(admission.open).fill(answer.stream, keepAlive)
-    return await services.runtime.respond(c, head, answer.body, () => admission.finish(answer))
+    return services.runtime.respond(c, head, answer.body, () => admission.finish(answer))
   } catch (error) {
     answer.body?.cancel()
     throw error

@@ -188,13 +188,17 @@ function pushUnlessEmpty(headers: Field[], name: string, value: string): void {
 }
 
 /** Values of all fields with this lower-case name that are fit to be sent. */
-function lines(list: HeaderList, name: string): string[] {
-  const values: string[] = []
+function lines(list: HeaderList, name: string): readonly string[] {
+  let values: string[] | undefined
   for (const [spelled, value] of list) {
-    if (spelled.length === name.length && spelled.toLowerCase() === name && isFieldValue(value)) values.push(value)
+    if (spelled.length !== name.length || spelled.toLowerCase() !== name || !isFieldValue(value)) continue
+    values ??= []
+    values.push(value)
   }
-  return values
+  return values ?? none
 }
+
+const none: readonly string[] = []
 
 function combined(list: HeaderList, name: string): string | undefined {
   const values = lines(list, name)

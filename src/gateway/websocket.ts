@@ -21,7 +21,7 @@ export interface WebSocketCall {
   /** The request for the upstream, with these fields too. */
   request(more: HeaderList): UpstreamRequest
   /** Answers with what is no 101. */
-  answer(answer: UpstreamResponse): Promise<Response>
+  answer(answer: UpstreamResponse): Response | Promise<Response>
 }
 
 /** Whether this call is one; elsewhere an `Upgrade` means nothing (RFC 9110 §7.8). */

@@ -46,12 +46,14 @@ function makeHeldResponseClass(): HeldResponseClass {
 
     constructor({ status, headers }: ResponseHead, index: number) {
       const fields: [string, string][] = []
-      for (const [spelled, value] of headers) {
-        const name = spelled.toLowerCase()
+      for (const field of headers) {
+        const name = field[0].toLowerCase()
         // An upstream cannot bring this field.
-        if (name !== marker) fields.push([name, value])
+        if (name !== marker) fields.push([name, field[1]])
       }
-      super(null, { status, headers: [...fields, [marker, String(index)]] })
+      // Never written, see `unforwarded`.
+      fields.push([marker, String(index)])
+      super(null, { status, headers: fields })
       this.untouchedFields = fields
     }
 
@@ -104,12 +106,12 @@ export interface ReleaseOptions {
 }
 
 /** What is left to do with the app's response: itself, or nothing when it was a held one and is written now. */
-export async function release(
+export function release(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   response: Response,
   options: ReleaseOptions,
-): Promise<Response> {
+): Response | Promise<Response> {
   const held = heldBodies.get(outgoing) ?? []
   heldBodies.delete(outgoing)
   if (held.length === 0) return response
@@ -121,18 +123,24 @@ export async function release(
     letGo(chosen)
     return withoutMarker(response)
   }
-  try {
-    const added = await chosen.finish()
+  const finished = (added: HeaderList): Response => {
     const fields = withFields(response, added)
     if (chosen.socket) switchProtocols(outgoing, fields, chosen.socket)
     else write(incoming, outgoing, response.status, fields, chosen, options)
-  } catch (error) {
+    return alreadySent
+  }
+  const failed = (error: unknown): Response => {
     letGo(chosen)
     if (outgoing.headersSent) throw error
     options.onError(error)
     return problemResponse(toCoatcheckError(error), problemFields)
   }
-  return alreadySent
+  try {
+    const added = chosen.finish()
+    return added instanceof Promise ? added.then(finished).catch(failed) : finished(added)
+  } catch (error) {
+    return failed(error)
+  }
 }
 
 /** The app failed, or answers in another way: what it held is not wanted. */

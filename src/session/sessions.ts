@@ -158,13 +158,12 @@ export function sessions(options: SessionsOptions): Sessions {
   const slideStepSeconds = Math.min(longestSlideStepSeconds, Math.max(1, Math.floor(idleSeconds / 10)))
   const nowSeconds = () => Math.floor(clock.now() / 1000)
 
-  async function presentedBy(cookies: RequestCookies): Promise<Presented | undefined> {
-    let newest: Presented | undefined
-    for (const value of fromCookies(sessionCookieName, cookies)) {
-      const presented = await carrier.open(value)
-      if (presented && (!newest || isNewer(presented, newest))) newest = presented
-    }
-    return newest
+  function presentedBy(cookies: RequestCookies): Presented | undefined | Promise<Presented | undefined> {
+    const opened = fromCookies(sessionCookieName, cookies).map((value) => carrier.open(value))
+    const [first] = opened
+    // Nearly all: one cookie, and known.
+    if (opened.length < 2 && !(first instanceof Promise)) return first
+    return Promise.all(opened).then((all) => all.reduce(newest, undefined))
   }
 
   function ended(session: Pick<Session, 'id' | 'sub'>, reason: SessionEndReason): void {
@@ -234,7 +233,8 @@ export function sessions(options: SessionsOptions): Sessions {
 
     async open(cookies, isForLogout = false, device = undefined) {
       const openedAt = clock.now()
-      const presented = await presentedBy(cookies)
+      const opening = presentedBy(cookies)
+      const presented = opening instanceof Promise ? await opening : opening
       if (!presented) return undefined
       try {
         const known = await carrier.find(presented, openedAt, isForLogout)
@@ -380,6 +380,10 @@ export function sessions(options: SessionsOptions): Sessions {
 }
 
 /** Of two that the browser holds: the one of the later sign-in, else the later version. */
+function newest(one: Presented | undefined, other: Presented | undefined): Presented | undefined {
+  return other && (!one || isNewer(other, one)) ? other : one
+}
+
 function isNewer(one: Presented, other: Presented): boolean {
   const version = ({ session }: Presented) => session?.version ?? 0
   return one.createdAt === other.createdAt ? version(one) > version(other) : one.createdAt > other.createdAt

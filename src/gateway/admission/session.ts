@@ -31,10 +31,13 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
       throw new CoatcheckError('login_required')
     }
     checkSessionRef(headers, open.session.ref)
-    await sessions.refresh(open, keepAlive)
+    // Mostly there is nothing to wait for, here and below; waiting for nothing takes a turn of the queue each.
+    const refreshing = sessions.refresh(open, keepAlive)
+    if (refreshing) await refreshing
     requireScopes(route.scopes, open.session.tokens.scope)
     const tokenNow = () => sessionTokenFor(services, open, route, keepAlive)
-    let token = await tokenNow()
+    const obtained = tokenNow()
+    let token = typeof obtained === 'string' ? obtained : await obtained
     let tokenOf = open.session
     const renewToken = async () => {
       try {
