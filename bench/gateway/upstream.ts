@@ -11,7 +11,13 @@ function answerTo(head: string): Buffer {
   const known = answers.get(size)
   if (known) return known
   const body = Buffer.alloc(Number(size), '{"order":"R-1042"}')
-  const fields = `Content-Type: application/json\r\nContent-Length: ${size}\r\nDate: Wed, 25 Nov 2026 09:00:00 GMT`
+  const fields = [
+    'Content-Type: application/json',
+    `Content-Length: ${size}`,
+    'Date: Wed, 25 Nov 2026 09:00:00 GMT',
+    // Or whoever waits for a turn longer than undici keeps a connection would connect anew in each, and raw Node would not.
+    'Keep-Alive: timeout=300',
+  ].join('\r\n')
   const answer = Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\n${fields}\r\n\r\n`), body])
   answers.set(size, answer)
   return answer
