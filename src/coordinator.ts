@@ -53,8 +53,12 @@ export interface Coordinator {
   /** True when payloads never leave this process, so that they need no sealing. */
   readonly isInProcess: boolean
 
-  /** @param holds the version that the caller has: its payload need not be sent again */
-  read(sessionId: string, holds?: number): Promise<LedgerEntry | undefined>
+  /**
+   * Every call asks this: a coordinator that knows the answer gives it at once.
+   *
+   * @param holds the version that the caller has: its payload need not be sent again
+   */
+  read(sessionId: string, holds?: number): LedgerEntry | undefined | Promise<LedgerEntry | undefined>
 
   /**
    * Writes a version if the newest one is `parentVersion` (or nothing is known of the session) and there

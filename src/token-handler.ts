@@ -218,7 +218,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     reply: replyWith(endpointHeaders(config)),
     clientAddress: (c) => addresses.of(runtime.peerAddress(c), runtime.requestHeaders(c)['x-forwarded-for']),
     rateLimiter: rateLimiter(coordinator, clock, report),
-    askStore: () => coordinator.read('readiness'),
+    askStore: async () => coordinator.read('readiness'),
     routes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'public')),
     internalRoutes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'internal')),
     loginSealer: sealer(secrets, 'login', context),

@@ -29,6 +29,8 @@ export interface Found {
 /** There is a tombstone, and what it says. */
 export type Ending = 'ended' | 'superseded'
 
+type FoundSession = Found | Ending | undefined
+
 export interface Carrier {
   readonly ledger: Ledger
   /** Undefined for what does not open. Asks nobody. */
@@ -40,7 +42,7 @@ export interface Carrier {
    * @param isForLogout takes one that idled out too, and an old seal
    * @throws CoatcheckError `login_required` for an old seal whose successor is not kept (R9); `store_unavailable`
    */
-  find(presented: Presented, openedAt: number, isForLogout: boolean): Promise<Found | Ending | undefined>
+  find(presented: Presented, openedAt: number, isForLogout: boolean): FoundSession | Promise<FoundSession>
   /** The cookie's value. */
   seal(session: Session, seenAt: number): Promise<string>
   /** Makes a session that has just begun durable where it has to be, before anything goes out. `about`: see `Ledger`. */

@@ -1,10 +1,17 @@
 /** The session itself in the cookie. The ledger knows of it once it is refreshed or ended. */
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Clock } from '../runtime.ts'
-import { type Carrier, type CarrierOptions, type Presented, rememberedSessions } from './carrier.ts'
+import {
+  type Carrier,
+  type CarrierOptions,
+  type Ending,
+  type Found,
+  type Presented,
+  rememberedSessions,
+} from './carrier.ts'
 import { type CookieChange, sessionCookieName } from './cookie-names.ts'
 import { toCookies } from './cookie-parts.ts'
-import { type LedgerRecords, type LedgerView, ledger, trustedForMs } from './ledger.ts'
+import { type Ledger, type LedgerRecords, type LedgerView, ledger, trustedForMs } from './ledger.ts'
 import { storeUnavailable, successorUnknown } from './refusals.ts'
 import { type Sealer, sealer } from './seal.ts'
 import { idleEndsAt, type Session, shortId } from './session.ts'
@@ -43,8 +50,11 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
    * what is known heals a ledger that lost something (R9). So does one that was refreshed before and of which nothing is
    * known: an older one that comes after it is then served, and its spent refresh token is not sent.
    */
-  async function newestKnown(session: Session, openedAt: number): Promise<LedgerView | undefined> {
-    const known = await book.read(session, session.version)
+  async function newestKnown(
+    session: Session,
+    openedAt: number,
+    known: LedgerView | undefined,
+  ): Promise<LedgerView | undefined> {
     if (known?.isEnded || (known && known.version > session.version)) return known
     if (known?.version === session.version) book.confirm(session.id, session.version)
     else if (known || session.version > 1) {
@@ -54,6 +64,21 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
       if (result !== 'committed') return book.read(session, session.version)
     }
     return known
+  }
+
+  async function findOther(
+    { session, seenAt }: PresentedSession,
+    openedAt: number,
+    isForLogout: boolean,
+    read: ReturnType<Ledger['read']>,
+  ): Promise<Found | Ending | undefined> {
+    const known = await newestKnown(session, openedAt, await read)
+    if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
+    if (!known || known.version <= session.version) return { session, seenAt }
+    if (known.session) return { session: known.session, seenAt }
+    if (isForLogout || (await isMarked(session))) return { session, seenAt }
+    report({ event: 'refresh_token_spent', session: shortId(session) })
+    throw successorUnknown()
   }
 
   async function newestCookies(...[open, seenAt, cookies]: Parameters<Carrier['answer']>): Promise<CookieChange[]> {
@@ -78,17 +103,20 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
 
     open: (value) => opened.known(value) ?? opened.open(value),
 
-    async find(presented, openedAt, isForLogout) {
+    find(presented, openedAt, isForLogout) {
       const { session, seenAt } = presented as Presented & PresentedSession
       const end = isForLogout ? session.endsAt : idleEndsAt(session, seenAt, idleSeconds)
       if (end * 1000 <= openedAt) return undefined
-      const known = await newestKnown(session, openedAt)
-      if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
-      if (!known || known.version <= session.version) return { session, seenAt }
-      if (known.session) return { session: known.session, seenAt }
-      if (isForLogout || (await isMarked(session))) return { session, seenAt }
-      report({ event: 'refresh_token_spent', session: shortId(session) })
-      throw successorUnknown()
+      const known = book.read(session, session.version)
+      // Nearly every call, where the ledger is this process's: the browser has the newest version, or the only one.
+      if (!(known instanceof Promise)) {
+        if (known === undefined && session.version === 1) return { session, seenAt }
+        if (known?.version === session.version && !known.isEnded) {
+          book.confirm(session.id, session.version)
+          return { session, seenAt }
+        }
+      }
+      return findOther({ session, seenAt }, openedAt, isForLogout, known)
     },
 
     answer(open, seenAt, cookies) {

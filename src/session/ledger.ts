@@ -1,5 +1,5 @@
 /** The ledger: a coordinator's opaque payloads read and written as sessions (sessions.md, "What there is"). */
-import type { CommitResult, Coordinator, Lease, NewEntry } from '../coordinator.ts'
+import type { CommitResult, Coordinator, Lease, LedgerEntry, NewEntry } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
@@ -26,7 +26,7 @@ export type SaveResult = CommitResult | 'held'
 
 export interface Ledger {
   /** @param holds the version that the caller has already: its session is not read again */
-  read(session: SessionName, holds?: number): Promise<LedgerView | undefined>
+  read(session: SessionName, holds?: number): LedgerView | undefined | Promise<LedgerView | undefined>
   /**
    * The first version of a session that lives in the ledger; `about` is what the server may read of it without the ticket.
    *
@@ -121,23 +121,18 @@ export function ledger(options: LedgerOptions): Ledger {
     }
   }
 
-  async function readEntry(name: SessionName, holds: number): Promise<LedgerView | undefined> {
-    const entry = await coordinator.read(name.id, holds)
-    if (!entry) return undefined
-    const { version, payload, attempt, isEnded, isSuperseded, seenAt } = entry
-    return {
-      version,
-      session: payload === undefined || version <= holds ? undefined : await records.read(payload, name),
-      attemptAgeMs: attempt?.version === version ? attempt.ageMs : undefined,
-      isEnded,
-      isSuperseded,
-      seenAt,
-      isHeld: false,
+  function readEntry(name: SessionName, holds: number): ReturnType<Ledger['read']> {
+    const view = (entry: LedgerEntry | undefined) => {
+      if (entry?.payload === undefined || entry.version <= holds) return entry && viewOf(entry, undefined)
+      return records.read(entry.payload, name).then((session) => viewOf(entry, session))
     }
+    const entry = coordinator.read(name.id, holds)
+    return entry instanceof Promise ? entry.then(view) : view(entry)
   }
 
   async function readHeld(name: SessionName, holds: number): Promise<LedgerView | undefined> {
-    const [known, failure] = await readEntry(name, holds).then((entry) => [entry, undefined] as const, unavailable)
+    const reading = Promise.resolve(readEntry(name, holds))
+    const [known, failure] = await reading.then((entry) => [entry, undefined] as const, unavailable)
     const session = held.get(name.id)?.session
     // It was written while we asked in vain.
     if (failure && !session) throw failure
@@ -186,6 +181,14 @@ export function ledger(options: LedgerOptions): Ledger {
     recordAttempt: (session) => coordinator.recordAttempt(session.id, session.version, endOf(session)),
     clearAttempt: (session) => coordinator.clearAttempt(session.id),
   }
+}
+
+function viewOf(
+  { version, attempt, isEnded, isSuperseded, seenAt }: LedgerEntry,
+  session: Session | undefined,
+): LedgerView {
+  const attemptAgeMs = attempt?.version === version ? attempt.ageMs : undefined
+  return { version, session, attemptAgeMs, isEnded, isSuperseded, seenAt, isHeld: false }
 }
 
 function unavailable(error: unknown): readonly [undefined, CoatcheckError] {

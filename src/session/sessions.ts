@@ -237,7 +237,8 @@ export function sessions(options: SessionsOptions): Sessions {
       const presented = opening instanceof Promise ? await opening : opening
       if (!presented) return undefined
       try {
-        const known = await carrier.find(presented, openedAt, isForLogout)
+        const finding = carrier.find(presented, openedAt, isForLogout)
+        const known = finding instanceof Promise ? await finding : finding
         const found = typeof known === 'string' ? await ofEnded(presented, known, { cookies, isForLogout }) : known
         if (!found) return undefined
         const { session, seenAt } = found

@@ -59,7 +59,7 @@ describe('a Redis that is away', () => {
     } finally {
       redis.thaw()
     }
-    await expect.poll(() => coordinator.read('s').catch(() => 'out')).toBeUndefined()
+    await expect.poll(() => Promise.resolve(coordinator.read('s')).catch(() => 'out')).toBeUndefined()
     await coordinator.close()
   })
 

@@ -73,7 +73,7 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
     name: 'memory',
     isInProcess: true,
 
-    async read(sessionId, holds) {
+    read(sessionId, holds) {
       const known = view(sessionId)
       return known?.version === holds && known ? { ...known, payload: undefined } : known
     },

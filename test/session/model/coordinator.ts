@@ -79,7 +79,7 @@ export function sharedStore(lab: Lab): SharedStore {
     return {
       name: 'model',
       isInProcess: false,
-      read: (id, holds) => onSession('reads', id, () => memory.read(id, holds)),
+      read: (id, holds) => onSession('reads', id, async () => memory.read(id, holds)),
       touch: (id, seenAt, keepUntil) => onSession('touches', id, () => memory.touch(id, seenAt, keepUntil)),
       readNotes: (id) => onSession('reads notes of', id, () => memory.readNotes(id)),
       index: memory.index,
