@@ -8,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { createClient, createCluster, createSentinel } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeCertificate } from '../../src/node/self-signed.ts'
 import { redisCoordinator } from '../../src/session/stores/redis.ts'
 import { freePort } from '../support/free-port.ts'
 import { redisClient, startRedis, startRedisProcess, type TestRedis } from '../support/redis.ts'
@@ -212,6 +213,37 @@ describe('a Redis user of few rights', () => {
       await coordinator.close()
       await admin.close()
     }
+  })
+})
+
+describe('a Redis behind TLS', () => {
+  it('is used over it, and not where its certificate is nobody’s that is trusted', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-redis-tls-'))
+    const now = Date.now()
+    const { key, cert } = makeCertificate({
+      hosts: ['localhost'],
+      notBefore: new Date(now - hour),
+      notAfter: new Date(now + hour),
+    })
+    const [keyFile, certFile] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')]
+    await Promise.all([writeFile(keyFile, key), writeFile(certFile, cert)])
+    const port = await freePort()
+    const files = ['--tls-key-file', keyFile, '--tls-cert-file', certFile, '--tls-ca-cert-file', certFile]
+    keep(await startRedis(['--tls-port', String(port), '--tls-auth-clients', 'no', ...files]))
+    stops.push(() => rm(folder, { recursive: true }))
+    const options = { url: `rediss://localhost:${port}`, disableOfflineQueue: true }
+
+    const client = createClient({ ...options, socket: { tls: true, ca: cert } })
+    client.on('error', () => undefined)
+    await client.connect()
+    const coordinator = redisCoordinator({ client, prefix: 'tls:' })
+    expect(await coordinator.commit('s', 0, entry(1))).toBe('committed')
+    expect(await coordinator.read('s')).toMatchObject({ version: 1, payload: 'payload 1' })
+    await coordinator.close()
+
+    const stranger = createClient({ ...options, socket: { tls: true, reconnectStrategy: false } })
+    stranger.on('error', () => undefined)
+    await expect(stranger.connect()).rejects.toThrow(/self-signed certificate/)
   })
 })
 
