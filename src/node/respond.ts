@@ -46,10 +46,10 @@ function makeHeldResponseClass(): HeldResponseClass {
 
     constructor({ status, headers }: ResponseHead, index: number) {
       const fields: [string, string][] = []
-      for (const field of headers) {
-        const name = field[0].toLowerCase()
+      for (const [spelled, value] of headers) {
+        const name = spelled.toLowerCase()
         // An upstream cannot bring this field.
-        if (name !== marker) fields.push([name, field[1]])
+        if (name !== marker) fields.push([name, value])
       }
       // Never written, see `unforwarded`.
       fields.push([marker, String(index)])

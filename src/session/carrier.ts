@@ -29,7 +29,7 @@ export interface Found {
 /** There is a tombstone, and what it says. */
 export type Ending = 'ended' | 'superseded'
 
-type FoundSession = Found | Ending | undefined
+export type FoundSession = Found | Ending | undefined
 
 export interface Carrier {
   readonly ledger: Ledger

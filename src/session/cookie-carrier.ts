@@ -1,14 +1,7 @@
 /** The session itself in the cookie. The ledger knows of it once it is refreshed or ended. */
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Clock } from '../runtime.ts'
-import {
-  type Carrier,
-  type CarrierOptions,
-  type Ending,
-  type Found,
-  type Presented,
-  rememberedSessions,
-} from './carrier.ts'
+import { type Carrier, type CarrierOptions, type FoundSession, type Presented, rememberedSessions } from './carrier.ts'
 import { type CookieChange, sessionCookieName } from './cookie-names.ts'
 import { toCookies } from './cookie-parts.ts'
 import { type Ledger, type LedgerRecords, type LedgerView, ledger, trustedForMs } from './ledger.ts'
@@ -56,8 +49,7 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
     known: LedgerView | undefined,
   ): Promise<LedgerView | undefined> {
     if (known?.isEnded || (known && known.version > session.version)) return known
-    if (known?.version === session.version) book.confirm(session.id, session.version)
-    else if (known || session.version > 1) {
+    if (!confirmIfNewest(session, known)) {
       // A process that was stopped in between: what was known may have been forgotten since.
       if (clock.now() - openedAt > trustedForMs) throw storeUnavailable(new Error('the seal is to be read again'))
       const result = await book.adopt(known?.version, session)
@@ -66,12 +58,20 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
     return known
   }
 
+  /** True where the browser has the version that the ledger has, or the only one there was: nothing is to be learnt. */
+  function confirmIfNewest(session: Session, known: LedgerView | undefined): boolean {
+    if (known === undefined) return session.version === 1
+    if (known.isEnded || known.version !== session.version) return false
+    book.confirm(session.id, session.version)
+    return true
+  }
+
   async function findOther(
     { session, seenAt }: PresentedSession,
     openedAt: number,
     isForLogout: boolean,
     read: ReturnType<Ledger['read']>,
-  ): Promise<Found | Ending | undefined> {
+  ): Promise<FoundSession> {
     const known = await newestKnown(session, openedAt, await read)
     if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
     if (!known || known.version <= session.version) return { session, seenAt }
@@ -108,14 +108,8 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
       const end = isForLogout ? session.endsAt : idleEndsAt(session, seenAt, idleSeconds)
       if (end * 1000 <= openedAt) return undefined
       const known = book.read(session, session.version)
-      // Nearly every call, where the ledger is this process's: the browser has the newest version, or the only one.
-      if (!(known instanceof Promise)) {
-        if (known === undefined && session.version === 1) return { session, seenAt }
-        if (known?.version === session.version && !known.isEnded) {
-          book.confirm(session.id, session.version)
-          return { session, seenAt }
-        }
-      }
+      // Nearly every call, where the ledger is this process's.
+      if (!(known instanceof Promise) && confirmIfNewest(session, known)) return { session, seenAt }
       return findOther({ session, seenAt }, openedAt, isForLogout, known)
     },
 
