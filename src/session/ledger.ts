@@ -60,6 +60,7 @@ const skewMs = 60_000
 /** So long after a seal was opened the ledger still knows its successor, if there is one, although the seal idles out. */
 export const trustedForMs = 60_000
 const maxHeld = 10_000
+const maxOpened = 10_000
 
 /** How a session is written down. */
 export interface LedgerRecords {
@@ -86,19 +87,37 @@ export function ledger(options: LedgerOptions): Ledger {
   const { coordinator, records, clock, idleSeconds, absoluteSeconds, isMarked, report } = options
   /** Versions whose write failed, by session id. */
   const held = new ExpiringMap<{ parentVersion: number; session: Session }>(clock, maxHeld)
+  /** What was written or opened last, by session id: the same text need not be opened again, and a refresh begins at once. */
+  const opened = new ExpiringMap<{ payload: string; session: Session }>(clock, maxOpened)
   const endOf = (session: Session) => session.endsAt * 1000 + skewMs
 
   // Every older seal idles out by then, and calls that came with one are over (R9): only the newest goes out now.
   const keepUntil = (session: Session) =>
     Math.min(clock.now() + idleSeconds * 1000 + skewMs + trustedForMs, endOf(session))
 
-  const write = async (parentVersion: number, session: Session, about?: string) =>
-    coordinator.commit(session.id, parentVersion, {
-      ...(await records.write(session)),
+  async function write(parentVersion: number, session: Session, about?: string): Promise<CommitResult> {
+    const record = await records.write(session)
+    remember(record.payload, session)
+    return coordinator.commit(session.id, parentVersion, {
+      ...record,
       version: session.version,
       keepUntil: keepUntil(session),
       ...(about !== undefined && { about, seenAt: session.createdAt }),
     })
+  }
+
+  function remember(payload: string | undefined, session: Session): void {
+    if (payload !== undefined) opened.set(session.id, { payload, session }, keepUntil(session))
+  }
+
+  function sessionIn(payload: string, name: SessionName): Session | Promise<Session | undefined> {
+    const known = opened.get(name.id)
+    if (known?.payload === payload && known.session.ticketKey === name.ticketKey) return known.session
+    return records.read(payload, name).then((session) => {
+      if (session) remember(payload, session)
+      return session
+    })
+  }
 
   /** An ancestor that was held too may have been written after all, although no answer came. */
   async function writeOnParent(parentVersion: number, session: Session) {
@@ -124,7 +143,8 @@ export function ledger(options: LedgerOptions): Ledger {
   function readEntry(name: SessionName, holds: number): ReturnType<Ledger['read']> {
     const view = (entry: LedgerEntry | undefined) => {
       if (entry?.payload === undefined || entry.version <= holds) return entry && viewOf(entry, undefined)
-      return records.read(entry.payload, name).then((session) => viewOf(entry, session))
+      const session = sessionIn(entry.payload, name)
+      return session instanceof Promise ? session.then((read) => viewOf(entry, read)) : viewOf(entry, session)
     }
     const entry = coordinator.read(name.id, holds)
     return entry instanceof Promise ? entry.then(view) : view(entry)
@@ -169,6 +189,7 @@ export function ledger(options: LedgerOptions): Ledger {
       const known = await coordinator.end(session.id, endOf(session))
       const own = held.get(session.id)?.session
       held.delete(session.id)
+      opened.delete(session.id)
       if (own && own.version > (known?.version ?? 0)) return own
       return known?.payload === undefined ? undefined : records.read(known.payload, session)
     },
