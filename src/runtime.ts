@@ -161,6 +161,8 @@ export interface Runtime {
     body: UpstreamBody | null,
     finish: () => HeaderList | Promise<HeaderList>,
   ): Response | Promise<Response>
+  /** SHA-256 of a text in UTF-8, in base64url: what a token is called where it is not to be read. */
+  sha256(text: string): string | Promise<string>
   /** Lets work outlive the request that started it. */
   waitUntil(c: Context, work: Promise<unknown>): void
   readonly webSockets?: WebSockets | undefined

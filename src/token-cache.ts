@@ -2,7 +2,6 @@
  * What an authorization server said about a token, kept for a while: found by a hash, asked for once however many call at
  * the same time, and refusals kept for a moment, apart, so that a flood of bad tokens drives out no good one.
  */
-import { base64url } from 'jose'
 import { CoatcheckError } from './errors.ts'
 import { ExpiringMap } from './expiring-map.ts'
 import type { Clock } from './runtime.ts'
@@ -58,11 +57,6 @@ export function tokenCache<Value>(clock: Clock): TokenCache<Value> {
       return work
     },
   }
-}
-
-/** SHA-256, base64url: what a token is called where it is not to be read. */
-export async function hashOf(token: string): Promise<string> {
-  return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))))
 }
 
 /** Named scopes are all that the API is to get (SEC-7). */

@@ -228,7 +228,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     sessions: opened,
     live,
     verifyAccessToken,
-    introspect: introspection(server, verifyAccessToken, clock),
+    introspect: introspection(server, verifyAccessToken, runtime),
     exchangeToken: tokenExchange(server, verifyAccessToken, clock),
     clientTokens: clientTokens(server, clock),
     splitTokens: split,

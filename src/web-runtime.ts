@@ -3,6 +3,7 @@
  * upstream, a streaming `Response` to the client. Node has one of its own, `node/runtime.ts`.
  */
 import type { Context } from 'hono'
+import { base64url } from 'jose'
 import { refuseNodeOnly } from './config/node-only.ts'
 import { CoatcheckError } from './errors.ts'
 import { type FetchTransportOptions, fetchTransport, mayHaveBody } from './fetch-transport.ts'
@@ -32,6 +33,9 @@ export function webRuntime(options: WebRuntimeOptions = {}): Runtime {
     peerAddress: (c) => options.peerAddress?.(c),
     clientSignal: (c) => c.req.raw.signal,
     respond: respondWithStream,
+    async sha256(text) {
+      return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))))
+    },
     waitUntil: (c, work) => {
       const settled = work.catch((cause: unknown) => {
         reportToConsole({ event: 'request_failed', code: 'internal_error', cause })

@@ -1,5 +1,5 @@
 /** One library under measurement: checks tokens for a slice of time, as many as it can, eight at once. */
-import { auth } from 'express-oauth2-jwt-bearer'
+import { auth, requiredScopes } from 'express-oauth2-jwt-bearer'
 import { Hono } from 'hono'
 import { jwk } from 'hono/jwk'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
@@ -52,13 +52,19 @@ const makers: Record<(typeof subjects)[number], () => Check> = {
     return asksApp(app)
   },
   'express-oauth2-jwt-bearer': () => {
-    const handler = auth({ issuer, jwksUri: `${issuer}/jwks`, audience, strict: true })
-    return (token) =>
+    const handlers = [
+      auth({ issuer, jwksUri: `${issuer}/jwks`, audience, strict: true }),
+      requiredScopes('orders:read'),
+    ]
+    const pass = (handler: (typeof handlers)[number], incoming: unknown) =>
       new Promise<void>((resolve, reject) => {
-        const headers = { host: 'api.example.com', authorization: `Bearer ${token}` }
-        const request = { method: 'GET', protocol: 'https', headers, query: {}, is: () => false, ...ofExpress }
-        handler(request as never, {} as never, (error?: unknown) => (error ? reject(error) : resolve()))
+        handler(incoming as never, {} as never, (error?: unknown) => (error ? reject(error) : resolve()))
       })
+    return async (token) => {
+      const headers = { host: 'api.example.com', authorization: `Bearer ${token}` }
+      const incoming = { method: 'GET', protocol: 'https', headers, query: {}, is: () => false, ...ofExpress }
+      for (const handler of handlers) await pass(handler, incoming)
+    }
   },
 }
 

@@ -8,8 +8,8 @@
 import * as client from 'openid-client'
 import { CoatcheckError } from '../errors.ts'
 import { GuardError } from '../resource-server/access-token.ts'
-import type { Clock } from '../runtime.ts'
-import { hashOf, tokenCache } from '../token-cache.ts'
+import type { Clock, Runtime } from '../runtime.ts'
+import { tokenCache } from '../token-cache.ts'
 import type { VerifiedToken, VerifyAccessToken } from './access-tokens.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { coded, tokenFailure, unavailable } from './failures.ts'
@@ -34,7 +34,11 @@ export type Introspect = (
 /** Opaque tokens are references: this is long for one. */
 export const longestOpaqueToken = 2048
 
-export function introspection(server: AuthorizationServer, verify: VerifyAccessToken, clock: Clock): Introspect {
+export function introspection(
+  server: AuthorizationServer,
+  verify: VerifyAccessToken,
+  { clock, sha256 }: Pick<Runtime, 'clock' | 'sha256'>,
+): Introspect {
   const cacheMs = server.provider.introspection.cacheSeconds * 1000
   const cache = tokenCache<IntrospectedToken>(clock)
 
@@ -53,7 +57,8 @@ export function introspection(server: AuthorizationServer, verify: VerifyAccessT
   }
 
   return async (token, form, keepAlive) => {
-    const hash = await hashOf(token)
+    const hashing = sha256(token)
+    const hash = typeof hashing === 'string' ? hashing : await hashing
     const askNow = async () => {
       const answer = await ask(token, form)
       if (!answer.active) throw invalid('inactive')

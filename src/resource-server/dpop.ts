@@ -3,7 +3,7 @@ import { base64url, calculateJwkThumbprint, compactVerify, EmbeddedJWK, type JWK
 import { type Algorithm, assertTrustworthyUrl, readAlgorithms } from './authorization-servers.ts'
 import type { DPoPNonces } from './dpop-nonces.ts'
 import { GuardError } from './guard-error.ts'
-import { type JsonObject, readJwt, readObject } from './jwt-syntax.ts'
+import { type JsonObject, readJwt, readPayload } from './jwt-syntax.ts'
 import { memoryReplayStore, type ReplayStore } from './replay-store.ts'
 
 /**
@@ -93,7 +93,7 @@ export function proofChecker(
 function readProof(proof: string | null, algorithms: readonly Algorithm[]): { jwk: JWK; payload: JsonObject } {
   // A repeated field arrives joined by a comma, which is no JWT (§4.3, 1).
   const jwt = readJwt(proof ?? '', maxProofBytes)
-  const payload = jwt && readObject(jwt.payloadText)
+  const payload = jwt && readPayload(jwt)
   if (!payload) throw invalidProof(proof === null ? 'proof_missing' : 'syntax')
   const { typ, alg, jwk, crit } = jwt.header
   if (typeof typ !== 'string' || !/^(?:application\/)?dpop\+jwt$/i.test(typ)) throw invalidProof('typ')

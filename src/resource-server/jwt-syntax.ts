@@ -8,8 +8,8 @@ import { countParsed, countWritten } from './unique-members.ts'
 /** A compact JWS in its canonical spelling. Nothing of it is verified. */
 export interface UnverifiedJwt {
   readonly header: JsonObject
-  /** JSON perhaps; one character for each byte. */
-  readonly payloadText: string
+  /** In base64url, as it came. */
+  readonly payloadPart: string
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>
@@ -19,6 +19,8 @@ const threeParts = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
 /** The headers that were met: an issuer's tokens differ in the payload only. Cleared when strangers fill it. */
 const knownHeaders = new Map<string, JsonObject>()
 const mostKnownHeaders = 64
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Gives undefined for what is no JWT in its one canonical spelling: JWE, unsigned and detached ones included. */
 export function readJwt(token: string, maxBytes: number): UnverifiedJwt | undefined {
@@ -31,9 +33,22 @@ export function readJwt(token: string, maxBytes: number): UnverifiedJwt | undefi
     isCanonical(token, payloadEnd + 1, token.length)
   if (!isSpeltOut) return undefined
   const header = readHeader(token.slice(0, headerEnd))
-  const payloadText = decode(token.slice(headerEnd + 1, payloadEnd))
-  // Some decoders take a byte order mark for nothing, some do not.
-  return header && !payloadText.startsWith('\u00ef\u00bb\u00bf') ? { header, payloadText } : undefined
+  return header && { header, payloadPart: token.slice(headerEnd + 1, payloadEnd) }
+}
+
+/** The object that the payload is, if it is one: for what has to be known before it is verified. */
+export function readPayload({ payloadPart }: UnverifiedJwt): JsonObject | undefined {
+  return readObject(decode(payloadPart))
+}
+
+/** The object that these bytes are, as `readObject` says. A byte order mark is none of JSON: some decoders drop it, some do not. */
+export function readObjectOf(bytes: Uint8Array): JsonObject | undefined {
+  try {
+    return readObject(utf8.decode(bytes))
+  } catch {
+    // Not UTF-8.
+    return undefined
+  }
 }
 
 /** The object that this text is, if it is one, and no member of it is there twice. */
@@ -53,7 +68,7 @@ export function readObject(text: string): JsonObject | undefined {
  *
  * @param text valid JSON, and `value` what was made of it
  */
-export function hasUniqueMembers(text: string, value: unknown): boolean {
+function hasUniqueMembers(text: string, value: unknown): boolean {
   return countWritten(text) === countParsed(value)
 }
 
@@ -69,7 +84,7 @@ function readHeader(part: string): JsonObject | undefined {
 
 /**
  * One character for each byte. What structures JSON is ASCII, and in UTF-8 no byte of another character looks like it, so
- * that members can be found in this text. jose decodes strictly what is used in the end.
+ * that members can be found in this text, and those compared that are ASCII.
  */
 function decode(part: string): string {
   return atob(part.replaceAll('-', '+').replaceAll('_', '/'))

@@ -53,6 +53,28 @@ describe('a valid token', () => {
   })
 })
 
+describe('times, with a tolerance of five seconds', () => {
+  const at = 1_800_000_000
+  it.each<[string, Record<string, number>, string]>([
+    ['a token that expires now', { exp: at }, 'taken'],
+    ['one that expired just within the tolerance', { exp: at - 4 }, 'taken'],
+    ['one that expired at the end of it', { exp: at - 5 }, 'expired'],
+    ['one that is issued at the end of it', { iat: at + 5 }, 'taken'],
+    ['one that is issued after it', { iat: at + 6 }, 'iat'],
+    ['one that is valid from the end of it', { nbf: at + 5 }, 'taken'],
+    ['one that is valid from after it', { nbf: at + 6 }, 'nbf'],
+    ['one with parts of a second', { exp: at - 4.999, nbf: at + 4.999 }, 'taken'],
+  ])('%s', async (_, times, expected) => {
+    const token = await issuer.sign({ iat: at, exp: at + 60, ...times })
+    const verified = verifier({ now: () => at * 1000 }).verify(token)
+    const reason = await verified.then(
+      () => 'taken',
+      (error: GuardError) => error.reason,
+    )
+    expect(reason).toBe(expected)
+  })
+})
+
 describe('a hostile token is refused, with one text for all', () => {
   it('in each of its ways', async () => {
     const one = verifier()

@@ -5,7 +5,6 @@
 import { CoatcheckError } from '../../errors.ts'
 import { looksLikeJwt } from '../../protection/bearer.ts'
 import type { Services } from '../../services.ts'
-import { hashOf } from '../../token-cache.ts'
 import type { Admission, Call } from './admission.ts'
 import { admitWith, requireFor, tokenOf, withChallenge } from './bearer.ts'
 
@@ -13,11 +12,11 @@ import { admitWith, requireFor, tokenOf, withChallenge } from './bearer.ts'
 const longestSignature = 1366
 
 export async function admitSplit(services: Services, { route, headers, keepAlive }: Call): Promise<Admission> {
-  const { config, joinToken } = services
+  const { config, joinToken, runtime } = services
   const signature = tokenOf(headers, config, route, longestSignature)
   try {
     if (looksLikeJwt(signature)) throw new CoatcheckError('invalid_token', { cause: new Error('a whole JWT') })
-    const { jwt, token } = await joinToken(await hashOf(signature), signature, keepAlive)
+    const { jwt, token } = await joinToken(await runtime.sha256(signature), signature, keepAlive)
     requireFor(route, token)
     return admitWith(config, route, jwt, token)
   } catch (error) {
