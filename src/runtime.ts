@@ -19,12 +19,15 @@ export type IncomingHeaders = Readonly<Record<string, string | undefined>>
 /** The bytes of a request body. Node's own streams are async iterables; everything else gives web streams. */
 export type RequestBody = ReadableStream<Uint8Array> | AsyncIterable<Uint8Array> | Uint8Array<ArrayBuffer>
 
-/** Whether the client is still there. An `AbortSignal` is one; a runtime may have something lighter. */
+/**
+ * Whether the client is still there. An `AbortSignal` is one; a runtime may have something lighter. That one may also tell
+ * when the answer is over, whole or not (`close`), which an `AbortSignal` never does.
+ */
 export interface ClientSignal {
   readonly aborted: boolean
   readonly reason: unknown
-  addEventListener(type: 'abort', listener: () => void): void
-  removeEventListener(type: 'abort', listener: () => void): void
+  addEventListener(type: 'abort' | 'close', listener: () => void): void
+  removeEventListener(type: 'abort' | 'close', listener: () => void): void
 }
 
 /** One request to an API behind us. */

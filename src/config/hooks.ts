@@ -1,5 +1,6 @@
 /** Functions of the operator's own. */
 import * as v from 'valibot'
+import { CoatcheckError } from '../errors.ts'
 import { optional } from './fields.ts'
 import { type Field, type Issues, mistake, readObject, wanted } from './read-object.ts'
 import type { Hooks } from './types.ts'
@@ -18,6 +19,21 @@ const syncHook: Field<AnyFunction | undefined> = optional(
     ),
   ),
 )
+
+/**
+ * The check at start knows asynchronous functions, and not those that give a promise without being one.
+ *
+ * @throws CoatcheckError `internal_error`
+ */
+export function refusePromise<Value>(
+  hook: keyof Hooks,
+  given: Value,
+): asserts given is Exclude<Value, Promise<unknown>> {
+  if (!(given instanceof Promise)) return
+  // Nobody waits for it: what it fails with would end the process.
+  given.catch(() => undefined)
+  throw new CoatcheckError('internal_error', { cause: new Error(`hooks.${hook} gave a promise: it may not be async`) })
+}
 
 const fields = { onLogin: hook, claims: syncHook, onUpstreamRequest: syncHook, onSessionEnd: hook }
 

@@ -352,7 +352,7 @@ export interface UserConfig {
    * name of its own point there. Default: none.
    */
   internalHosts?: readonly string[]
-  /** Who may call anything here at all, by address. */
+  /** Who may call the public listener at all, by address. */
   addresses?: AddressPolicyConfig
   /** At most so many calls of all routes together; those per address count calls of our endpoints too. */
   rateLimits?: readonly RateLimitConfig[]

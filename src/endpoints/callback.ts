@@ -1,5 +1,6 @@
 /** `GET /bff/callback`: the authorization response. Ends in a redirect, always to a path of this origin. */
 import type { Handler } from 'hono'
+import { refusePromise } from '../config/hooks.ts'
 import { CoatcheckError } from '../errors.ts'
 import { LoginError, type LoginErrorCode, redeemCode } from '../oauth/code-grant.ts'
 import { ownCookies } from '../own-cookies.ts'
@@ -95,7 +96,7 @@ async function signIn(services: Services, query: string, transaction: LoginTrans
     config.session.claims.filter((name) => name in claims).map((name) => [name, claims[name]]),
   )
   const shownClaims = config.hooks.claims?.(allowed) ?? allowed
-  if (shownClaims instanceof Promise) throw new TypeError('hooks.claims gave a promise: it may not be async')
+  refusePromise('claims', shownClaims)
   return {
     issuer: config.provider.issuer,
     tokens,

@@ -6,6 +6,13 @@ import type { IncomingHeaders, RequestBody } from '../runtime.ts'
 /** A body of this size is read before it is sent, so that the call can be repeated with a newer token (R11). */
 const replayLimitBytes = 64 * 1024
 
+const bodyTimeoutMs = 60_000
+
+/** How long an answer's body may be silent, in milliseconds; 0 is for ever. */
+export function bodyTimeoutOf({ upstream }: Route): number {
+  return upstream.settings?.timeouts.bodyMs ?? bodyTimeoutMs
+}
+
 export interface OutgoingBody {
   readonly body: RequestBody | null
   /** Whether the same bytes can be sent again. */

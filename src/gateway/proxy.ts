@@ -4,6 +4,7 @@
  */
 import type { Context } from 'hono'
 import { isNeverForwarded } from '../config/header-names.ts'
+import { refusePromise } from '../config/hooks.ts'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, IncomingHeaders, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
@@ -11,7 +12,7 @@ import type { Services } from '../services.ts'
 import type { KeepAlive } from '../session/sessions.ts'
 import type { Admission } from './admission/admission.ts'
 import { admit } from './admission/admit.ts'
-import { checkContentType, checkHasNoContent, noBody, type OutgoingBody, outgoingBody } from './body.ts'
+import { bodyTimeoutOf, checkContentType, checkHasNoContent, noBody, type OutgoingBody, outgoingBody } from './body.ts'
 import { applyFieldRules } from './field-rules.ts'
 import { isFieldValue } from './fields.ts'
 import { upstreamTarget } from './match.ts'
@@ -20,9 +21,6 @@ import { upstreamRequestHeaders } from './request-headers.ts'
 import { clientInformationalHeaders, clientResponseHeaders, clientTrailers } from './response-headers.ts'
 import type { Target } from './target.ts'
 import { checkHandshake, isWebSocketCall, openWebSocket } from './websocket.ts'
-
-/** How long an answer's body may be silent. */
-const bodyTimeoutMs = 60_000
 
 /** @throws CoatcheckError for everything that is refused, or goes wrong before the head */
 export async function proxy(
@@ -127,7 +125,7 @@ function upstreamRequest(
     body,
     signal: runtime.clientSignal(c),
     headersTimeoutMs: route.timeoutMs,
-    bodyTimeoutMs: route.upstream.settings?.timeouts.bodyMs ?? bodyTimeoutMs,
+    bodyTimeoutMs: bodyTimeoutOf(route),
     upstream: route.upstream.settings,
     onEarlyHints: route.earlyHints
       ? (fields) => runtime.earlyHints(c, clientInformationalHeaders(fields, route))
@@ -153,7 +151,7 @@ function ownFields(
   const hook = config.hooks.onUpstreamRequest
   const added = hook?.({ route: route.path, method: c.req.method, target, claims: admission.claims })
   if (added === undefined) return fields
-  if (added instanceof Promise) throw internalError('hooks.onUpstreamRequest gave a promise: it may not be async')
+  refusePromise('onUpstreamRequest', added)
   for (const [name, value] of Object.entries(added)) fields.push(checkedField(name.toLowerCase(), value))
   return fields
 }

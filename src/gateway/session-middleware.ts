@@ -16,6 +16,7 @@ import { checkHost } from '../protection/host.ts'
 import type { ClientSignal, RequestBody } from '../runtime.ts'
 import type { Services } from '../services.ts'
 import type { KeepAlive, OpenSession } from '../session/sessions.ts'
+import { bodyTimeoutOf } from './body.ts'
 import { applyFieldRules } from './field-rules.ts'
 import { rewriteQuery } from './query.ts'
 import { addressCaller, sessionCallers } from './rate-limits.ts'
@@ -72,7 +73,12 @@ export function sessionMiddleware<Claims>(
       left.push(...(await rateLimiter.take(byCaller, sessionCallers(open.session))))
       c.set(
         'session',
-        sessionVariable(services, open, keepAlive, () => runtime.clientSignal(c)),
+        sessionVariable(
+          services,
+          open,
+          keepAlive,
+          once(() => runtime.clientSignal(c)),
+        ),
       )
     } catch (error) {
       return problem(toCoatcheckError(error))
@@ -115,7 +121,7 @@ function sessionVariable<Claims>(
           body: bytesOf(init.body),
           signal: signal(),
           headersTimeoutMs: route.timeoutMs,
-          bodyTimeoutMs: route.timeoutMs,
+          bodyTimeoutMs: bodyTimeoutOf(route),
           upstream: route.upstream.settings,
           binding: route.upstream.binding,
         })
@@ -139,6 +145,15 @@ function sessionVariable<Claims>(
         ) as [string, string][],
       })
     },
+  }
+}
+
+/** Made when it is first asked for: a handler that makes many calls listens to its client once. */
+function once<Value>(make: () => Value): () => Value {
+  let made: { value: Value } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 

@@ -69,6 +69,8 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   /** It failed because a connection could not be made, or broke before there was an answer. */
   hasLostConnection = false
   #onOver: () => void = () => {}
+  /** Where the body is read as a web stream: somebody may never do so. */
+  #web: ReadableStream<Uint8Array> | undefined
 
   /**
    * @param leave gives back the place that the request has; called when it is over
@@ -182,8 +184,9 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
     this.#controller?.resume()
   }
 
+  /** One that nobody has begun to read is let go when the answer is over that it was asked for, or with the body's time. */
   stream(): ReadableStream<Uint8Array> {
-    return new ReadableStream<Uint8Array>({
+    this.#web = new ReadableStream<Uint8Array>({
       start: (controller) =>
         this.pipe({
           write: (chunk) => {
@@ -196,6 +199,8 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
       pull: () => this.resume(),
       cancel: () => this.cancel(),
     })
+    if (this.#outcome === 'open') this.#signal.addEventListener('close', this.#dropUnread)
+    return this.#web
   }
 
   cancel(): void {
@@ -220,6 +225,14 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
 
   readonly #onClientAbort = (): void => this.#abort(this.#signal.reason as Error)
 
+  readonly #dropUnread = (): void => {
+    if (this.#isUnread) this.#abort(new DOMException('Nobody reads the answer', 'AbortError'))
+  }
+
+  get #isUnread(): boolean {
+    return this.#web !== undefined && !this.#web.locked
+  }
+
   #abort(reason: Error): void {
     if (this.#outcome !== 'open' || this.#abortReason !== undefined) return
     this.#abortReason = reason
@@ -232,19 +245,23 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   #expectBody(timeoutMs: number): void {
     if (timeoutMs === 0) return
     this.#bodyTimer = setTimeout(() => {
-      // Nobody waits while the client takes nothing.
-      if (this.#controller?.paused) this.#bodyTimer?.refresh()
+      // Nobody waits while the client takes nothing, unless nobody ever will.
+      if (this.#controller?.paused && this.#isUnread) this.#dropUnread()
+      else if (this.#controller?.paused) this.#bodyTimer?.refresh()
       else this.#controller?.abort(new CoatcheckError('upstream_timeout', { cause: 'the body stands still' }))
     }, timeoutMs)
   }
 
   #close(outcome: 'ended' | Error): void {
+    // Once: the place is given back.
+    if (this.#outcome !== 'open') return
     this.#outcome = outcome
     clearTimeout(this.#bodyTimer)
     clearTimeout(this.#totalTimer)
     this.#leave()
     this.#onOver()
     this.#signal.removeEventListener('abort', this.#onClientAbort)
+    if (this.#web !== undefined) this.#signal.removeEventListener('close', this.#dropUnread)
   }
 
   #reasonOf(error: Error): unknown {

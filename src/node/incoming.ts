@@ -84,7 +84,7 @@ export function clientSignalOf(outgoing: ServerResponse): ClientSignal {
 
 class Departure implements ClientSignal {
   readonly #outgoing: ServerResponse
-  readonly #listeners: (() => void)[] = []
+  readonly #listeners = { abort: [] as (() => void)[], close: [] as (() => void)[] }
   #isListening = false
 
   constructor(outgoing: ServerResponse) {
@@ -99,19 +99,21 @@ class Departure implements ClientSignal {
     return new DOMException('The client went away', 'AbortError')
   }
 
-  addEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.push(listener)
+  addEventListener(type: 'abort' | 'close', listener: () => void): void {
+    this.#listeners[type].push(listener)
     if (this.#isListening) return
     this.#isListening = true
-    this.#outgoing.on('close', () => this.#onClose())
+    this.#outgoing.once('close', () => this.#onClose())
   }
 
-  removeEventListener(_type: 'abort', listener: () => void): void {
-    const index = this.#listeners.indexOf(listener)
-    if (index >= 0) this.#listeners.splice(index, 1)
+  removeEventListener(type: 'abort' | 'close', listener: () => void): void {
+    const listeners = this.#listeners[type]
+    const index = listeners.indexOf(listener)
+    if (index >= 0) listeners.splice(index, 1)
   }
 
   #onClose(): void {
-    if (this.aborted) for (const listener of [...this.#listeners]) listener()
+    const { abort, close } = this.#listeners
+    for (const listener of this.aborted ? [...abort, ...close] : [...close]) listener()
   }
 }

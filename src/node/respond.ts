@@ -185,9 +185,14 @@ function write(
   }
   closeAfterUnreadBody(incoming, outgoing)
   const list = flat(fields, status)
-  // Node refuses to announce what it could not send.
-  if (trailers?.announced && !list.includes('content-length') && mayHaveBody(status))
-    list.push('trailer', trailers.announced)
+  // Node refuses to announce what it could not send: trailers need chunks (RFC 9112 §7.1.2).
+  const isChunked =
+    !list.includes('content-length') &&
+    mayHaveBody(status) &&
+    incoming.method !== 'HEAD' &&
+    incoming.httpVersionMajor === 1 &&
+    incoming.httpVersionMinor >= 1
+  if (trailers?.announced && isChunked) list.push('trailer', trailers.announced)
   outgoing.writeHead(status, list)
   if (body === null || incoming.method === 'HEAD' || !mayHaveBody(status)) {
     body?.cancel()

@@ -218,6 +218,33 @@ function isEventStream(response: Response): boolean {
   return contentTypeOf(response)?.startsWith('text/event-stream') === true
 }
 
+/**
+ * Answers that wait behind another of their connection (RFC 9112 §9.3.2). Node before 24 tells none of them that the
+ * connection is gone: whoever sends a hundred requests at once and leaves would take their places for ever.
+ */
+function pipelinedAnswers(): (outgoing: ServerResponse) => void {
+  const waiting = new WeakMap<Duplex, Set<ServerResponse>>()
+  const closeAll = (answers: Set<ServerResponse>) => {
+    for (const outgoing of answers) {
+      outgoing.destroy()
+      outgoing.emit('close')
+    }
+  }
+  return (outgoing) => {
+    const { socket } = outgoing.req
+    let answers = waiting.get(socket)
+    if (answers === undefined) {
+      const all = new Set<ServerResponse>()
+      answers = all
+      waiting.set(socket, all)
+      // After Node has told those that it does tell.
+      socket.once('close', () => setImmediate(closeAll, all))
+    }
+    const mine = answers.add(outgoing)
+    outgoing.once('close', () => mine.delete(outgoing))
+  }
+}
+
 type Connections = ReturnType<typeof trackConnections>
 
 /** Knows what is under way, so that the end can be clean. */
@@ -225,6 +252,7 @@ function trackConnections() {
   const answers = slots<ServerResponse>()
   const eventStreams = new WeakSet<ServerResponse>()
   const upgraded = new Map<Duplex, Upgrade | undefined>()
+  const closeWithConnection = pipelinedAnswers()
   let closing: http.Server | undefined
   let closed: Promise<void> | undefined
 
@@ -237,6 +265,7 @@ function trackConnections() {
     /** @returns how many answers are under way with this one */
     onRequest(outgoing: ServerResponse): number {
       const leave = answers.add(outgoing)
+      if (outgoing.socket === null) closeWithConnection(outgoing)
       outgoing.once('close', () => {
         leave()
         if (closing !== undefined) setImmediate(() => closing?.closeIdleConnections())

@@ -42,7 +42,7 @@ export function connectWebSocket(request: UpstreamRequest, options: ConnectOptio
     return Promise.reject(signal.reason)
   }
   return new Promise((resolve, reject) => {
-    const outgoing = startRequest(request, options)
+    const outgoing = startOrGiveBack(request, options)
     const timer = setTimeout(() => fail(new CoatcheckError('upstream_timeout')), request.headersTimeoutMs)
     const onAbort = () => fail(signal.reason)
     const settle = () => {
@@ -71,7 +71,7 @@ export function connectWebSocket(request: UpstreamRequest, options: ConnectOptio
     outgoing.once('response', (response) => {
       settle()
       const { statusCode: status = 502 } = response
-      resolve({ status, headers: fieldsOf(response), body: bodyOf(response) })
+      resolve({ status, headers: fieldsOf(response), body: bodyOf(response, request.bodyTimeoutMs) })
     })
     outgoing.once('upgrade', (response, duplex, head) => {
       const socket = duplex as Socket
@@ -91,6 +91,16 @@ export function connectWebSocket(request: UpstreamRequest, options: ConnectOptio
     })
     outgoing.end()
   })
+}
+
+/** What throws at once is never closed either. */
+function startOrGiveBack(request: UpstreamRequest, options: ConnectOptions): http.ClientRequest {
+  try {
+    return startRequest(request, options)
+  } catch (error) {
+    options.onClosed()
+    throw error
+  }
 }
 
 function startRequest(
@@ -184,7 +194,9 @@ function fieldsOf({ rawHeaders }: IncomingMessage): HeaderList {
   return fields
 }
 
-function bodyOf(response: IncomingMessage): UpstreamBody {
+/** Of a handshake that was refused. */
+function bodyOf(response: IncomingMessage, timeoutMs: number): UpstreamBody {
+  if (timeoutMs > 0) response.setTimeout(timeoutMs, () => response.destroy(new Error('the body stands still')))
   // What breaks it is told to its reader; where there is none, nobody.
   response.on('error', () => undefined)
   return {

@@ -85,6 +85,23 @@ describe('early hints', () => {
   })
 })
 
+test('requests that come all at once give their places back when their client leaves', async () => {
+  const begun = deferred()
+  const { origin } = await upstream((incoming, outgoing) => {
+    if (incoming.url === '/after') outgoing.end('served')
+    else begun.resolve()
+  })
+  const { port } = await gateway(origin, {}, { server: { limits: { maxRequests: 20 } } })
+  const client = rawClient(port, request('GET', '/open/x').repeat(20))
+  await begun.promise
+  const before = rawClient(port, request('GET', '/open/after', ['Connection: close']))
+  expect(await before.closed).toMatch(/^HTTP\/1\.1 503 /)
+  client.socket.destroy()
+  await expect
+    .poll(() => rawClient(port, request('GET', '/open/after', ['Connection: close'])).closed)
+    .toMatch(/^HTTP\/1\.1 200 /)
+})
+
 describe('trailers', () => {
   const withTrailers =
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Server-Timing, X-Other, Set-Cookie\r\n\r\n' +
@@ -105,6 +122,18 @@ describe('trailers', () => {
     const answer = await client.until(/0\r\n\r\n$/)
     expect(answer.toLowerCase()).not.toMatch(/trailer|server-timing/)
   })
+
+  test.each(['GET /open/x HTTP/1.0', 'HEAD /open/x HTTP/1.1'])(
+    'stay behind where there are no chunks: %s',
+    async (line) => {
+      const { port } = await gateway(await chunked(), { trailers: ['Server-Timing'] })
+      const plain = request('GET', '/open/x', ['Connection: close'])
+      const answer = await rawClient(port, plain.replace('GET /open/x HTTP/1.1', line)).closed
+      expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+      expect(answer.toLowerCase()).not.toMatch(/trailer|server-timing/)
+      expect(answer.endsWith('\r\n\r\nbody')).toBe(line.startsWith('GET'))
+    },
+  )
 
   test('of a request are dropped (RFC 9110 §6.5 lets a proxy)', async () => {
     const { origin } = await upstream(async (incoming, outgoing) => {
