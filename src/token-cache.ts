@@ -5,6 +5,7 @@
 import { CoatcheckError } from './errors.ts'
 import { ExpiringMap } from './expiring-map.ts'
 import type { Clock } from './runtime.ts'
+import { SharedWork } from './shared-work.ts'
 
 export interface Cached<Value> {
   readonly value: Value
@@ -23,14 +24,16 @@ export interface TokenCache<Value> {
 
 const mostEntries = 10_000
 const refusalMs = 5000
+/** Longer than any request to an authorization server. */
+const askLimitMs = 60_000
 const refusals: ReadonlySet<string> = new Set(['invalid_token', 'token_refused'])
 
 export function tokenCache<Value>(clock: Clock): TokenCache<Value> {
   const kept = new ExpiringMap<Value>(clock, mostEntries)
   const refused = new ExpiringMap<CoatcheckError>(clock, mostEntries)
-  const running = new Map<string, Promise<Value>>()
+  const asking = new SharedWork<Value>(clock, askLimitMs)
 
-  async function askOnce(key: string, ask: () => Promise<Cached<Value>>): Promise<Value> {
+  async function askAndKeep(key: string, ask: () => Promise<Cached<Value>>): Promise<Value> {
     try {
       const { value, expiresAt } = await ask()
       kept.set(key, value, expiresAt)
@@ -38,8 +41,6 @@ export function tokenCache<Value>(clock: Clock): TokenCache<Value> {
     } catch (error) {
       if (error instanceof CoatcheckError && refusals.has(error.code)) refused.set(key, error, clock.now() + refusalMs)
       throw error
-    } finally {
-      running.delete(key)
     }
   }
 
@@ -49,11 +50,10 @@ export function tokenCache<Value>(clock: Clock): TokenCache<Value> {
       if (known !== undefined) return known
       const refusal = refused.get(key)
       if (refusal) throw refusal
-      const underWay = running.get(key)
-      if (underWay) return underWay
-      const work = askOnce(key, ask)
-      running.set(key, work)
-      keepAlive(work.catch(() => undefined))
+      const isFirst = !asking.isUnderWay(key)
+      const work = asking.join(key, () => askAndKeep(key, ask))
+      // What failed is told to who waits for it.
+      if (isFirst) keepAlive(work.catch(() => undefined))
       return work
     },
   }

@@ -7,10 +7,11 @@
  *     npm run chaos -- --json          the last line is one JSON object
  *     npm run chaos -- --only=redis    rows whose fault and store match this pattern
  */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import type { Finding, Row } from './row.ts'
 import { runRow } from './run.ts'
 import { scenarios } from './scenarios.ts'
-import { measureWaiting } from './waiting.ts'
 
 const isShort = process.argv.includes('--short')
 const isJson = process.argv.includes('--json')
@@ -52,7 +53,8 @@ async function runRows(): Promise<void> {
 }
 await Promise.all(Array.from({ length: rowsAtOnce }, runRows))
 console.log(`${besides}: of the 5xx, to calls whose process had their access token, and that was alive.`)
-if (!isShort && only === '') console.log(await measureWaiting())
+if (!isShort && only === '')
+  spawnSync(process.execPath, [fileURLToPath(new URL('./waiting.ts', import.meta.url))], { stdio: 'inherit' })
 
 const order = new Map(work.map(({ scenario, store }, index) => [`${scenario.fault} ${store}`, index]))
 const placeOf = ({ fault, store }: Row) => order.get(`${fault} ${store}`) ?? 0

@@ -1,4 +1,7 @@
-/** What it costs to be one of 500 calls that wait for one refresh: beside the same burst with a live token. */
+/**
+ * What it costs to be one of 500 calls that wait for one refresh: beside the same burst with a live token. A process of its
+ * own, because it is the load, the API and the provider as well: what it did before would be measured too.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import { startProvider } from '../../spa-example/provider/index.ts'
@@ -20,7 +23,7 @@ const providerMs = 50
  */
 const keepAliveSeconds = 60
 
-export async function measureWaiting(): Promise<string> {
+async function measureWaiting(): Promise<string> {
   const port = await freePort()
   const origin = `http://localhost:${port}`
   const provider = await startProvider({ appOrigin: origin, accessTokenSeconds })
@@ -96,3 +99,5 @@ export async function measureWaiting(): Promise<string> {
 function median(values: readonly number[]): number {
   return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0
 }
+
+console.log(await measureWaiting())

@@ -20,7 +20,8 @@ export function sessionTokenFor(
       return phantomToken(services, open, route, keepAlive)
     case 'exchange': {
       const { id, version, tokens } = open.session
-      const subject = { token: tokens.accessToken, key: `${id}.${version}`, expiresAt: tokens.expiresAt }
+      // What was exchanged for is asked for anew with every version: the token's own end, by another clock, says no more.
+      const subject = { token: tokens.accessToken, key: `${id}.${version}`, expiresAt: undefined }
       return services.exchangeToken(subject, upstreamToken, 'any', keepAlive)
     }
     case 'refresh':

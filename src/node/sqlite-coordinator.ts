@@ -181,9 +181,14 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
       const holder = randomUUID()
       const tryToTake = () =>
         guarded(() => takeLease.run(sessionId, holder, clock.now() + ttlMs, clock.now()).changes === 1)
-      while (!tryToTake()) await delay(pollMs)
+      // Before each try: a database that is locked keeps one waiting for a while.
+      let takenAt = clock.now()
+      while (!tryToTake()) {
+        await delay(pollMs)
+        takenAt = clock.now()
+      }
       return {
-        takenAt: clock.now(),
+        takenAt,
         renew: async (moreMs) =>
           guarded(() => renewLease.run(clock.now() + moreMs, sessionId, holder, clock.now()).changes === 1),
         release: async (othersWaitMs = 0) =>

@@ -60,7 +60,8 @@ const skewMs = 60_000
 /** So long after a seal was opened the ledger still knows its successor, if there is one, although the seal idles out. */
 export const trustedForMs = 60_000
 const maxHeld = 10_000
-const maxOpened = 10_000
+/** Whole payloads: some kilobytes each. */
+const maxOpened = 2000
 
 /** How a session is written down. */
 export interface LedgerRecords {
@@ -147,11 +148,11 @@ export function ledger(options: LedgerOptions): Ledger {
       return session instanceof Promise ? session.then((read) => viewOf(entry, read)) : viewOf(entry, session)
     }
     const entry = coordinator.read(name.id, holds)
-    return entry instanceof Promise ? entry.then(view) : view(entry)
+    return isPromise(entry) ? Promise.resolve(entry).then(view) : view(entry)
   }
 
   async function readHeld(name: SessionName, holds: number): Promise<LedgerView | undefined> {
-    const reading = Promise.resolve(readEntry(name, holds))
+    const reading = (async () => readEntry(name, holds))()
     const [known, failure] = await reading.then((entry) => [entry, undefined] as const, unavailable)
     const session = held.get(name.id)?.session
     // It was written while we asked in vain.
@@ -181,7 +182,8 @@ export function ledger(options: LedgerOptions): Ledger {
 
     writeHeld,
 
-    adopt: (knownVersion, session) => write(knownVersion ?? session.version, session),
+    // With nothing known, on nothing: another call may have adopted it meanwhile, and begun a refresh.
+    adopt: (knownVersion, session) => write(knownVersion ?? 0, session),
 
     confirm: (sessionId, version) => coordinator.confirm(sessionId, version),
 
@@ -202,6 +204,11 @@ export function ledger(options: LedgerOptions): Ledger {
     recordAttempt: (session) => coordinator.recordAttempt(session.id, session.version, endOf(session)),
     clearAttempt: (session) => coordinator.clearAttempt(session.id),
   }
+}
+
+/** An operator's own store may have promises of another make. */
+function isPromise<Value>(given: Value | Promise<Value>): given is Promise<Value> {
+  return typeof (given as Partial<Promise<Value>> | undefined)?.then === 'function'
 }
 
 function viewOf(

@@ -111,7 +111,7 @@ export function refreshRun({
       if (!known && clock.now() - openedAt > trustedForMs)
         throw storeUnavailable(new Error('the seal is to be read again'))
       if (known && known.version < session.version) await ledger.adopt(known.version, session)
-      if (known?.attemptAgeMs !== undefined && !isDoubtful(session)) {
+      if (known?.attemptAgeMs !== undefined && known.version === session.version && !isDoubtful(session)) {
         // Somebody sent this refresh token before and left no answer (R6). A lease outlasts its request, so within the
         // limit of one it was given back, and the answer is lost; after that its holder may live, without the store.
         doubt(session)
@@ -173,7 +173,8 @@ export function refreshRun({
       case 'identity_changed':
         return endRefused(session, outcome)
       case 'target_refused':
-        await ledger.clearAttempt(session)
+        // The server may have said so before it looked at the refresh token: a doubt about that stays.
+        if (!isDoubtful(session)) await ledger.clearAttempt(session)
         throw new CoatcheckError('token_refused', { cause: outcome.cause })
       case 'unreached':
         await ledger.clearAttempt(session)

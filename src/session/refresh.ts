@@ -5,6 +5,7 @@
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
+import { SharedWork } from '../shared-work.ts'
 import type { TokenSet, TokenTarget } from '../tokens.ts'
 import { backOffs } from './back-off.ts'
 import type { Ledger } from './ledger.ts'
@@ -61,8 +62,7 @@ export interface RefresherOptions {
 }
 
 const firstBackOffMs = 1000
-/** How often a refresh for another API waits for one that came before it. */
-const mostTurns = 5
+const storeLimitMs = 30_000
 const longestBackOffMs = 15_000
 const longestAskedBackOffMs = 5 * 60_000
 /** A token that was refreshed so recently and is refused again will not get better by another refresh (R11). */
@@ -82,7 +82,8 @@ export function refresher(options: RefresherOptions): Refresher {
   /** By session and upstream: an API that refuses every token gets no more than a refresh an hour in the end. */
   const rejections = backOffs(clock, { firstMs: rejectionCooldownMs, longestMs: longestRejectionCooldownMs })
   const run = refreshRun({ ledger, grant, clock, tokenClock, report, backOff, onEnd })
-  const running = new Map<string, Promise<Session>>()
+  // Twice sent, behind another's lease, and a while for the store.
+  const running = new SharedWork<Session>(clock, 4 * grant.requestLimitMs + storeLimitMs)
 
   /** One at a time for a session, whoever asks, and not tied to the call that began it (R1, R4). */
   function start(
@@ -91,13 +92,7 @@ export function refresher(options: RefresherOptions): Refresher {
     keepAlive: KeepAlive,
     how?: Parameters<RefreshRun>[3],
   ): Promise<Session> {
-    let work = running.get(session.id)
-    if (!work) {
-      work = run(session, openedAt, keepAlive, how)
-        .catch(reportUnavailable)
-        .finally(() => running.delete(session.id))
-      running.set(session.id, work)
-    }
+    const work = running.join(session.id, () => run(session, openedAt, keepAlive, how).catch(reportUnavailable))
     // What failed is reported where it failed; who waits for it is told.
     keepAlive(work.catch(() => undefined))
     return work
@@ -137,7 +132,8 @@ export function refresher(options: RefresherOptions): Refresher {
   ): Promise<TargetTokens> {
     let obtained: TokenSet | undefined
     let newest = session
-    for (let turn = 0; turn < mostTurns; turn++) {
+    const until = clock.now() + callerLimitMs
+    while (clock.now() < until) {
       if (!canRefresh(newest.tokens, tokenClock.now())) throw loginRequired(true)
       const waitMs = backOff.leftMs(session.id)
       if (waitMs > 0) throw comeBack(waitMs, undefined)
@@ -168,9 +164,12 @@ export function refresher(options: RefresherOptions): Refresher {
       // What was issued in the future was issued by another clock, and may be old.
       const isRecent = ageMs > -rejectionCooldownMs / 10 && ageMs < rejectionCooldownMs
       const key = `${session.id} ${upstream}`
-      if (isRecent || !canRefresh(session.tokens, now) || backOff.leftMs(session.id) > 0 || rejections.leftMs(key) > 0)
-        return undefined
-      rejections.raise(key)
+      if (isRecent || !canRefresh(session.tokens, now)) return undefined
+      // The other calls of a burst were refused too, and share the refresh that the first of them began (R1).
+      if (!running.isUnderWay(session.id)) {
+        if (backOff.leftMs(session.id) > 0 || rejections.leftMs(key) > 0) return undefined
+        rejections.raise(key)
+      }
       const next = await withinLimit(start(session, openedAt, keepAlive), callerLimitMs)
       return next.tokens.accessToken === session.tokens.accessToken ? undefined : next
     },

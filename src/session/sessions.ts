@@ -213,7 +213,8 @@ export function sessions(options: SessionsOptions): Sessions {
 
   /** The authorization server has ended it: from now on that is known without asking. */
   async function endMarked(session: Session): Promise<undefined> {
-    await book.end(session)
+    // The mark is durable; a store that takes no writes now does not keep the session alive.
+    await book.end(session).catch((cause) => report({ event: 'store_unavailable', during: 'end', cause }))
     report({ event: 'session_ended', session: shortId(session), reason: 'backchannel_logout' })
     ended(session, 'backchannel_logout')
   }
@@ -261,8 +262,9 @@ export function sessions(options: SessionsOptions): Sessions {
         const ticketKey = options.cookie === 'ticket' ? randomId(32) : undefined
         await timeOfTokens.sync()
         const started = await start()
-        const tokens = timeOfTokens.fromOwn(started.tokens)
-        const session = newSession({ ...started, tokens }, nowSeconds(), absoluteSeconds, ticketKey)
+        // A session's own end is by this process's clock, as all that compares it is.
+        const begun = newSession(started, nowSeconds(), absoluteSeconds, ticketKey)
+        const session = { ...begun, tokens: timeOfTokens.fromOwn(started.tokens) }
         // Before anything is ended for it.
         if (!toCookies(sessionCookieName, await carrier.seal(session, session.createdAt), 'unknown')) {
           throw new CoatcheckError('session_too_large')
@@ -323,18 +325,23 @@ export function sessions(options: SessionsOptions): Sessions {
       if (!open.isConfirmed) return []
       const seenAt = nextSeenAt(open, slides)
       options.onSeen?.(open.session.id, idleEndsAt(open.session, seenAt, idleSeconds))
-      const changes = carrier.answer(open, seenAt, cookies)
-      if (!(changes instanceof Promise)) return changes
-      return changes.catch((cause) => {
+      const noCookies = (cause: unknown) => {
         report({ event: 'store_unavailable', during: 'cookies', cause })
         return []
-      })
+      }
+      try {
+        const changes = carrier.answer(open, seenAt, cookies)
+        return changes instanceof Promise ? changes.catch(noCookies) : changes
+      } catch (cause) {
+        return noCookies(cause)
+      }
     },
 
     idleEndsAt(open, slides) {
       const { session } = open
       const end = idleEndsAt(session, nextSeenAt(open, slides), idleSeconds)
-      return Math.min(end, tokensEndAt(session.tokens) ?? end)
+      const tokensEnd = tokensEndAt(session.tokens)
+      return tokensEnd === undefined ? end : Math.min(end, timeOfTokens.toOwn(tokensEnd))
     },
 
     async standing(open) {

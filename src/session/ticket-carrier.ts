@@ -4,6 +4,7 @@
  * the same for as long as the session lives; the idle clock is the ledger's.
  */
 import { ExpiringMap } from '../expiring-map.ts'
+import { SharedWork } from '../shared-work.ts'
 import {
   type Carrier,
   type CarrierOptions,
@@ -21,6 +22,7 @@ import { isDueForRefresh } from './token-age.ts'
 
 /** A session is not asked for again before: an end elsewhere is honoured within this time (E4). */
 const trustedForMs = 500
+const lookLimitMs = 10_000
 
 interface Ticket {
   readonly id: string
@@ -35,17 +37,19 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
   const opened = new ExpiringMap<Ticket>(clock, rememberedSessions)
   const remembered = new ExpiringMap<Found & { readonly askedAt: number }>(clock, rememberedSessions)
   /** One look at a time for a session: a burst is opened once. */
-  const looking = new Map<string, Promise<Found | Ending | undefined>>()
+  const looking = new SharedWork<Found | Ending | undefined>(clock, lookLimitMs)
 
-  function remember(found: Found): Found {
+  /** @param askedAt before the coordinator was asked: its answer may have taken a while */
+  function remember(found: Found, askedAt: number): Found {
     const { session, seenAt } = found
     const end = idleEndsAt(session, seenAt, idleSeconds) * 1000
-    remembered.set(session.id, { session, seenAt, askedAt: clock.now() }, end)
+    remembered.set(session.id, { session, seenAt, askedAt }, end)
     return found
   }
 
   async function look({ id, ticketKey }: Presented): Promise<Found | Ending | undefined> {
     const before = remembered.get(id)
+    const askedAt = clock.now()
     const known = await book.read({ id, ticketKey }, before?.session.version)
     if (known?.isEnded) remembered.delete(id)
     if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
@@ -58,15 +62,7 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
     }
     const session = known.session ?? (before && before.session.version >= known.version ? before.session : undefined)
     if (!session) return undefined
-    return remember({ session, seenAt: known.seenAt ?? before?.seenAt ?? session.createdAt })
-  }
-
-  function lookOnce(presented: Presented): Promise<Found | Ending | undefined> {
-    const known = looking.get(presented.id)
-    if (known) return known
-    const looked = look(presented).finally(() => looking.delete(presented.id))
-    looking.set(presented.id, looked)
-    return looked
+    return remember({ session, seenAt: known.seenAt ?? before?.seenAt ?? session.createdAt }, askedAt)
   }
 
   function presentedBy({ id, key, createdAt }: Ticket): Presented {
@@ -94,7 +90,7 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
       const known = remembered.get(presented.id)
       const isTrusted =
         known && clock.now() - known.askedAt < trustedForMs && !isDueForRefresh(known.session, clock.now())
-      const found = isTrusted && !isForLogout ? known : await lookOnce(presented)
+      const found = isTrusted && !isForLogout ? known : await looking.join(presented.id, () => look(presented))
       if (typeof found !== 'object') return found
       // The same entry, and another's ticket.
       if (found.session.ticketKey !== presented.ticketKey) return undefined
@@ -105,10 +101,11 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
     seal: (session) => ticketSealer.seal(JSON.stringify([session.id, session.ticketKey, session.createdAt])),
 
     async begin(session, about) {
+      const askedAt = clock.now()
       const result = await book.begin(session, about)
       if (result === 'ended' || result === 'superseded') throw loginRequired(false)
       if (result === 'stale') throw storeUnavailable(new Error('a new session has an id that is taken'))
-      remember({ session, seenAt: session.createdAt })
+      remember({ session, seenAt: session.createdAt }, askedAt)
     },
 
     /** Nothing of the session is in the cookie, so nothing goes out. */

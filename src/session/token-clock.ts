@@ -11,6 +11,8 @@ export interface TokenClock extends Clock {
   sync(): Promise<void>
   /** Tokens whose times are by this process's clock. */
   fromOwn(tokens: TokenSet): TokenSet
+  /** When that is by this process's clock. Epoch seconds. */
+  toOwn(at: number): number
 }
 
 /** Less than this may be the network, and matters to no token. */
@@ -35,6 +37,8 @@ export function tokenClock(clock: Clock, coordinator: Pick<Coordinator, 'now'>):
       const aheadMs = (before + after) / 2 - theirs
       aheadSeconds = Math.abs(aheadMs) < leastMs ? 0 : Math.round(aheadMs / 1000)
     },
+
+    toOwn: (at) => at + aheadSeconds,
 
     fromOwn(tokens) {
       if (aheadSeconds === 0) return tokens

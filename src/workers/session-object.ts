@@ -210,9 +210,8 @@ export class CoatcheckSession {
     if (known?.isEnded) return 'ended'
     if (known && known.version !== version) return 'stale'
     const attempt = { version, at: Date.now() }
-    const book: Book = known
-      ? { ...known, attempt }
-      : { version, attempt, isEnded: false, keepUntil: Date.now() + ttlMs }
+    const keepUntil = Math.max(Date.now() + ttlMs, known?.keepUntil ?? 0)
+    const book: Book = { version, isEnded: false, ...known, attempt, keepUntil }
     await this.#keep({ book }, book.keepUntil - Date.now())
     return 'recorded'
   }

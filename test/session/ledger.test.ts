@@ -75,6 +75,20 @@ describe('an entry that this process wrote or read', () => {
     expect((await book.read(session))?.session?.tokens.refreshToken).toBe('rt-of-another-process')
   })
 
+  it('that is adopted does not take back the attempt of a call that was quicker', async () => {
+    await book.recordAttempt(session)
+    expect(await book.adopt(undefined, session)).toBe('stale')
+    expect((await book.read(session))?.attemptAgeMs).toBeDefined()
+  })
+
+  it('is read where a store has promises of another make', async () => {
+    await book.begin(session, '')
+    const { read } = coordinator
+    // biome-ignore lint/suspicious/noThenProperty: that is what is tried
+    coordinator.read = ((id: string) => ({ then: (give: (entry: unknown) => void) => give(read(id)) })) as never
+    expect((await book.read(session))?.session).toEqual(session)
+  })
+
   it('is gone with the end of the session', async () => {
     await book.begin(session, '')
     await book.end(session)

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionStore } from '../../src/coordinator.ts'
 import type { CookieChange } from '../../src/session/cookie-names.ts'
-import { noLogoutMarks } from '../../src/session/logout-marks.ts'
+import { type LogoutMarks, noLogoutMarks } from '../../src/session/logout-marks.ts'
+import type { Grant } from '../../src/session/refresh-run.ts'
 import type { SessionStart } from '../../src/session/session.ts'
 import { type OpenSession, type Sessions, sessions } from '../../src/session/sessions.ts'
 import type { TokenSet } from '../../src/tokens.ts'
@@ -27,6 +28,9 @@ export interface ProcessOptions {
   readonly maxSessions?: number
   /** True: the store's clock stays what it is, and `clock` is this process's alone. */
   readonly storeKeepsTime?: boolean
+  /** What the provider answers, if it is not to grant whatever is asked. */
+  readonly refresh?: Grant['refresh']
+  readonly logoutMarks?: LogoutMarks
 }
 
 /** Lets a suite move on what the processes take for the time. */
@@ -46,7 +50,7 @@ let tokenCount = 0
 export function startProcess(
   { coordinator, cookie }: SessionStore,
   clock: { now(): number },
-  { secrets = [testSecret], clientId = 'app', maxSessions, storeKeepsTime = false }: ProcessOptions = {},
+  { secrets = [testSecret], clientId = 'app', maxSessions, storeKeepsTime = false, ...given }: ProcessOptions = {},
 ): Process {
   const revoked: string[] = []
   return {
@@ -56,10 +60,10 @@ export function startProcess(
       // Time that is moved moves for the store as well, whatever its own clock says.
       coordinator: storeKeepsTime ? coordinator : { ...coordinator, now: async () => clock.now() },
       context: { origin: 'https://app.example.com', issuer: 'https://login.example.com', clientId },
-      logoutMarks: noLogoutMarks,
+      logoutMarks: given.logoutMarks ?? noLogoutMarks,
       report: () => undefined,
       grant: {
-        refresh: async () => ({ kind: 'refreshed', tokens: tokens(clock), idToken: undefined }),
+        refresh: given.refresh ?? (async () => ({ kind: 'refreshed', tokens: tokens(clock), idToken: undefined })),
         revoke: async ({ refreshToken }) => void revoked.push(refreshToken ?? ''),
         requestLimitMs: 1000,
       },
@@ -71,7 +75,7 @@ export function startProcess(
   }
 }
 
-function tokens(clock: { now(): number }): TokenSet {
+export function tokens(clock: { now(): number }): TokenSet {
   const issuedAt = Math.floor(clock.now() / 1000)
   const name = `${++tokenCount}`
   return {
@@ -108,10 +112,11 @@ export async function signIn(
   clock: { now(): number },
   browser = new Browser(),
   key = `login.${++loginCount}`,
+  first = tokens(clock),
 ): Promise<Browser> {
   const start: SessionStart = {
     issuer: 'https://login.example.com',
-    tokens: tokens(clock),
+    tokens: first,
     idToken: undefined,
     idTokenClaims: { sub, sid, iat: Math.floor(clock.now() / 1000) },
     shownClaims: { sub, name: 'Ada Lovelace', email: 'ada@example.com' },

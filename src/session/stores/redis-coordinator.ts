@@ -66,7 +66,7 @@ const scripts = {
     if known[5] then return 'ended' end
     if known[1] and known[1] ~= ARGV[1] then return 'stale' end
     redis.call('HSET', KEYS[1], 'v', ARGV[1], 'av', ARGV[1], 'at', now)
-    if not known[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
     return 'recorded'`),
   clearAttempt: `redis.call('HDEL', KEYS[1], 'av', 'at')`,
   end: durably(`
