@@ -1,14 +1,17 @@
 /**
  * What it costs to be one of 500 calls that wait for one refresh: beside the same burst with a live token. A process of its
- * own, because it is the load, the API and the provider as well: what it did before would be measured too.
+ * own, because it is the load and the API as well: what it did before would be measured too.
  */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { Agent, request } from 'undici'
-import { startProvider } from '../../spa-example/provider/index.ts'
 import { UserAgent } from '../../test/support/browser.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import { startUpstream } from '../../test/support/upstream.ts'
-import { startProcesses } from './processes.ts'
+import { endChild, startProcesses } from './processes.ts'
+import type { Asked, Reached, WaitingProvider } from './waiting-provider.ts'
 
 const calls = 500
 const bursts = 9
@@ -26,7 +29,7 @@ const keepAliveSeconds = 60
 async function measureWaiting(): Promise<string> {
   const port = await freePort()
   const origin = `http://localhost:${port}`
-  const provider = await startProvider({ appOrigin: origin, accessTokenSeconds })
+  const provider = await startProviderAway({ appOrigin: origin, accessTokenSeconds, awayMs: providerMs })
   const upstream = await startUpstream()
   upstream.on(
     '/orders',
@@ -69,19 +72,13 @@ async function measureWaiting(): Promise<string> {
     let most = 0
     for (let round = 0; round < bursts; round += 1) {
       await delay(accessTokenSeconds * 1000)
-      provider.token.forget()
-      provider.token.inject('hold-answer', 1)
-      const waiting = burst()
-      await provider.token.whenHeld(1)
-      await delay(providerMs)
-      provider.token.release()
-      const waited = await waiting
+      await provider.hold()
+      const waited = await burst()
       const live = await burst()
-      const [sent] = provider.token.requests
-      most = Math.max(most, provider.token.count())
-      const roundTrip = sent ? sent.endedAt - sent.beganAt : 0
-      roundTrips.push(roundTrip)
-      over.push(waited - live - roundTrip)
+      const { tokenRequests, roundTripMs } = await provider.report()
+      most = Math.max(most, tokenRequests)
+      roundTrips.push(roundTripMs)
+      over.push(waited - live - roundTripMs)
     }
     return [
       `${calls} calls that wait for one refresh, ${bursts} times: at most ${most} token request,`,
@@ -93,6 +90,24 @@ async function measureWaiting(): Promise<string> {
     await processes.stop()
     await provider.stop()
     await upstream.stop()
+  }
+}
+
+async function startProviderAway(options: WaitingProvider) {
+  const child = fork(fileURLToPath(new URL('./waiting-provider.ts', import.meta.url)), {
+    env: { ...process.env, WAITING_PROVIDER: JSON.stringify(options), NODE_NO_WARNINGS: '1' },
+  })
+  const [reached] = (await once(child, 'message')) as [Reached]
+  const ask = async (word: 'hold' | 'report') => {
+    child.send(word)
+    const [answer] = await once(child, 'message')
+    return answer
+  }
+  return {
+    ...reached,
+    hold: () => ask('hold'),
+    report: (): Promise<Asked> => ask('report'),
+    stop: () => endChild(child, 'SIGTERM'),
   }
 }
 

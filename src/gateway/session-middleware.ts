@@ -31,7 +31,8 @@ export interface SessionVariable<Claims = Record<string, unknown>> {
   /**
    * Calls an upstream of a session route with the session's access token, by the gateway's rules: the route's methods
    * and scopes hold, credentials and names of proxies in `headers` do not pass, and the answer's fields are those that a
-   * browser may get, so it can be returned as it is. Redirects are not followed.
+   * browser may get, so it can be returned as it is. Redirects are not followed. A body that nobody has begun to read
+   * when this request's own answer is over is let go, so that it takes no place of the upstream.
    *
    * @param input an absolute URL that a configured session route reaches
    * @throws TypeError for a URL that none reaches; CoatcheckError as the gateway does
