@@ -57,6 +57,8 @@ export type RefreshRun = (
 
 /** What a lease is longer than a request: between taking it and sending there are two operations of the store. */
 const leaseMarginMs = 5000
+/** What the record of an attempt takes at most, so that nothing comes between it and the request. */
+const recordLimitMs = 2000
 /** How often a version whose write failed is written again. */
 const rewriteMs = 1000
 /** Who finds an attempt whose holder is gone waits for this long: time for a holder who only lost the store to write. */
@@ -120,15 +122,27 @@ export function refreshRun({
           continue
         }
       }
-      const recorded = await ledger.recordAttempt(session)
+      await requireCover(lease, recordLimitMs)
+      const recorded = await record(session)
       if (recorded === 'ended') throw refreshImpossible(session)
       if (recorded === 'recorded') {
-        if (await lease.coversRequest()) return undefined
-        throw storeUnavailable(new Error('the lease was lost'))
+        // Asks only if that took still longer: what another process writes meanwhile would not be seen.
+        await requireCover(lease)
+        return undefined
       }
     }
     // A version that this process could not write yet, or others that come and go.
     throw storeUnavailable(new Error('the attempt cannot be recorded'))
+  }
+
+  /** An attempt that may be on record although nothing was sent is taken back: it would be taken for a lost answer. */
+  async function record(session: Session): Promise<'recorded' | 'stale' | 'ended'> {
+    try {
+      return await ledger.recordAttempt(session)
+    } catch (error) {
+      if (!isDoubtful(session)) await ledger.clearAttempt(session).catch(reportUnclear)
+      throw error
+    }
   }
 
   /**
@@ -248,6 +262,10 @@ export function refreshRun({
     }
   }
 
+  function reportUnclear(cause: unknown): void {
+    report({ event: 'store_unavailable', during: 'clear attempt', cause })
+  }
+
   function reportRenewal(cause: unknown): false {
     report({ event: 'store_unavailable', during: 'renew', cause })
     return false
@@ -263,7 +281,8 @@ export function refreshRun({
 
 /** A lease that is long enough for one more request. */
 interface ProvenLease extends Lease {
-  coversRequest(): Promise<boolean>
+  /** @param spareMs what is done before the request is sent */
+  coversRequest(spareMs?: number): Promise<boolean>
 }
 
 /**
@@ -275,9 +294,9 @@ function proven(lease: Lease, requestLimitMs: number, clock: Clock): ProvenLease
   let heldSince = lease.takenAt
   return {
     ...lease,
-    async coversRequest() {
+    async coversRequest(spareMs = 0) {
       for (let round = 0; round < mostRounds; round++) {
-        if (clock.now() - heldSince <= leaseMarginMs) return true
+        if (clock.now() - heldSince <= leaseMarginMs - spareMs) return true
         const askedAt = clock.now()
         if (!(await lease.renew(requestLimitMs + leaseMarginMs))) return false
         heldSince = askedAt
@@ -285,6 +304,10 @@ function proven(lease: Lease, requestLimitMs: number, clock: Clock): ProvenLease
       return false
     },
   }
+}
+
+async function requireCover(lease: ProvenLease, spareMs = 0): Promise<void> {
+  if (!(await lease.coversRequest(spareMs))) throw storeUnavailable(new Error('the lease was lost'))
 }
 
 /** The session stands, and is tried again. */

@@ -38,6 +38,8 @@ export interface OpenSession {
   readonly presented: { readonly version: number; readonly seenAt: number }
   /** When the cookie came, in milliseconds. */
   readonly openedAt: number
+  /** All of ours that came with it. */
+  readonly cookies: RequestCookies
   /** False where the coordinator could not be asked: nothing is refreshed, no cookie goes out (C2). */
   readonly isConfirmed: boolean
 }
@@ -85,7 +87,11 @@ export interface Sessions {
    */
   standing(open: OpenSession): Promise<'stands' | 'ended' | 'unknown'>
   hasLiveToken(open: OpenSession): boolean
-  /** Tombstones, then revokes the newest tokens (E1). Gives the session as it was last known. */
+  /**
+   * Tombstones, then revokes the newest tokens (E1). Gives the session as it was last known.
+   *
+   * @throws CoatcheckError `store_unavailable`: it may have ended, and its tokens were revoked as far as they are known
+   */
   end(open: OpenSession): Promise<Session>
   /** Clears every cookie of a session that the browser sent. Only logout's answer does that (C1). */
   clearedCookies(cookies: RequestCookies): CookieChange[]
@@ -187,6 +193,16 @@ export function sessions(options: SessionsOptions): Sessions {
     return undefined
   }
 
+  /**
+   * The marker is the callback's alone, so it names what this browser signed in to last. A late answer of a session before
+   * that one, which nothing had superseded, may have put its cookie over it: when that session ends, a silent sign-in brings
+   * the later one back (C3).
+   */
+  async function isOvertaken({ session: { id }, cookies }: OpenSession): Promise<boolean> {
+    const marked = await markedSessionId(markerSealer, cookies)
+    return marked !== undefined && marked !== id
+  }
+
   function tellOfClones({ id, session: presented }: Presented, newest: Session, device: string | undefined): void {
     const { version } = newest
     const sign = signOfClone({ sessionId: id, version: presented?.version ?? version, newestVersion: version, device })
@@ -203,12 +219,28 @@ export function sessions(options: SessionsOptions): Sessions {
       const result = await coordinator.recall(rival)
       if (result !== undefined) ids.add(results.idOf(result))
     }
-    for (const id of ids) {
-      await book.supersede(id)
-      carrier.forget(id)
-      report({ event: 'session_ended', session: shortId({ id }), reason: 'superseded' })
-    }
+    for (const id of ids) await supersedeOne(id)
     if (presented?.session) onEnd(presented.session, 'superseded')
+  }
+
+  async function supersedeOne(id: string): Promise<void> {
+    await book.supersede(id)
+    carrier.forget(id)
+    report({ event: 'session_ended', session: shortId({ id }), reason: 'superseded' })
+  }
+
+  /**
+   * Of two sign-ins that came back at the same moment neither saw the other's session while it began its own. Once both are
+   * there whoever looks sees both, and all keep the same one (C3).
+   */
+  async function keepOne({ id }: Session, { key, rivals }: LoginArrival): Promise<void> {
+    for (const rival of rivals) {
+      const result = await coordinator.recall(rival)
+      const other = result === undefined ? id : results.idOf(result)
+      if (other === id) continue
+      const known = await Promise.all([coordinator.read(id), coordinator.read(other)])
+      if (!known.some((entry) => entry?.isEnded)) await supersedeOne(rival < key ? other : id)
+    }
   }
 
   /** The authorization server has ended it: from now on that is known without asking. */
@@ -219,6 +251,23 @@ export function sessions(options: SessionsOptions): Sessions {
     ended(session, 'backchannel_logout')
   }
 
+  async function newestOf(session: Session): Promise<Session> {
+    try {
+      return (await book.read(session, session.version))?.session ?? session
+    } catch {
+      // What comes next says what is wrong with the store.
+      return session
+    }
+  }
+
+  async function revoke(session: Session): Promise<void> {
+    try {
+      await grant.revoke(session.tokens)
+    } catch (cause) {
+      report({ event: 'revocation_failed', session: shortId(session), cause })
+    }
+  }
+
   function nextSeenAt(open: OpenSession, slides: boolean): number {
     const { seenAt } = open.presented
     return slides && nowSeconds() - seenAt >= slideStepSeconds ? nowSeconds() : seenAt
@@ -226,7 +275,12 @@ export function sessions(options: SessionsOptions): Sessions {
 
   async function refreshNow(open: OpenSession, keepAlive: KeepAlive): Promise<void> {
     if (!open.isConfirmed) throw storeUnavailable(undefined)
-    open.session = await refreshing.fresh(open.session, open.openedAt, keepAlive)
+    try {
+      open.session = await refreshing.fresh(open.session, open.openedAt, keepAlive)
+    } catch (error) {
+      const isOut = error instanceof CoatcheckError && error.code === 'login_required'
+      throw isOut && (await isOvertaken(open)) ? loginRequired(true) : error
+    }
   }
 
   return {
@@ -246,18 +300,19 @@ export function sessions(options: SessionsOptions): Sessions {
         if (!isForLogout && (await isMarked(session))) return await endMarked(session)
         tellOfClones(presented, session, device)
         const version = presented.session?.version ?? session.version
-        return { session, seenAt, presented: { version, seenAt }, openedAt, isConfirmed: true }
+        return { session, seenAt, presented: { version, seenAt }, openedAt, cookies, isConfirmed: true }
       } catch (cause) {
         if (cause instanceof CoatcheckError && cause.code !== 'store_unavailable') throw cause
         report({ event: 'store_unavailable', during: 'open', cause })
         const { session, seenAt } = presented
         if (session === undefined || seenAt === undefined) throw storeUnavailable(cause)
         const { version } = session
-        return { session, seenAt, presented: { version, seenAt }, openedAt, isConfirmed: false }
+        return { session, seenAt, presented: { version, seenAt }, openedAt, cookies, isConfirmed: false }
       }
     },
 
-    async begin({ key, secret, rivals, device }, cookies, start) {
+    async begin(login, cookies, start) {
+      const { key, secret, rivals, device } = login
       const result = await coordinator.once(key, onceMs, async () => {
         const ticketKey = options.cookie === 'ticket' ? randomId(32) : undefined
         await timeOfTokens.sync()
@@ -277,7 +332,9 @@ export function sessions(options: SessionsOptions): Sessions {
         await own?.endOldest(session)
         return results.write(session, secret)
       })
-      return results.read(result, secret)
+      const session = await results.read(result, secret)
+      await keepOne(session, login)
+      return session
     },
 
     async firstCookies(session) {
@@ -366,14 +423,15 @@ export function sessions(options: SessionsOptions): Sessions {
     hasLiveToken: ({ session: { tokens } }) => isAlive(tokens, timeOfTokens.now()),
 
     async end(open) {
-      const known = await book.end(open.session)
-      const newest = known && known.version > open.session.version ? known : open.session
+      const before = await newestOf(open.session)
+      const known = await book.end(before).catch(async (cause) => {
+        // The store may have done it all the same, and whoever signs out once more need not know tokens as new as these.
+        await revoke(before)
+        throw cause
+      })
+      const newest = known && known.version > before.version ? known : before
       report({ event: 'session_ended', session: shortId(newest), reason: 'logout' })
-      try {
-        await grant.revoke(newest.tokens)
-      } catch (cause) {
-        report({ event: 'revocation_failed', session: shortId(newest), cause })
-      }
+      await revoke(newest)
       ended(newest, 'logout')
       return newest
     },

@@ -120,3 +120,41 @@ describe('a process whose clock is a minute ahead of the store', () => {
     expect(await two.sessions.open(short.cookies)).toBeUndefined()
   })
 })
+
+describe('two sign-ins of one browser that come back at the same moment', () => {
+  it('leave one session, the same for whoever asks (C3)', async () => {
+    const arrival = (key: string, rival: string) => ({ key, secret: `verifier of ${key}`, rivals: [rival], device: '' })
+    const start = async () => ({
+      ...{ issuer: 'https://login.example.com', tokens: tokens(clock), idToken: undefined },
+      ...{ idTokenClaims: { sub: ada.sub }, shownClaims: {} },
+    })
+    const begun = await Promise.all([
+      one.sessions.begin(arrival('tab 1', 'tab 2'), new Map(), start),
+      one.sessions.begin(arrival('tab 2', 'tab 1'), new Map(), start),
+    ])
+    const standing = await Promise.all(begun.map(async ({ id }) => !(await store.coordinator.read(id))?.isEnded))
+    expect(standing.filter(Boolean)).toHaveLength(1)
+  })
+})
+
+describe('a sign-out whose store does not answer', () => {
+  it('revokes what is known: whoever tries again may know older tokens (E1)', async () => {
+    clock.advance(290_000)
+    const behind = await opened(one, browser)
+    const call = await opened(one, browser)
+    await one.sessions.refresh(call, keepAlive)
+    const silent: SessionStore = {
+      ...store,
+      coordinator: {
+        ...store.coordinator,
+        end: async (...asked) => {
+          await store.coordinator.end(...asked)
+          throw new Error('the answer is lost')
+        },
+      },
+    }
+    const two = startProcess(silent, clock)
+    await expect(two.sessions.end(behind)).rejects.toThrow('the answer is lost')
+    expect(two.revoked).toEqual([call.session.tokens.refreshToken])
+  })
+})

@@ -60,16 +60,22 @@ export class Checks {
     if (isBeside) this.fail(`two token requests at once for one session (R1): ${token}`)
     if (stored && stored.version > version) this.fail(`a refresh token known to be spent is sent (R9): ${token}`)
     // A tombstone takes the attempt with it; what comes of the request is revoked (E1).
-    if (!stored?.isEnded && stored?.attempt?.version !== version)
+    if (stored && !stored.isEnded && stored.attempt?.version !== version)
       this.fail(`a refresh is sent without an attempt on record (R3): ${token}`)
   }
 
   /** Whose fault is it that a spent token came again? */
-  onReuse(family: Family, rotation: Rotation, wasSaveTried: boolean, wasStopped: boolean): void {
+  onReuse(
+    family: Family,
+    rotation: Rotation,
+    { wasTried, wasStopped, isUnclear }: { wasTried: boolean; wasStopped: boolean; isUnclear: boolean },
+  ): void {
     const isUnsavable =
       rotation.holder.isGone ||
       (rotation.isLost && this.#isBeyondGrace(family, rotation)) ||
-      (wasStopped && !wasSaveTried)
+      // An attempt that was not sent, and could not be taken back, is taken for a lost answer, which was asked for once more.
+      (rotation.isLost && isUnclear) ||
+      (wasStopped && !wasTried)
     if (isUnsavable) this.excuse(family, 'an answer that was lost (R8)')
     else if (!this.#onlyOutcomes)
       this.fail(`${rotation.token} is sent again although ${rotation.holder.name} has got its answer`)

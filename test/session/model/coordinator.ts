@@ -12,8 +12,13 @@ export interface SharedStore {
   of(owner: Owner, now: () => number): Coordinator
   /** What stands in it, for the checks. */
   peek(sessionId: string): LedgerEntry | undefined
-  /** `id version` of what was to be written, whatever came of it. */
-  readonly triedSaves: ReadonlySet<string>
+  /**
+   * `id version` whose newest attempt was recorded although somebody had tried to write the next version, whatever came of
+   * that. What is tried after an attempt comes too late: its request may be on its way.
+   */
+  readonly triedBeforeAttempt: ReadonlySet<string>
+  /** Sessions whose attempt could not be taken back. */
+  readonly unclear: ReadonlySet<string>
   /** How many operations have failed so far. */
   failures(): number
 }
@@ -26,7 +31,10 @@ export function sharedStore(lab: Lab): SharedStore {
   const results = new Map<string, { value?: string; error?: unknown; until: number }>()
   /** As `memory` has it after each operation. */
   const views = new Map<string, LedgerEntry | undefined>()
+  /** `id version` of what was to be written. */
   const triedSaves = new Set<string>()
+  const triedBeforeAttempt = new Set<string>()
+  const unclear = new Set<string>()
   let failures = 0
   const fail = (): never => {
     failures += 1
@@ -91,8 +99,16 @@ export function sharedStore(lab: Lab): SharedStore {
         }),
       confirm: (id, version) => memory.confirm(id, version),
       recordAttempt: (id, version, keepUntil) =>
-        onSession(`records an attempt of ${version} of`, id, () => memory.recordAttempt(id, version, keepUntil)),
-      clearAttempt: (id) => onSession('clears the attempt of', id, () => memory.clearAttempt(id)),
+        onSession(`records an attempt of ${version} of`, id, () => {
+          if (triedSaves.has(`${id} ${version + 1}`)) triedBeforeAttempt.add(`${id} ${version}`)
+          else triedBeforeAttempt.delete(`${id} ${version}`)
+          return memory.recordAttempt(id, version, keepUntil)
+        }),
+      clearAttempt: (id) =>
+        onSession('clears the attempt of', id, () => memory.clearAttempt(id)).catch((error) => {
+          unclear.add(id)
+          throw error
+        }),
       end: (id, keepUntil, isSuperseded) =>
         onSession(isSuperseded ? 'supersedes' : 'ends', id, () => memory.end(id, keepUntil, isSuperseded)),
       close: async () => undefined,
@@ -158,5 +174,5 @@ export function sharedStore(lab: Lab): SharedStore {
     }
   }
 
-  return { of, peek: (sessionId) => views.get(sessionId), triedSaves, failures: () => failures }
+  return { of, peek: (sessionId) => views.get(sessionId), triedBeforeAttempt, unclear, failures: () => failures }
 }

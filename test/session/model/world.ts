@@ -68,6 +68,7 @@ class World {
   readonly #provider: Provider
   readonly #processes: Process[] = []
   readonly #phases: number[] = []
+  readonly #phaseOf = new WeakMap<Process, number>()
   /** When each was last stopped, by name: an answer that comes to it then is late. */
   readonly #stoppedAt = new Map<string, number>()
   readonly #calls: Call[] = []
@@ -91,12 +92,17 @@ class World {
         const isBeside = [...family.requests].some(
           ([other, sentAt]) => !other.isGone && !this.#wasStopped(other, sentAt),
         )
-        this.checks.onSend(family, token, isBeside && !this.#wasStopped(owner, 0), stored)
+        // Stopped for longer than its lease: what it writes when it goes on may come between an attempt and its request.
+        const before = family.rotations.get(token)
+        const isLate = before !== undefined && this.#wasStopped(before.holder, before.at)
+        this.checks.onSend(family, token, isBeside && !this.#wasStopped(owner, 0), isLate ? undefined : stored)
       },
       onReuse: (family, rotation) => {
-        const version = (family.versions.get(rotation.token) ?? 0) + 1
-        const wasTried = this.#store.triedSaves.has(`${family.sessionId} ${version}`)
-        this.checks.onReuse(family, rotation, wasTried, this.#wasStopped(rotation.holder, rotation.at))
+        const version = family.versions.get(rotation.token) ?? 0
+        const wasTried = this.#store.triedBeforeAttempt.has(`${family.sessionId} ${version}`)
+        const wasStopped = this.#wasStopped(rotation.holder, rotation.at)
+        const isUnclear = this.#store.unclear.has(family.sessionId ?? '')
+        this.checks.onReuse(family, rotation, { wasTried, wasStopped, isUnclear })
       },
     })
     for (const index of setup.skewsMs.keys()) {
@@ -156,7 +162,7 @@ class World {
   /** Everything turns out well from now on; then the browser has to be signed in, or to know why it is not. */
   async finish(): Promise<void> {
     this.#lab.log('from here on all goes well')
-    for (const process of this.#processes) process.isStopped = false
+    for (const at of this.#processes.keys()) this.#resume(at)
     await this.#settle()
     for (const pending of this.#calls) {
       if (!pending.isOver && !pending.process.isGone) this.checks.fail(`${pending.label} gets no answer`)
@@ -190,15 +196,18 @@ class World {
     const owner: Owner = { name: `p${this.#started}`, isGone: false, isStopped: false }
     const skewMs = this.#setup.skewsMs[index] ?? 0
     const now = () => this.#lab.now + skewMs
-    this.#processes[index] = startProcess(owner, {
+    const phase = this.#phases[index] ?? 0
+    const process = startProcess(owner, {
       lab: this.#lab,
       coordinator: this.#store.of(owner, now),
       grant: this.#provider.grant(owner, () => Math.floor(now() / 1000)),
       skewMs,
-      secrets: secretPhases[this.#phases[index] ?? 0] ?? [],
+      secrets: secretPhases[phase] ?? [],
       variation: this.#setup.variation ?? {},
       cookie: this.#setup.cookie ?? 'session',
     })
+    this.#processes[index] = process
+    this.#phaseOf.set(process, phase)
   }
 
   async #call(at: number, jar: RequestCookies): Promise<Call | undefined> {
@@ -386,8 +395,18 @@ class World {
     this.#lab.log(`${process.name} crashes`)
     process.isGone = true
     this.#lab.forget(process)
-    for (const pending of this.#calls) if (pending.process === process && !pending.answer) pending.isOver = true
+    for (const pending of this.#calls) {
+      if (pending.process !== process || pending.answer) continue
+      pending.isOver = true
+      // Between the tombstone and the revocation: who signs out once more need not know tokens as new (E1).
+      if (pending.label.startsWith('logout')) this.#loseRevocation(pending.cookies)
+    }
     this.#start(at)
+  }
+
+  #loseRevocation(cookies: RequestCookies): void {
+    const known = this.checks.known.get(sessionIn(cookies)?.id ?? '')
+    if (known) known.family.isRevocationLost = true
   }
 
   #stop(at: number): void {
@@ -443,6 +462,10 @@ class World {
     const next = (this.#phases[at] ?? 0) + 1
     const { name, isStopped } = this.#processes[at] as Process
     if (isStopped || next >= secretPhases.length || this.#phases.some((phase) => phase < next - 1)) return
+    // A deploy is over when the processes before it have answered what they had: only then comes the next.
+    const isBefore = ({ isOver, process }: Call) =>
+      !isOver && !process.isGone && (this.#phaseOf.get(process) ?? 0) < next - 1
+    if (this.#calls.some(isBefore)) return
     this.#phases[at] = next
     this.#lab.log(`${name} is followed by one with other secrets`)
     this.#start(at)
