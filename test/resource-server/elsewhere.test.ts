@@ -1,0 +1,45 @@
+/** The guard on Deno and Bun, where they are installed (`DENO_PATH`, `BUN_PATH`, or on the path): all hostile tokens there too. */
+import { execFile, spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hostileTokens } from './hostile-tokens.ts'
+import { audience, signingKey, startIssuer, type TestIssuer } from './issuer.ts'
+
+const script = fileURLToPath(new URL('./elsewhere.ts', import.meta.url))
+const runtimes = [
+  {
+    name: 'Deno',
+    command: process.env.DENO_PATH ?? 'deno',
+    options: ['run', '--no-prompt', '--no-lock', '--allow-net=127.0.0.1'],
+  },
+  { name: 'Bun', command: process.env.BUN_PATH ?? 'bun', options: ['run'] },
+]
+const isThere = (command: string) => spawnSync(command, ['--version']).status === 0
+
+let issuer: TestIssuer
+let tokens: string[]
+
+beforeAll(async () => {
+  issuer = await startIssuer()
+  const [es256, rs256, eddsa] = await Promise.all([signingKey('ES256'), signingKey('RS256'), signingKey('EdDSA')])
+  issuer.keys = [es256, rs256, eddsa]
+  const hostile = await hostileTokens({ issuer: issuer.url, es256, rs256, eddsa })
+  const good = await Promise.all(issuer.keys.map((key) => issuer.sign({}, { key })))
+  // Most are short; what is over the limit is over that of a command line's argument too.
+  const short = hostile.map(({ token }) => token).filter((token) => token.length < 4096)
+  tokens = [good[0] ?? '', ...short, ...good.slice(1)]
+})
+afterAll(() => issuer.stop())
+
+describe.each(runtimes)('on $name', ({ command, options }) => {
+  it.skipIf(!isThere(command))('takes what is good, and refuses every hostile token', { timeout: 60_000 }, async () => {
+    const input = JSON.stringify({ issuer: issuer.url, audience, tokens })
+    const { stdout } = await promisify(execFile)(command, [...options, script, input])
+    const { results, good, bad } = JSON.parse(stdout) as { results: string[]; good: number; bad: number }
+    expect(results.length).toBeGreaterThan(90)
+    expect(results.filter((result) => result === 'taken')).toHaveLength(3)
+    expect(new Set(results)).toEqual(new Set(['taken', 'invalid_token']))
+    expect({ good, bad }).toEqual({ good: 200, bad: 401 })
+  })
+})
