@@ -8,6 +8,7 @@ import type { UserConfig } from '../../src/config/types.ts'
 import { type RunningServer, startServer } from '../../src/node/index.ts'
 import type { CoatcheckEvent } from '../../src/observability/events.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
+import { freePort } from '../support/free-port.ts'
 import { closedPort, closeEverything, deferred, onCleanup, rawClient, upstream } from './loopback.ts'
 
 let dir: string
@@ -25,7 +26,7 @@ afterEach(async () => {
 })
 
 async function started(api: string, more: Partial<UserConfig> = {}): Promise<RunningServer> {
-  const port = await closedPort()
+  const port = await freePort()
   const config = resolveConfig(
     {
       baseUrl: `http://localhost:${port}`,
@@ -106,7 +107,7 @@ test('a folder that is not built stops the start', async () => {
 })
 
 test('what is inside has listeners of its own, and the public one has nothing of theirs', async () => {
-  const port = await closedPort()
+  const port = await freePort()
   const config = resolveConfig(
     {
       baseUrl: `http://localhost:${port}`,
