@@ -9,6 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { devProxy } from '../../src/node/dev-proxy.ts'
 import type { RunningServer } from '../../src/node/server.ts'
 import { problemResponse, toCoatcheckError } from '../../src/problem.ts'
+import { freePort } from '../support/free-port.ts'
 import {
   closedPort,
   closeEverything,
@@ -25,7 +26,7 @@ afterEach(closeEverything)
 
 /** Listens where `origin` says, as the developer's browser sees it. */
 async function proxied(target: string): Promise<RunningServer & { origin: string }> {
-  const port = await closedPort()
+  const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
   const proxy = devProxy({
     target,
