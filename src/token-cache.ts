@@ -50,11 +50,12 @@ export function tokenCache<Value>(clock: Clock): TokenCache<Value> {
       if (known !== undefined) return known
       const refusal = refused.get(key)
       if (refusal) throw refusal
-      const isFirst = !asking.isUnderWay(key)
-      const work = asking.join(key, () => askAndKeep(key, ask))
-      // What failed is told to who waits for it.
-      if (isFirst) keepAlive(work.catch(() => undefined))
-      return work
+      return asking.join(key, () => {
+        const work = askAndKeep(key, ask)
+        // What failed is told to who waits for it.
+        keepAlive(work.catch(() => undefined))
+        return work
+      })
     },
   }
 }

@@ -57,8 +57,7 @@ export function introspection(
   }
 
   return async (token, form, keepAlive) => {
-    const hashing = sha256(token)
-    const hash = typeof hashing === 'string' ? hashing : await hashing
+    const hash = await sha256(token)
     const askNow = async () => {
       const answer = await ask(token, form)
       if (!answer.active) throw invalid('inactive')

@@ -11,6 +11,7 @@ import type { RefreshOutcome, TokenSet, TokenTarget } from '../tokens.ts'
 import type { BackOffs } from './back-off.ts'
 import { type Ledger, type LedgerView, type SaveResult, trustedForMs } from './ledger.ts'
 import { comeBack, refreshImpossible, storeUnavailable, successorUnknown } from './refusals.ts'
+import { revokeTokens } from './revoke-tokens.ts'
 import { refreshedSession, type Session, shortId, withoutRefreshToken } from './session.ts'
 import type { TokenClock } from './token-clock.ts'
 
@@ -218,7 +219,7 @@ export function refreshRun({
         throw refreshImpossible(session)
       case 'ended':
         // A sign-out came first: what was just issued must not outlive it (E1).
-        await revoke(next)
+        await revokeTokens({ grant, report }, next)
         throw refreshImpossible(session)
     }
   }
@@ -232,7 +233,7 @@ export function refreshRun({
       await lease.renew(leaseMs).catch(() => undefined)
       result = await ledger.writeHeld(next.id)
     }
-    if (result === 'ended') await revoke(next)
+    if (result === 'ended') await revokeTokens({ grant, report }, next)
     await release(lease)
   }
 
@@ -252,14 +253,6 @@ export function refreshRun({
     const delayMs = backOff.raise(session.id, askedSeconds)
     report({ event: 'refresh_failed', session: shortId(session), kind: outcome.kind, cause: outcome.cause })
     throw comeBack(delayMs, outcome.cause)
-  }
-
-  async function revoke(session: Session): Promise<void> {
-    try {
-      await grant.revoke(session.tokens)
-    } catch (cause) {
-      report({ event: 'revocation_failed', session: shortId(session), cause })
-    }
   }
 
   function reportUnclear(cause: unknown): void {

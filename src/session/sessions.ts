@@ -22,6 +22,7 @@ import { type OwnSessions, ownSessions } from './own-sessions.ts'
 import { type KeepAlive, refresher } from './refresh.ts'
 import type { Grant } from './refresh-run.ts'
 import { loginRequired, storeUnavailable } from './refusals.ts'
+import { revokeTokens } from './revoke-tokens.ts'
 import { sealer } from './seal.ts'
 import { idleEndsAt, newSession, randomId, type Session, type SessionStart, shortId } from './session.ts'
 import { ticketCarrier } from './ticket-carrier.ts'
@@ -260,14 +261,6 @@ export function sessions(options: SessionsOptions): Sessions {
     }
   }
 
-  async function revoke(session: Session): Promise<void> {
-    try {
-      await grant.revoke(session.tokens)
-    } catch (cause) {
-      report({ event: 'revocation_failed', session: shortId(session), cause })
-    }
-  }
-
   function nextSeenAt(open: OpenSession, slides: boolean): number {
     const { seenAt } = open.presented
     return slides && nowSeconds() - seenAt >= slideStepSeconds ? nowSeconds() : seenAt
@@ -426,12 +419,12 @@ export function sessions(options: SessionsOptions): Sessions {
       const before = await newestOf(open.session)
       const known = await book.end(before).catch(async (cause) => {
         // The store may have done it all the same, and whoever signs out once more need not know tokens as new as these.
-        await revoke(before)
+        await revokeTokens(options, before)
         throw cause
       })
       const newest = known && known.version > before.version ? known : before
       report({ event: 'session_ended', session: shortId(newest), reason: 'logout' })
-      await revoke(newest)
+      await revokeTokens(options, newest)
       ended(newest, 'logout')
       return newest
     },
