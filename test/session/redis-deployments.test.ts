@@ -24,7 +24,10 @@ const keep = (redis: TestRedis) => {
   stops.push(() => redis.stop())
   return redis
 }
-afterAll(() => Promise.all(stops.map((stop) => stop())))
+afterAll(async () => {
+  // What was made last goes first: a node of a cluster writes into its folder until it has stopped.
+  for (const stop of stops.reverse()) await stop()
+})
 
 async function withReplica() {
   const master = keep(await startRedis())

@@ -9,6 +9,9 @@ import path from 'node:path'
 import { createClient } from 'redis'
 import { freePort } from './free-port.ts'
 
+/** Valkey's own program does as well: `REDIS_SERVER_PATH=/usr/bin/valkey-server npm test`. */
+const program = process.env.REDIS_SERVER_PATH ?? 'redis-server'
+
 export interface TestRedis {
   readonly url: string
   readonly port: number
@@ -70,11 +73,20 @@ export async function startRedisProcess(port: number, options: readonly string[]
 async function spawnServer(port: number, options: readonly string[]): Promise<ChildProcess> {
   // A replica writes down what it is sent, whatever it was told to save: not into the folder of who runs the tests.
   const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-redis-'))
-  const server = spawn('redis-server', options, { stdio: 'ignore', cwd: folder })
+  const server = spawn(program, options, { stdio: 'ignore', cwd: folder })
   server.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  const failed = once(server, 'error').then(([error]) => {
-    throw new Error('There is no redis-server. Install it: apt-get install -y redis-server', { cause: error })
+  const failed = new Promise<never>((_, reject) => {
+    const ended = (cause?: Error) =>
+      reject(
+        new Error(
+          `${program} does not start. Install it (apt-get install -y redis-server), or name one in REDIS_SERVER_PATH.`,
+          { cause },
+        ),
+      )
+    server.once('error', ended).once('exit', () => ended())
   })
+  // Once it answers, its end is nobody's failure.
+  failed.catch(() => undefined)
   await Promise.race([failed, answers(port)])
   return server
 }
