@@ -111,7 +111,8 @@ export function refreshRun({
       const other = successor(known, session)
       if (other) return other
       // A process that was stopped for long: the seal may have idled out, and with it what was known of its successor.
-      if (!known && clock.now() - openedAt > trustedForMs)
+      // An attempt alone tells nothing of that: another process that was stopped may just have recorded it.
+      if (!known?.session && clock.now() - openedAt > trustedForMs)
         throw storeUnavailable(new Error('the seal is to be read again'))
       if (known && known.version < session.version) await ledger.adopt(known.version, session)
       if (known?.attemptAgeMs !== undefined && known.version === session.version && !isDoubtful(session)) {

@@ -85,4 +85,12 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Pick<Se
     choices: [signInAt(1), logoutAt(1), pass(40), pass(16), callTo(1), signInAt(1), pass(16)],
     cookie: 'session',
   },
+  {
+    name: 'two processes are stopped until the session has idled out, and the first records an attempt of a version that was spent (R9)',
+    choices: [
+      ...[pass(61), callTo(1), ...steps(5), stop(1), callTo(2), pass(40), stop(2)],
+      ...[callTo(1), pass(61), halfAnHour],
+    ],
+    cookie: 'session',
+  },
 ]
