@@ -178,28 +178,23 @@ export function sessions(options: SessionsOptions): Sessions {
     onEnd(session, reason)
   }
 
-  /**
-   * A sign-out whose answer was lost is done once more, so that its tokens are surely revoked (E1). And a late answer of
-   * a session may have put its cookie over that of the sign-in after it, whose marker still stands: a silent sign-in
-   * brings that one back (C3).
-   */
+  /** A sign-out whose answer was lost is done once more, so that its tokens are surely revoked (E1). */
   async function ofEnded(
     { id, session, seenAt }: Presented,
     ending: Ending,
     { cookies, isForLogout }: { cookies: RequestCookies; isForLogout: boolean },
   ): Promise<Found | undefined> {
     if (isForLogout) return ending === 'ended' && session && seenAt !== undefined ? { session, seenAt } : undefined
-    const marked = await markedSessionId(markerSealer, cookies)
-    if (ending === 'superseded' || (marked !== undefined && marked !== id)) throw loginRequired(true)
+    if (ending === 'superseded' || (await isOvertaken(id, cookies))) throw loginRequired(true)
     return undefined
   }
 
   /**
    * The marker is the callback's alone, so it names what this browser signed in to last. A late answer of a session before
-   * that one, which nothing had superseded, may have put its cookie over it: when that session ends, a silent sign-in brings
-   * the later one back (C3).
+   * that one may have put its cookie over it: when that session ends, in whatever way, a silent sign-in brings the later
+   * one back (C3).
    */
-  async function isOvertaken({ session: { id }, cookies }: OpenSession): Promise<boolean> {
+  async function isOvertaken(id: string, cookies: RequestCookies): Promise<boolean> {
     const marked = await markedSessionId(markerSealer, cookies)
     return marked !== undefined && marked !== id
   }
@@ -245,7 +240,7 @@ export function sessions(options: SessionsOptions): Sessions {
   }
 
   /** The authorization server has ended it: from now on that is known without asking. */
-  async function endMarked(session: Session): Promise<undefined> {
+  async function endMarked(session: Session): Promise<void> {
     // The mark is durable; a store that takes no writes now does not keep the session alive.
     await book.end(session).catch((cause) => report({ event: 'store_unavailable', during: 'end', cause }))
     report({ event: 'session_ended', session: shortId(session), reason: 'backchannel_logout' })
@@ -272,7 +267,7 @@ export function sessions(options: SessionsOptions): Sessions {
       open.session = await refreshing.fresh(open.session, open.openedAt, keepAlive)
     } catch (error) {
       const isOut = error instanceof CoatcheckError && error.code === 'login_required'
-      throw isOut && (await isOvertaken(open)) ? loginRequired(true) : error
+      throw isOut && (await isOvertaken(open.session.id, open.cookies)) ? loginRequired(true) : error
     }
   }
 
@@ -290,7 +285,11 @@ export function sessions(options: SessionsOptions): Sessions {
         const found = typeof known === 'string' ? await ofEnded(presented, known, { cookies, isForLogout }) : known
         if (!found) return undefined
         const { session, seenAt } = found
-        if (!isForLogout && (await isMarked(session))) return await endMarked(session)
+        if (!isForLogout && (await isMarked(session))) {
+          await endMarked(session)
+          if (await isOvertaken(session.id, cookies)) throw loginRequired(true)
+          return undefined
+        }
         tellOfClones(presented, session, device)
         const version = presented.session?.version ?? session.version
         return { session, seenAt, presented: { version, seenAt }, openedAt, cookies, isConfirmed: true }

@@ -20,6 +20,10 @@ const passable = [1, 1, 3, 5, 16, 30, 40, 50, 61]
 const callTo = (process: number): Choice => [60, process - 1]
 const signInAt = (process: number): Choice => [94, process - 1]
 const logoutAt = (process: number): Choice => [96, process - 1]
+const crash = (process: number): Choice => [86, process - 1]
+/** One callback, reloaded until each process has it. */
+const signInEverywhere: Choice = [94, 5]
+const logoutToken: Choice = [97, 5]
 const halfAnHour: Choice = [98, 8]
 const stop = (process: number): Choice => [88, process - 1]
 const goOn = (process: number): Choice => [90, process - 1]
@@ -28,6 +32,9 @@ const pass = (seconds: number): Choice => [77, passable.lastIndexOf(seconds)]
 const steps = (count: number): Choice[] => Array.from({ length: count }, () => [0, 0] as const)
 /** Takes the one that waits longest, with another fate than its first. */
 const turnsOut = (fate: number): Choice => [0, 5 + fate]
+
+/** Not the one that waits longest, but the one that stands at this sixtieth of those that are ready. */
+const stepAt = (sixtieth: number, fate?: number): Choice => [sixtieth, fate === undefined ? 0 : 5 + fate]
 
 const doneSlowly = 1
 const fails = 2
@@ -64,7 +71,7 @@ export const examples: readonly Example[] = [
 ]
 
 /** Orders that broke an earlier form of the code in a way that no small change of the parts around it makes again. */
-export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Pick<Setup, 'cookie'>> = [
+export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Partial<Pick<Setup, 'cookie' | 'skewsMs'>>> = [
   {
     name: 'a call takes until its seal has idled out, and another process has refreshed meanwhile (C2)',
     choices: [callTo(1), ...steps(1), stop(1), pass(40), pass(16), callTo(2), halfAnHour, pass(61), pass(61)],
@@ -92,5 +99,14 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Pick<Se
       ...[callTo(1), pass(61), halfAnHour],
     ],
     cookie: 'session',
+  },
+  {
+    name: 'a sign-in that a late answer of an earlier one has put its cookie over, and the provider ends that one (C3)',
+    choices: [
+      ...[logoutAt(1), signInEverywhere, stepAt(45, fails), stepAt(30), logoutAt(1), ...steps(2), stepAt(12), stop(2)],
+      ...[signInAt(1), pass(5), crash(1), pass(61), logoutToken, callTo(1)],
+    ],
+    cookie: 'session',
+    skewsMs: [0, 0, 0],
   },
 ]

@@ -28,8 +28,8 @@ describe('an order of events that was found', () => {
     expect(right.violation, right.trace.join('\n')).toBeUndefined()
   })
 
-  it.each(repaired)('$name', async ({ choices, cookie }) => {
-    const { violation, trace } = await explore({ ...exampleSetup, ...(cookie && { cookie }) }, choices)
+  it.each(repaired)('$name', async ({ choices, ...setup }) => {
+    const { violation, trace } = await explore({ ...exampleSetup, ...setup }, choices)
     expect(violation, trace.join('\n')).toBeUndefined()
   })
 })
