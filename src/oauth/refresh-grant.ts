@@ -64,13 +64,23 @@ function failure(cause: unknown): RefreshOutcome {
   return isSurelyUnreached(cause) ? { kind: 'unreached', cause } : { kind: 'lost', cause }
 }
 
+/**
+ * What says nothing of this grant: the client's registration, or the server. `invalid_request` is not among them: there are
+ * servers that say so of a refresh token that they do not know.
+ */
+const trouble = new Set([
+  'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'temporarily_unavailable',
+  'server_error',
+])
+
 /** An error response by RFC 6749 §5.2. */
 function refusal(error: client.ResponseBodyError): RefreshOutcome {
   if (error.error === 'invalid_grant') return { kind: 'invalid_grant', cause: error }
   if (error.status >= 500 || error.status === 429) return byStatus(error.response, error)
-  const isTrouble =
-    error.error === 'invalid_client' || error.error === 'temporarily_unavailable' || error.error === 'server_error'
-  return isTrouble ? unavailable(error.response, error) : { kind: 'refused', cause: error }
+  return trouble.has(error.error) ? unavailable(error.response, error) : { kind: 'refused', cause: error }
 }
 
 function byStatus(response: Response, cause: unknown): RefreshOutcome {

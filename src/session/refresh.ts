@@ -158,19 +158,21 @@ export function refresher(options: RefresherOptions): Refresher {
     async afterRejection(session, openedAt, upstream, keepAlive) {
       const known = await ledger.read(session)
       if (known?.isEnded) throw refreshImpossible(session)
-      if (known?.session && known.version > session.version) return known.session
+      const newest = known?.session && known.version > session.version ? known.session : session
+      // A newer version has the same token where it was refreshed for another API.
+      if (newest.tokens.accessToken !== session.tokens.accessToken) return newest
       const now = tokenClock.now()
-      const ageMs = now - session.tokens.issuedAt * 1000
+      const ageMs = now - newest.tokens.issuedAt * 1000
       // What was issued in the future was issued by another clock, and may be old.
       const isRecent = ageMs > -rejectionCooldownMs / 10 && ageMs < rejectionCooldownMs
       const key = `${session.id} ${upstream}`
-      if (isRecent || !canRefresh(session.tokens, now)) return undefined
+      if (isRecent || !canRefresh(newest.tokens, now)) return undefined
       // The other calls of a burst were refused too, and share the refresh that the first of them began (R1).
       if (!running.isUnderWay(session.id)) {
         if (backOff.leftMs(session.id) > 0 || rejections.leftMs(key) > 0) return undefined
         rejections.raise(key)
       }
-      const next = await withinLimit(start(session, openedAt, keepAlive), callerLimitMs)
+      const next = await withinLimit(start(newest, openedAt, keepAlive), callerLimitMs)
       return next.tokens.accessToken === session.tokens.accessToken ? undefined : next
     },
   }

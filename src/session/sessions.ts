@@ -284,6 +284,8 @@ export function sessions(options: SessionsOptions): Sessions {
         const known = finding instanceof Promise ? await finding : finding
         const found = typeof known === 'string' ? await ofEnded(presented, known, { cookies, isForLogout }) : known
         if (!found) return undefined
+        // A process that was just started has never needed the tokens' clock.
+        if (!timeOfTokens.isKnown) await timeOfTokens.sync()
         const { session, seenAt } = found
         if (!isForLogout && (await isMarked(session))) {
           await endMarked(session)

@@ -7,6 +7,8 @@ const lastUseMarginMs = 1000
 const longestMarginMs = 60_000
 /** At most a quarter of the token's life, so that short tokens are not refreshed all the time. */
 const marginShare = 1 / 4
+/** What is left of a refresh token that a refresh does not prolong is not worth another. */
+const leastRefreshTokenLifeMs = 60_000
 
 /** A token without a known end is taken as alive; only an upstream's 401 says otherwise. */
 export function isAlive(tokens: TokenSet, nowMs: number): boolean {
@@ -35,6 +37,23 @@ export function tokensEndAt({ expiresAt, refreshToken, refreshTokenExpiresAt }: 
  * case: a quarter of a token that lives for seconds is less than its last second.
  */
 export function isDueForRefresh(session: Session, nowMs: number): boolean {
+  return isAccessTokenDue(session, nowMs) || isRefreshTokenDue(session, nowMs)
+}
+
+/**
+ * A refresh token that idles out before the access token ends is used in the last quarter of its life: a person who is
+ * active would be signed out else.
+ */
+function isRefreshTokenDue({ id, version, tokens }: Session, nowMs: number): boolean {
+  const { issuedAt, refreshToken, refreshTokenExpiresAt } = tokens
+  if (refreshToken === undefined || refreshTokenExpiresAt === undefined) return false
+  const endMs = refreshTokenExpiresAt * 1000
+  const lifeMs = endMs - issuedAt * 1000
+  if (lifeMs < leastRefreshTokenLifeMs || nowMs >= endMs) return false
+  return nowMs >= endMs - spread(lifeMs * marginShare, { id, version })
+}
+
+function isAccessTokenDue(session: Session, nowMs: number): boolean {
   const { issuedAt, expiresAt } = session.tokens
   // Nearly every call is before any margin, and need not know which it is.
   if (expiresAt === undefined || nowMs < expiresAt * 1000 - longestMarginMs) return false
@@ -43,8 +62,12 @@ export function isDueForRefresh(session: Session, nowMs: number): boolean {
 }
 
 /** How long before its end a token of this lifetime is refreshed. */
-export function refreshMarginMs(lifetimeMs: number, { id, version }: Pick<Session, 'id' | 'version'>): number {
-  return Math.min(longestMarginMs, lifetimeMs * marginShare) * (0.5 + 0.5 * fraction(`${id}.${version}`))
+export function refreshMarginMs(lifetimeMs: number, session: Pick<Session, 'id' | 'version'>): number {
+  return spread(Math.min(longestMarginMs, lifetimeMs * marginShare), session)
+}
+
+function spread(longestMs: number, { id, version }: Pick<Session, 'id' | 'version'>): number {
+  return longestMs * (0.5 + 0.5 * fraction(`${id}.${version}`))
 }
 
 /** FNV-1a, as a number from 0 to 1. Spread is all that is asked of it. */

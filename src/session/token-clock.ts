@@ -9,6 +9,8 @@ import type { TokenSet } from '../tokens.ts'
 export interface TokenClock extends Clock {
   /** Before tokens are obtained. Asks the coordinator once a minute. @throws CoatcheckError `store_unavailable` */
   sync(): Promise<void>
+  /** False until the coordinator has been asked: what this process's own clock says of a token may be wrong until then. */
+  readonly isKnown: boolean
   /** Tokens whose times are by this process's clock. */
   fromOwn(tokens: TokenSet): TokenSet
   /** When that is by this process's clock. Epoch seconds. */
@@ -24,6 +26,10 @@ export function tokenClock(clock: Clock, coordinator: Pick<Coordinator, 'now'>):
   let askedAt = Number.NEGATIVE_INFINITY
 
   return {
+    get isKnown() {
+      return coordinator.now === undefined || askedAt > Number.NEGATIVE_INFINITY
+    },
+
     now: () => clock.now() - aheadSeconds * 1000,
 
     async sync() {

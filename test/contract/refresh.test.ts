@@ -222,10 +222,14 @@ describe('a provider in trouble', () => {
     },
   )
 
-  it('that does not accept our client authentication ends no session', async () => {
+  it.each([
+    ['does not accept our client authentication', 401, 'invalid_client'],
+    ['does not let this client refresh', 400, 'unauthorized_client'],
+    ['knows no refresh any more', 400, 'unsupported_grant_type'],
+  ])('that %s ends no session', async (_what, status, error) => {
     const browser = await system.signedIn()
     await system.advance(61_000)
-    system.provider.token.inject({ status: 401, body: { error: 'invalid_client' } }, 1)
+    system.provider.token.inject({ status, body: { error } }, 1)
     expect((await system.call(browser, '/api/x')).status).toBe(503)
     await system.advance(20_000)
     expect((await system.call(browser, '/api/x')).status).toBe(200)

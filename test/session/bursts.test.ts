@@ -45,6 +45,18 @@ describe('eight calls that an upstream refuses with 401', () => {
     expect(new Set(calls.map(({ session }) => session.tokens.accessToken)).size).toBe(1)
   })
 
+  it('are not sent again with the same token where another API’s refresh came between', async () => {
+    clock.advance(120_000)
+    const open = await opened(one, browser)
+    const other = await opened(one, browser)
+    const target = { resource: 'https://stock.internal', scopes: [] }
+    await one.sessions.tokenFor(other, target, keepAlive)
+    expect(other.session.version).toBe(2)
+    expect(await one.sessions.refreshAfterRejection(open, open.session, upstream, keepAlive)).toBe(true)
+    expect(open.session.tokens.accessToken).not.toBe(other.session.tokens.accessToken)
+    expect(sent).toHaveLength(2)
+  })
+
   it('get the 401 where the provider is in trouble, and it is asked once', async () => {
     answer = () => ({ kind: 'unavailable', retryAfterSeconds: undefined, cause: new Error('503') })
     clock.advance(120_000)

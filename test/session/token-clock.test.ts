@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { memoryStore } from '../../src/session/stores/memory-store.ts'
 import { tokenClock } from '../../src/session/token-clock.ts'
+import { movableClock, tokens as newTokens, opened, signIn, startProcess } from './store-suite.ts'
 
 const startMs = 1_000_000_000
 const tokens = {
@@ -79,5 +81,30 @@ describe('the clock of tokens', () => {
       scope: '',
       issuedAt: 40,
     })
+  })
+})
+
+describe('a process that was just started, and whose clock is a minute behind', () => {
+  const keepAlive = () => undefined
+
+  async function twoProcesses() {
+    const clock = movableClock()
+    const kept = memoryStore({ clock })
+    const store = { ...kept, coordinator: { ...kept.coordinator, now: async () => clock.now() } }
+    const behind = { aheadMs: -60_000, now: () => clock.now() + behind.aheadMs }
+    const first = newTokens(clock)
+    const shortLived = { ...first, expiresAt: first.issuedAt + 60 }
+    const one = startProcess(store, clock, { storeKeepsTime: true })
+    const browser = await signIn(one, { sub: 'ada', sid: 'sid-1' }, clock, undefined, undefined, shortLived)
+    return { clock, behind, browser, late: startProcess(store, behind, { storeKeepsTime: true }) }
+  }
+
+  it('does not take a token that has ended for a live one (R6)', async () => {
+    const { clock, browser, late } = await twoProcesses()
+    clock.advance(61_000)
+    const open = await opened(late, browser)
+    const before = open.session.tokens.accessToken
+    await late.sessions.refresh(open, keepAlive)
+    expect(open.session.tokens.accessToken).not.toBe(before)
   })
 })
