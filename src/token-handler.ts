@@ -39,6 +39,7 @@ import { checkHost } from './protection/host.ts'
 import { endpointHeaders } from './protection/security-headers.ts'
 import type { Runtime } from './runtime.ts'
 import type { BffEnv, Services } from './services.ts'
+import { keyedHash } from './session/keyed-hash.ts'
 import { logoutMarks, noLogoutMarks } from './session/logout-marks.ts'
 import { sealer } from './session/seal.ts'
 import { sessions } from './session/sessions.ts'
@@ -181,7 +182,9 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   // What the configuration left open has been filled in by now.
   const unshared = coordinatorMistake(config.backChannelLogout, coordinator)
   if (unshared) throw new ConfigError([unshared])
-  const marks = config.backChannelLogout ? logoutMarks(coordinator, clock, absoluteSeconds) : noLogoutMarks
+  const marks = config.backChannelLogout
+    ? logoutMarks(coordinator, clock, absoluteSeconds, keyedHash(secrets, 'logout-mark', context))
+    : noLogoutMarks
   const server = authorizationServer(config, clock)
   const addresses = clientAddresses(config.trustedProxies)
   const opened = sessions({

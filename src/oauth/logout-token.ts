@@ -22,7 +22,10 @@ const eventName = 'http://schemas.openid.net/event/backchannel-logout'
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 const types = ['logout+jwt', 'jwt', 'application/logout+jwt']
 const clockToleranceSeconds = 60
-/** A token without `exp` is taken for so long after it was issued; one with a later end too. */
+/**
+ * A token is taken for so long after it was issued, whatever its end. One without `exp` too: §2.4 requires it, earlier drafts
+ * did not, and a sign-out that is refused for it would leave a session open.
+ */
 const longestLifeSeconds = 10 * 60
 /** Unknown keys are asked for once in so long, whoever names them. */
 const keyCooldownMs = 30_000
@@ -42,7 +45,7 @@ export function logoutTokenVerifier(server: AuthorizationServer, clock: Clock): 
   return async (token) => {
     const metadata = (await server.configuration()).serverMetadata()
     // Looked at before a key is fetched, so that noise costs the server nothing.
-    checkUnverified(token, metadata.issuer, clientId)
+    checkUnverified(token, { issuer: metadata.issuer, clientId, nowSeconds: Math.floor(clock.now() / 1000) })
     const find = await keysOf(metadata.jwks_uri)
     try {
       const { payload } = await jwtVerify(token, find, {
@@ -62,7 +65,10 @@ export function logoutTokenVerifier(server: AuthorizationServer, clock: Clock): 
   }
 }
 
-function checkUnverified(token: string, issuer: string, clientId: string): void {
+function checkUnverified(
+  token: string,
+  { issuer, clientId, nowSeconds }: { issuer: string; clientId: string; nowSeconds: number },
+): void {
   let payload: JWTPayload
   let header: ReturnType<typeof decodeProtectedHeader>
   try {
@@ -83,6 +89,7 @@ function checkUnverified(token: string, issuer: string, clientId: string): void 
   }
   if (!isText(payload.sid) && !isText(payload.sub)) throw refused('sid or sub')
   if (!isText(payload.jti)) throw refused('jti')
+  if (typeof payload.exp === 'number' && payload.exp + clockToleranceSeconds <= nowSeconds) throw refused('exp')
 }
 
 function readClaims(payload: JWTPayload, clock: Clock): LogoutToken {

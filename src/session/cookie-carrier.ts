@@ -82,12 +82,13 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
   }
 
   async function newestCookies(...[open, seenAt, cookies]: Parameters<Carrier['answer']>): Promise<CookieChange[]> {
-    const known = await book.read(open.session, open.session.version)
+    // A call that took until its seal had idled out: what was known of a successor may be forgotten by now, and an attempt
+    // alone, which another that was stopped as long may just have recorded, tells nothing of it (C2, C6).
+    const isIdle = idleEndsAt(open.session, open.presented.seenAt, idleSeconds) * 1000 <= clock.now()
+    const known = await book.read(open.session, isIdle ? undefined : open.session.version)
+    if (isIdle && !known?.session) return []
     // With a stub, the tokens that are newest are not known (R9): what this call holds is older.
     if (known?.isEnded || (known && known.version > open.session.version && !known.session)) return []
-    // A call that took until its seal had idled out: what was known of a successor is forgotten by now (C2, C6).
-    const isIdle = idleEndsAt(open.session, open.presented.seenAt, idleSeconds) * 1000 <= clock.now()
-    if (!known && isIdle) return []
     const newest = known?.session ?? open.session
     // What only this process knows goes out whatever else is out of reach: it is all there is (R5).
     if (await isMarked(newest).catch((error) => known?.isHeld !== true && rethrow(error))) return []

@@ -20,6 +20,7 @@ export type Purpose =
   | 'subject-index'
   | 'sid-index'
   | 'listed-id'
+  | 'logout-mark'
   | 'split'
 
 /** What a key is bound to besides its purpose. */

@@ -3,11 +3,11 @@
  * for each `sid` or `sub`, with the token's `iat`. A session that was begun at or before it has ended, also one that is
  * only being created: a list of sessions would miss that.
  */
-import { base64url } from 'jose'
 import type { Coordinator } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Clock } from '../runtime.ts'
+import type { KeyedHash } from './keyed-hash.ts'
 import type { Session } from './session.ts'
 
 export interface EndedByServer {
@@ -40,10 +40,17 @@ const rememberedAnswers = 10_000
 const skewMs = 60_000
 const mostTries = 10
 
-export function logoutMarks(coordinator: Coordinator, clock: Clock, absoluteSeconds: number): LogoutMarks {
+/** @param names what the store knows persons and tokens by: it learns no name, and none can be guessed (S1) */
+export function logoutMarks(
+  coordinator: Coordinator,
+  clock: Clock,
+  absoluteSeconds: number,
+  names: KeyedHash,
+): LogoutMarks {
   const unmarked = new ExpiringMap<true>(clock, rememberedAnswers)
 
-  async function raise(key: string, issuedAt: number): Promise<void> {
+  async function raise(issuer: string, kind: Kind, value: string, issuedAt: number): Promise<void> {
+    const key = `mark:${await names.current([issuer, kind, value])}`
     const keepUntil = clock.now() + absoluteSeconds * 1000 + skewMs
     for (let count = 0; count < mostTries; count += 1) {
       const known = await coordinator.read(key)
@@ -56,23 +63,26 @@ export function logoutMarks(coordinator: Coordinator, clock: Clock, absoluteSeco
 
   async function isBefore(session: Session, kind: Kind, value: string | undefined): Promise<boolean> {
     if (value === undefined || session.idTokenIssuedAt === undefined) return false
-    const mark = await coordinator.read(await keyOf(session.issuer, kind, value))
-    return mark !== undefined && session.idTokenIssuedAt <= mark.version
+    const { issuer, idTokenIssuedAt } = session
+    const keys = (await names.all([issuer, kind, value])).map((name) => `mark:${name}`)
+    const marks = await Promise.all(keys.map((key) => coordinator.read(key)))
+    return marks.some((mark) => mark !== undefined && idTokenIssuedAt <= mark.version)
   }
 
   return {
     async add({ issuer, sid, sub, issuedAt, jti, expiresAt }) {
-      const jtiKey = `logout:${await digest([issuer, jti])}`
-      if ((await coordinator.recall(jtiKey)) !== undefined) {
+      const jtiKeys = (await names.all([issuer, 'jti', jti])).map((name) => `logout:${name}`)
+      const seen = await Promise.all(jtiKeys.map((key) => coordinator.recall(key)))
+      if (seen.some((result) => result !== undefined)) {
         throw new CoatcheckError('invalid_request', { members: { parameter: 'logout_token', check: 'jti' } })
       }
       // With `sid` this one session of the person, and those of which no `sid` is known; without, all of them.
       if (sid !== undefined) {
-        await raise(await keyOf(issuer, 'sid', sid), issuedAt)
-        if (sub !== undefined) await raise(await keyOf(issuer, 'sub without sid', sub), issuedAt)
-      } else if (sub !== undefined) await raise(await keyOf(issuer, 'sub', sub), issuedAt)
+        await raise(issuer, 'sid', sid, issuedAt)
+        if (sub !== undefined) await raise(issuer, 'sub without sid', sub, issuedAt)
+      } else if (sub !== undefined) await raise(issuer, 'sub', sub, issuedAt)
       // After the mark: if this is lost, the same token marks the same thing again.
-      await coordinator.once(jtiKey, Math.max(1, expiresAt * 1000 - clock.now()), async () => 'seen')
+      await coordinator.once(jtiKeys[0] as string, Math.max(1, expiresAt * 1000 - clock.now()), async () => 'seen')
     },
 
     async isMarked(session) {
@@ -89,14 +99,4 @@ export function logoutMarks(coordinator: Coordinator, clock: Clock, absoluteSeco
       return false
     },
   }
-}
-
-async function keyOf(issuer: string, kind: Kind, value: string): Promise<string> {
-  return `mark:${await digest([issuer, kind, value])}`
-}
-
-/** The store learns no name. */
-async function digest(parts: readonly string[]): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify(parts))
-  return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)))
 }

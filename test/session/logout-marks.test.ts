@@ -1,17 +1,26 @@
+import { base64url } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { Coordinator } from '../../src/coordinator.ts'
+import { keyedHash } from '../../src/session/keyed-hash.ts'
 import { type LogoutMarks, logoutMarks } from '../../src/session/logout-marks.ts'
 import { newSession, type Session } from '../../src/session/session.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
-
-let now: number
-let marks: LogoutMarks
-beforeEach(() => {
-  now = 1_790_000_000_000
-  const clock = { now: () => now }
-  marks = logoutMarks(memoryCoordinator({ clock }), clock, 3600)
-})
+import { otherTestSecret, testSecret } from '../support/system.ts'
 
 const issuer = 'https://login.example'
+let now: number
+let coordinator: Coordinator
+let marks: LogoutMarks
+const clock = { now: () => now }
+/** One process's, which has these secrets. */
+const marksWith = (secrets: readonly string[]) =>
+  logoutMarks(coordinator, clock, 3600, keyedHash(secrets, 'logout-mark', { origin: 'o', issuer, clientId: 'app' }))
+beforeEach(() => {
+  now = 1_790_000_000_000
+  coordinator = memoryCoordinator({ clock })
+  marks = marksWith([testSecret])
+})
+
 const session = (claims: Record<string, unknown>): Session =>
   newSession(
     {
@@ -51,6 +60,33 @@ describe('a logout token', () => {
     await end({ sub: 'ada' }, now / 1000 - 60)
     expect(await marks.isMarked(session({ sub: 'ada', iat: now / 1000 + 1 }))).toBe(false)
     expect(await marks.isMarked(session({ sub: 'ada' }))).toBe(true)
+  })
+
+  it('is told to processes whose secrets are being replaced', async () => {
+    await marksWith([otherTestSecret, testSecret]).add({
+      ...{ issuer, sid: 'one', sub: undefined, issuedAt: now / 1000, jti: 'j', expiresAt: now / 1000 + 120 },
+    })
+    expect(await marksWith([testSecret, otherTestSecret]).isMarked(session({ sid: 'one' }))).toBe(true)
+  })
+
+  it('leaves nothing in the store that a name could be guessed by (S1)', async () => {
+    const keys: string[] = []
+    const { commit } = coordinator
+    coordinator = {
+      ...coordinator,
+      commit(key, ...rest) {
+        keys.push(key)
+        return commit(key, ...rest)
+      },
+    }
+    await marksWith([testSecret]).add({
+      ...{ issuer, sid: undefined, sub: 'ada', issuedAt: now / 1000, jti: 'j', expiresAt: now / 1000 + 120 },
+    })
+    const plain = new TextEncoder().encode(JSON.stringify([issuer, 'sub', 'ada']))
+    const guessed = base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', plain)))
+    expect(keys).toHaveLength(1)
+    expect(keys[0]).not.toContain(guessed)
+    expect(await marksWith([otherTestSecret]).isMarked(session({ sub: 'ada' }))).toBe(false)
   })
 
   it('is honoured within a second by who asked just before (E4)', async () => {

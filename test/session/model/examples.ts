@@ -109,4 +109,11 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Partial
     cookie: 'session',
     skewsMs: [0, 0, 0],
   },
+  {
+    name: 'a call takes until its seal has idled out, and records an attempt of a version that another process has refreshed (C2)',
+    choices: [
+      ...[pass(50), ...steps(2), pass(3), stop(1), pass(3), callTo(2), pass(5), halfAnHour, pass(40), pass(50)],
+    ],
+    cookie: 'session',
+  },
 ]

@@ -2,6 +2,7 @@
 import type { Coordinator } from '../../../src/coordinator.ts'
 import { CoatcheckError } from '../../../src/errors.ts'
 import type { CookieChange, RequestCookies } from '../../../src/session/cookie-names.ts'
+import { keyedHash } from '../../../src/session/keyed-hash.ts'
 import { logoutMarks } from '../../../src/session/logout-marks.ts'
 import type { Grant } from '../../../src/session/refresh-run.ts'
 import type { SessionStart } from '../../../src/session/session.ts'
@@ -56,7 +57,9 @@ export function startProcess(owner: Owner, parts: ProcessParts): Process {
   const clock = { now: () => lab.now + skewMs }
   const coordinator = variation.coordinator?.(parts.coordinator) ?? parts.coordinator
   const grant = variation.grant?.(parts.grant, lab) ?? parts.grant
-  const marks = logoutMarks(coordinator, clock, absoluteSeconds)
+  const context = { origin: 'https://app.example', issuer: 'https://provider.example', clientId: 'app' }
+  const names = keyedHash(parts.secrets, 'logout-mark', context)
+  const marks = logoutMarks(coordinator, clock, absoluteSeconds, names)
   return Object.assign(owner, {
     marks,
     skewMs,
@@ -64,7 +67,7 @@ export function startProcess(owner: Owner, parts: ProcessParts): Process {
     coordinator,
     sessions: sessions({
       secrets: parts.secrets,
-      context: { origin: 'https://app.example', issuer: 'https://provider.example', clientId: 'app' },
+      context,
       coordinator,
       logoutMarks: marks,
       clock,
