@@ -222,6 +222,21 @@ describe('a provider in trouble', () => {
     },
   )
 
+  it('that gives another person’s ID token ends the session (OpenID Connect Core §12.2)', async () => {
+    const browser = await system.signedIn()
+    await system.advance(61_000)
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const issuedAt = Math.floor(Date.now() / 1000)
+    const { issuer: iss, clientId: aud } = system.provider
+    const idToken = `${part({ alg: 'ES256' })}.${part({ iss, aud, sub: 'mallory', iat: issuedAt, exp: issuedAt + 600 })}.c2ln`
+    const body = { access_token: 'mallory’s', token_type: 'Bearer', expires_in: 60, id_token: idToken }
+    system.provider.token.inject({ status: 200, body }, 1)
+    const answer = await system.call(browser, '/api/x')
+    expect(answer.status).toBe(401)
+    expect((await system.call(browser, '/api/x')).status).toBe(401)
+    expect(system.upstream.requests.some(({ headers }) => headers.authorization?.includes('mallory'))).toBe(false)
+  })
+
   it.each([
     ['does not accept our client authentication', 401, 'invalid_client'],
     ['does not let this client refresh', 400, 'unauthorized_client'],
