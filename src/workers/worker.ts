@@ -3,6 +3,7 @@ import { ConfigError } from '../config/config-error.ts'
 import { refuseNodeOnly } from '../config/node-only.ts'
 import { resolveConfig } from '../config/resolve.ts'
 import type { Config, ConfigSource, FetchBinding } from '../config/types.ts'
+import { isLoopbackHost } from '../config/urls.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
 import { originPages } from '../origin-pages.ts'
@@ -80,10 +81,10 @@ function makeHandlers(resolve: () => Config, env: object, options: WorkerOptions
   const report = options.report ?? reportToLog
   try {
     const config = resolve()
+    requireSharedStore(config)
     const runtime = workersRuntime(options.clock === undefined ? {} : { clock: options.clock })
     const pages = originPagesOf(config, runtime, report) ?? pagesOf(config, env, options.assets ?? 'ASSETS')
     const handler = tokenHandler(config, { runtime, report, ...(pages === undefined ? {} : { pages }) })
-    warnOfMemory(config)
     const fetchOf = (app: TokenHandler['routes']): Fetch => {
       return (request, env, context) =>
         app.fetch(request, env, context as unknown as NonNullable<Parameters<typeof app.fetch>[2]>)
@@ -140,12 +141,23 @@ function pagesOf({ spa, ...config }: Config, env: object, name: string): TokenHa
   return assetPages(binding, pageHeaders({ ...config, spa }))
 }
 
-/** Isolates share nothing (sessions.md E5). */
-function warnOfMemory({ session }: Config): void {
+/**
+ * Isolates share nothing (sessions.md E5): a refresh token would be used twice and the session lost, and a session that was
+ * signed out would go on. On loopback there is one isolate.
+ */
+function requireSharedStore({ origin, session }: Config): void {
   if (session.store !== undefined && !session.store.coordinator.isInProcess) return
+  if (!isLoopbackHost(new URL(origin).hostname)) {
+    throw new ConfigError([
+      {
+        path: 'session.store',
+        problem: 'keeps what sessions share in the memory of an isolate, and the requests of one session reach many',
+        cure: 'write durableObjectStore(env.SESSIONS), or cookieStore({ coordinator: durableObjectCoordinator(env.SESSIONS) })',
+      },
+    ])
+  }
   console.warn(
     'coatcheck: refreshed tokens and signed-out sessions are remembered in the memory of this isolate only. That does ' +
-      'for wrangler dev. Deployed, requests of one session reach many isolates, which know nothing of each other: a ' +
-      'refresh token may be used twice and the session lost, and a session that was signed out may go on.',
+      'for wrangler dev; deployed, Coatcheck does not start with it. docs/workers.md says how to use a Durable Object.',
   )
 }

@@ -6,7 +6,7 @@ declare const ISSUER: string
 declare const SESSION_SECRET: string
 
 export default worker({
-  baseUrl: 'https://app.example.com',
+  baseUrl: 'http://localhost:8787',
   provider: { issuer: ISSUER, clientId: 'coatcheck-demo', clientSecret: 'not asked for here, long enough' },
   session: { secrets: [SESSION_SECRET], store: cookieStore() },
   routes: [],

@@ -90,13 +90,13 @@ describe('a configuration', () => {
   })
 
   it('that is an object is checked in module scope, and what needs a clock, randomness or the network waits', async () => {
-    const provider = await startProvider({ appOrigin: 'https://app.example.com' })
+    const provider = await startProvider({ appOrigin: 'http://localhost:8787' })
     open.push(provider)
     const port = await freePort()
     const constants = { ISSUER: provider.issuer, SESSION_SECRET: testSecret }
     open.push(await startWorkerd([{ name: 'coatcheck', entry: entry('module-scope'), constants }], port))
     const outgoing = request(`http://localhost:${port}/bff/login`, {
-      headers: { ...navigation, Host: 'app.example.com' },
+      headers: { ...navigation, Host: 'localhost:8787' },
     }).end()
     const [answer] = await once(outgoing, 'response')
     answer.resume()
@@ -116,8 +116,15 @@ describe('an environment', () => {
   it('makes one token handler for the isolate, which says once that its memory is the only one', async () => {
     const { origin, output } = await start(() => ({}))
     for (let call = 0; call < 5; call++) expect((await session(origin)).status).toBe(200)
-    await expect.poll(output).toContain('many isolates')
-    expect(output().split('many isolates')).toHaveLength(2)
+    await expect.poll(output).toContain('memory of this isolate only')
+    expect(output().split('memory of this isolate only')).toHaveLength(2)
+  })
+
+  it('whose isolates would share nothing is not served where it is deployed (E5)', async () => {
+    const { origin, output } = await start(() => ({ baseUrl: 'https://app.example.com' }))
+    expect((await session(origin)).status).toBe(500)
+    await expect.poll(output).toContain('session.store')
+    expect(output()).toContain('durableObjectStore(env.SESSIONS)')
   })
 })
 
