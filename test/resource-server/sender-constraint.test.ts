@@ -205,6 +205,18 @@ describe('a proof is refused', () => {
     expect(new Set(refusals.map(({ reason }) => reason))).toEqual(new Set(['replay']))
   })
 
+  it('the second time, also in the last moment at which its age lets it in', async () => {
+    const key = await proofKey()
+    const iat = seconds()
+    const token = await issuer.sign({ cnf: { jkt: key.jkt }, exp: iat + 600 })
+    const proof = await proofOf(key, token, { claims: { iat } })
+    // Sixty seconds old, and five of tolerance.
+    const nowMs = (iat + 65) * 1000
+    const own = jwtGuard({ issuer: issuer.url, audience, now: () => nowMs, dpop: { origin: audience } })
+    await expect(own.check(dpopRequest(token, proof), anyCaller())).resolves.toBeDefined()
+    await expect(own.check(dpopRequest(token, proof), anyCaller())).rejects.toMatchObject({ reason: 'replay' })
+  })
+
   it('without a nonce of the server, which gives one', async () => {
     const key = await proofKey()
     const token = await issuer.sign({ cnf: { jkt: key.jkt } })
