@@ -170,7 +170,8 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
       if (policies.length === 0) throw new GuardError('forbidden', { reason: 'policy_missing' })
       for (const policy of policies) {
         const checking = policy.check(access)
-        if (checking) await checking
+        const verdict = typeof checking === 'object' ? await checking : checking
+        if (verdict !== undefined && verdict !== true) throw new GuardError('forbidden', { reason: policy.name })
       }
     } catch (error) {
       if (!(error instanceof GuardError)) throw error

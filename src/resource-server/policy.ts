@@ -18,8 +18,11 @@ import { GuardError } from './guard-error.ts'
  */
 export interface Policy<Claims extends object = object> {
   readonly name: string
-  /** Returns if the caller may go on, else throws a GuardError. */
-  check(access: Access<Claims>): void | Promise<void>
+  /**
+   * Returns nothing, or true, if the caller may go on; else throws the GuardError that says why. Anything else that it
+   * gives, false above all, is 403 `forbidden`.
+   */
+  check(access: Access<Claims>): void | boolean | Promise<void> | Promise<boolean>
 }
 
 /**

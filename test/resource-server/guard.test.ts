@@ -197,6 +197,24 @@ describe('policies', () => {
     expect((await answer(requestWith(await issuer.sign()), policy)).status).toBe(403)
   })
 
+  it.each<[string, unknown, number]>([
+    ['nothing', undefined, 200],
+    ['true', true, 200],
+    ['a promise of nothing', Promise.resolve(), 200],
+    ['a promise of true', Promise.resolve(true), 200],
+    ['false', false, 403],
+    ['a promise of false', Promise.resolve(false), 403],
+    ['null', null, 403],
+    ['zero', 0, 403],
+    ['a word', 'yes', 403],
+    ['an object', { allowed: true }, 403],
+    ['a refusal that it forgot to throw', new GuardError('forbidden', { reason: 'x' }), 403],
+  ])('a policy of one’s own that gives %s', async (_, value, status) => {
+    const policy = { name: 'own', check: () => value as boolean }
+    expect((await answer(requestWith(await issuer.sign()), policy)).status).toBe(status)
+    expect(refusals.map(({ code, reason }) => `${code} ${reason}`)).toEqual(status === 200 ? [] : ['forbidden own'])
+  })
+
   it('a rule that fails lets nobody in, and is no refusal', async () => {
     const policy = requireClaims('broken', () => {
       throw new TypeError('x of undefined')
