@@ -22,7 +22,8 @@ export interface Policy<Claims extends object = object> {
    * Returns nothing, or true, if the caller may go on; else throws the GuardError that says why. Anything else that it
    * gives, false above all, is 403 `forbidden`.
    */
-  check(access: Access<Claims>): void | boolean | Promise<void> | Promise<boolean>
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is one
+  check(access: Access<Claims>): void | boolean | Promise<void | boolean>
 }
 
 /**
