@@ -47,7 +47,7 @@ export interface Refusal {
  * ```
  */
 export interface JwtGuardOptions<Claims extends object = object> extends AccessTokenOptions {
-  /** `realm` of challenges. Default: none. */
+  /** `realm` of challenges (RFC 6750 §3 wants at least one parameter there). Default `api`, which gives nothing away. */
   readonly realm?: string
   /** Where this API's protected-resource metadata is (RFC 9728), for challenges to name. Default: none. */
   readonly resourceMetadata?: string
@@ -108,7 +108,7 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
   const proofs = options.dpop && proofChecker(options.dpop, verifier)
   const sender = { proofs, clientCertificate: options.clientCertificate }
   const challengeParts = {
-    realm: options.realm,
+    realm: options.realm ?? 'api',
     resourceMetadata: options.resourceMetadata,
     takesBearer: !proofs?.isRequired,
     dpopAlgorithms: proofs?.algorithms,

@@ -57,7 +57,7 @@ describe('the Authorization field', () => {
     'with "%s" is no token: 401 without an error code (RFC 6750 §3.1)',
     async (field) => {
       const { status, challenge, body } = await answer(requestWith(undefined, { headers: { Authorization: field } }))
-      expect([status, challenge, body.code]).toEqual([401, 'Bearer', 'unauthenticated'])
+      expect([status, challenge, body.code]).toEqual([401, 'Bearer realm="api"', 'unauthenticated'])
       expect(refusals).toMatchObject([{ code: 'unauthenticated', reason: 'no_token', path: '/orders/1' }])
     },
   )
@@ -112,7 +112,10 @@ describe('the answer to a refused call', () => {
 
   it('names the scopes that are needed', async () => {
     const { status, challenge } = await answer(requestWith(await issuer.sign()), requireScopes('files:read', 'files:x'))
-    expect([status, challenge]).toEqual([403, 'Bearer error="insufficient_scope", scope="files:read files:x"'])
+    expect([status, challenge]).toEqual([
+      403,
+      'Bearer realm="api", error="insufficient_scope", scope="files:read files:x"',
+    ])
     expect(refusals).toMatchObject([{ code: 'insufficient_scope', reason: 'scope', sub: 'ada', clientId: 'app' }])
   })
 
@@ -287,8 +290,8 @@ describe('step-up (RFC 9470)', () => {
     expect(await answer(requestWith(await issuer.sign(claims)), policy)).toMatchObject({
       status: 401,
       challenge:
-        'Bearer error="insufficient_user_authentication", error_description="A stronger or more recent sign-in is ' +
-        'needed", acr_values="phr phrh", max_age="300"',
+        'Bearer realm="api", error="insufficient_user_authentication", error_description="A stronger or more recent ' +
+        'sign-in is needed", acr_values="phr phrh", max_age="300"',
     })
   })
 

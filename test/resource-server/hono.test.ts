@@ -145,12 +145,12 @@ describe('a guard within a guard', () => {
     expect(await get(app, '/x', await issuer.sign())).toEqual([200, 'x'])
     for (const [claims, status, challenge] of [
       [{}, 401, 'Bearer realm="admin", error="invalid_token"'],
-      [{ aud: 'urn:admin', scope: 'admin' }, 401, 'Bearer error="invalid_token"'],
+      [{ aud: 'urn:admin', scope: 'admin' }, 401, 'Bearer realm="api", error="invalid_token"'],
       [both, 403, 'Bearer realm="admin", error="insufficient_scope"'],
     ] as const) {
       const response = await app.fetch(requestWith(await issuer.sign(claims), { url: `${audience}/admin/x` }))
       expect(response.status).toBe(status)
-      expect(response.headers.get('www-authenticate')?.replace('realm="api", ', '')).toContain(challenge)
+      expect(response.headers.get('www-authenticate')).toContain(challenge)
     }
     expect((await get(app, '/admin/mine', await issuer.sign(both)))[0]).toBe(404)
     expect(refusals.map(({ reason }) => reason)).toEqual(['aud', 'aud', 'scope', 'object_refused'])
