@@ -63,7 +63,22 @@ export interface JwtGuardOptions<Claims extends object = object> extends AccessT
   readonly onRefused?: (refusal: Refusal) => void
 }
 
-/** @see jwtGuard */
+/**
+ * What `jwtGuard` makes. The adapters use it; anything else may.
+ *
+ * @example
+ * ```ts
+ * async function answer(guard: Guard, call: Call): Promise<Response> {
+ *   try {
+ *     const access = await guard.check(call, requireScopes('orders:read'))
+ *     return Response.json(ordersOf(access.sub))
+ *   } catch (error) {
+ *     if (error instanceof GuardError) return guard.respond(error)
+ *     throw error
+ *   }
+ * }
+ * ```
+ */
 export interface Guard<Claims extends object = object> {
   /**
    * Who calls, if their token is valid and all policies hold.

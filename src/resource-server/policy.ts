@@ -27,9 +27,12 @@ export interface Policy<Claims extends object = object> {
 }
 
 /**
- * A policy that needs no caller.
+ * A policy that needs no caller: what `openToEveryone` makes.
  *
- * @see openToEveryone
+ * @example
+ * ```ts
+ * const health: OpenPolicy = openToEveryone('the load balancer asks whether we live')
+ * ```
  */
 export interface OpenPolicy {
   readonly name: string
@@ -102,7 +105,7 @@ export function requireClaims<Claims extends object = object>(
  *
  * @example
  * ```ts
- * app.delete('/account', allow(requireScopes('account'), requireAuthentication({ acr: 'phr', maxAge: 300 })), close)
+ * app.delete('/account', allow(requireScopes('account'), requireAuthentication({ acr: 'phr', maxAge: 300 })), leave)
  * ```
  */
 export function requireAuthentication(options: { acr?: string | readonly string[]; maxAge?: number }): Policy {
