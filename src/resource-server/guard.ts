@@ -145,36 +145,31 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
     })
   }
 
-  async function identify(call: Call, credentials: Credentials): Promise<Access<Claims>> {
-    const { token, scheme } = credentials
-    const claims = await verifier.verify(token, call.waitUntil)
-    const isPlain = scheme === 'Bearer' && claims.cnf === undefined && !proofs?.isRequired
-    const boundTo = isPlain ? [] : await checkSender(call, credentials, claims, sender)
-    if (options.isRevoked && (await options.isRevoked(claims)) !== false) {
-      throw new GuardError('invalid_token', { reason: 'revoked', scheme })
-    }
-    return {
-      claims,
-      issuer: claims.iss,
-      sub: claims.sub,
-      isSoleIssuer: verifier.issuers.length === 1,
-      clientId: claims.client_id,
-      scopes: scopesOf(claims.scope),
-      boundTo,
-      checkedAt: Math.floor(now() / 1000),
-    }
-  }
-
   async function authenticate(call: Call): Promise<Access<Claims>> {
-    let scheme: Credentials['scheme'] | undefined
+    let credentials: Credentials | undefined
     try {
-      const credentials = readCredentials(call.headers.get('authorization'))
+      credentials = readCredentials(call.headers.get('authorization'))
       if (!credentials) throw new GuardError('unauthenticated', { reason: 'no_token' })
-      scheme = credentials.scheme
-      return await identify(call, credentials)
+      const { token, scheme } = credentials
+      const claims = await verifier.verify(token, call.waitUntil)
+      const isPlain = scheme === 'Bearer' && claims.cnf === undefined && !proofs?.isRequired
+      const boundTo = isPlain ? [] : await checkSender(call, credentials, claims, sender)
+      if (options.isRevoked && (await options.isRevoked(claims)) !== false) {
+        throw new GuardError('invalid_token', { reason: 'revoked' })
+      }
+      return {
+        claims,
+        issuer: claims.iss,
+        sub: claims.sub,
+        isSoleIssuer: verifier.issuers.length === 1,
+        clientId: claims.client_id,
+        scopes: scopesOf(claims.scope),
+        boundTo,
+        checkedAt: Math.floor(now() / 1000),
+      }
     } catch (error) {
       if (!(error instanceof GuardError)) throw error
-      const spoken = scheme ? withScheme(error, scheme) : error
+      const spoken = credentials ? withScheme(error, credentials.scheme) : error
       report(spoken, call)
       throw spoken
     }
