@@ -173,6 +173,30 @@ describe('a route without a policy', () => {
     expect((await get(`${url}/nowhere`, await issuer.sign())).status).toBe(404)
   })
 
+  it('has hooks of Fastify, which run behind the guard and give nothing away where no route is', async () => {
+    const app = Fastify()
+    const allow = fastifyGuard(app, guard())
+    let runs = 0
+    app.addHook('onRequest', async (request, reply) => {
+      runs += 1
+      if (request.url === '/hooked') return reply.send('secret')
+      if (!request.is404) return
+      reply.hijack()
+      reply.raw.writeHead(200, { 'X-Secret': 's' }).end('secret')
+    })
+    app.get('/hooked', allow(requireScopes('orders:read')), async () => '')
+    running.push(app)
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    for (const path of ['/hooked', '/nowhere']) expect((await get(url + path)).status).toBe(401)
+    expect((await get(`${url}/hooked`, await issuer.sign({ scope: 'x' }))).status).toBe(403)
+    expect(runs).toBe(0)
+    const token = await issuer.sign()
+    expect(await get(`${url}/hooked`, token)).toMatchObject({ status: 200, body: 'secret' })
+    const nowhere = await get(`${url}/nowhere`, token)
+    expect([nowhere.status, JSON.parse(nowhere.body).code]).toEqual([403, 'forbidden'])
+    expect(refusals.at(-1)).toMatchObject({ reason: 'policy_bypassed', path: '/nowhere', sub: 'ada' })
+  })
+
   it('is also Fastify’s handler for what is not there: its status stays, if it is an error, and nothing else', async () => {
     for (const [status, expected] of [
       [200, 403],
