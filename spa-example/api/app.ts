@@ -17,11 +17,14 @@ import { errorRoutes } from './error-routes.ts'
 import type { ApiEnv } from './exchange.ts'
 import { fileRoutes } from './files.ts'
 import { orderRoutes } from './orders.ts'
+import type { ApiClaims } from './policies.ts'
 import { ApiError, notFound, problemResponse } from './problem.ts'
 import type { RequestLog } from './request-log.ts'
+import type { ResourceMetadata } from './resource-metadata.ts'
 
 export interface AppParts {
-  readonly guard: Guard
+  readonly guard: Guard<ApiClaims>
+  readonly metadata: ResourceMetadata
   readonly bookStore: BookStore
   readonly eventRoutes: Hono<ApiEnv>
   readonly log: RequestLog
@@ -66,6 +69,8 @@ export function createApp(parts: AppParts): Hono<ApiEnv> {
       ? c.body(null, 304, headers)
       : c.body(prices, 200, { ...headers, 'Content-Type': 'application/json' })
   })
+
+  app.get(parts.metadata.path, allow(openToEveryone('where tokens come from')), (c) => c.json(parts.metadata.document))
 
   app.notFound(() => problemResponse(notFound('resource')))
   app.onError((error) => {

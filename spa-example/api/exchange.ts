@@ -4,11 +4,12 @@ import type { Context } from 'hono'
 import type { GuardedEnv } from '../../src/resource-server/index.ts'
 import type { BookStore } from './books.ts'
 import type { Books } from './model.ts'
+import type { ApiClaims } from './policies.ts'
 import type { LogEntry } from './request-log.ts'
 
 export interface ApiEnv {
   Bindings: HttpBindings
-  Variables: GuardedEnv['Variables'] & {
+  Variables: GuardedEnv<ApiClaims>['Variables'] & {
     bookStore: BookStore
     logEntry: LogEntry
   }

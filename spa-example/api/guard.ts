@@ -3,31 +3,35 @@
  * cookies, and a request that carries one is answered 400, because it shows that somebody in front has let it through.
  */
 import { type Guard, jwtGuard, type Refusal } from '../../src/resource-server/index.ts'
+import type { ApiClaims } from './policies.ts'
 
 export interface ApiGuardOptions {
   readonly issuer: string
   /** Default: as the issuer's metadata says, asked for at the first call. */
   readonly jwksUri: string | undefined
   readonly audience: string
+  /** Where the metadata of this resource is (RFC 9728). */
+  readonly resourceMetadata: string
   readonly onRefused: (refusal: Refusal) => void
 }
 
 export interface ApiGuard {
-  readonly guard: Guard
+  readonly guard: Guard<ApiClaims>
   /** Refuses from now on the tokens that were shown so far, as if they had been revoked. */
   revokeSeenTokens(): void
 }
 
 const rememberedTokens = 10_000
 
-export function createApiGuard({ issuer, jwksUri, audience, onRefused }: ApiGuardOptions): ApiGuard {
+export function createApiGuard({ issuer, jwksUri, audience, resourceMetadata, onRefused }: ApiGuardOptions): ApiGuard {
   const seen = new Set<string>()
   const revoked = new Set<string>()
-  const guard = jwtGuard({
+  const guard = jwtGuard<ApiClaims>({
     issuer,
     ...(jwksUri !== undefined && { jwksUri }),
     audience,
     realm: 'roastery',
+    resourceMetadata,
     problemType: 'urn:roastery:problem:',
     isRevoked({ jti }) {
       if (revoked.has(jti)) return true

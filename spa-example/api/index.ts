@@ -12,6 +12,7 @@ import { createBookStore } from './books.ts'
 import { eventRoutes } from './events.ts'
 import { createApiGuard } from './guard.ts'
 import { createRequestLog, type LoggedRequest } from './request-log.ts'
+import { resourceMetadata } from './resource-metadata.ts'
 
 export type { LoggedRequest } from './request-log.ts'
 
@@ -69,10 +70,13 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     refusals.push(refusal)
     if (refusals.length > keptRefusals) refusals.shift()
   }
-  const { guard, revokeSeenTokens } = createApiGuard({ issuer, audience, jwksUri, onRefused })
+  const metadata = resourceMetadata({ issuer, audience })
+  const guardOptions = { issuer, audience, jwksUri, resourceMetadata: metadata.url, onRefused }
+  const { guard, revokeSeenTokens } = createApiGuard(guardOptions)
   const events = eventRoutes(options.eventIntervalMs ?? 1000)
   const app = createApp({
     guard,
+    metadata,
     bookStore: createBookStore(),
     eventRoutes: events.routes,
     log,

@@ -7,6 +7,7 @@ import { currency } from './catalogue.ts'
 import { type ApiContext, type ApiEnv, booksOf, wholeNumber } from './exchange.ts'
 import { type Books, newId, type Order, orderStatuses, totalOf } from './model.ts'
 import { type NewOrder, readNewOrder, readOrderChange } from './order-input.ts'
+import { aRecentSignIn } from './policies.ts'
 import { ApiError, invalid } from './problem.ts'
 import { readJson } from './read-json.ts'
 
@@ -17,6 +18,7 @@ export function orderRoutes(store: BookStore): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>()
   const mayRead = allow(requireScopes('orders:read'))
   const mayWrite = allow(requireScopes('orders:write'))
+  const mayDelete = allow(requireScopes('orders:write'), aRecentSignIn)
   const orderFor = guardedObject((id: string) => store.findOrder(id), ownerOf<HeldOrder>('owner'))
 
   routes.get('/', mayRead, (c) => c.json(listOrders(booksOf(c), c.req.query())))
@@ -58,7 +60,7 @@ export function orderRoutes(store: BookStore): Hono<ApiEnv> {
     return c.json(changed, 200, { ETag: etagOf(changed) })
   })
 
-  routes.delete('/:id', mayWrite, async (c) => {
+  routes.delete('/:id', mayDelete, async (c) => {
     const { order, books } = await orderFor(c.var.access, c.req.param('id'))
     checkPrecondition(c, order)
     books.orders.delete(order.id)

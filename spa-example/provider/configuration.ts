@@ -110,6 +110,12 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
       return !source.scopes.has('offline_access')
     },
     rotateRefreshToken: parts.rotation,
+    // RFC 9068 §2.2.1: an API that wants a recent sign-in (RFC 9470) reads here when it was.
+    extraTokenClaims: (ctx) => {
+      const { AuthorizationCode, RefreshToken } = ctx.oidc.entities
+      const authTime = (AuthorizationCode ?? RefreshToken)?.authTime
+      return authTime === undefined ? undefined : { auth_time: authTime }
+    },
     renderError: (ctx, out) => showError(ctx, out, parts),
     ttl: {
       AccessToken: parts.accessTokenSeconds,

@@ -39,7 +39,17 @@ export interface AccessTokenOptions extends AuthorizationServerOptions {
   readonly now?: () => number
 }
 
-/** @see accessTokenVerifier */
+/**
+ * What `accessTokenVerifier` makes: for a token that came without a request.
+ *
+ * @example
+ * ```ts
+ * async function personOf(verifier: AccessTokenVerifier, token: string): Promise<string> {
+ *   const { sub } = await verifier.verify(token)
+ *   return sub
+ * }
+ * ```
+ */
 export interface AccessTokenVerifier<Claims extends object = object> {
   /**
    * The claims of a valid token.

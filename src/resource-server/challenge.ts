@@ -2,7 +2,7 @@
 import { type GuardError, refusals } from './guard-error.ts'
 
 export interface ChallengeParts {
-  readonly realm: string | undefined
+  readonly realm: string
   /** RFC 9728. */
   readonly resourceMetadata: string | undefined
   readonly takesBearer: boolean
@@ -27,12 +27,12 @@ export function challenge(error: GuardError, parts: ChallengeParts): string | un
   return schemes
     .map((scheme) => {
       const parameters = [
-        ...(parts.realm === undefined ? [] : [['realm', parts.realm] as const]),
+        ['realm', parts.realm] as const,
         ...(scheme === spoken ? errorParameters(error) : []),
         ...(parts.resourceMetadata === undefined ? [] : [['resource_metadata', parts.resourceMetadata] as const]),
         ...(scheme === 'DPoP' ? [['algs', parts.dpopAlgorithms?.join(' ') ?? ''] as const] : []),
       ]
-      return [scheme, parameters.map(([name, value]) => `${name}="${quoted(value)}"`).join(', ')].join(' ').trim()
+      return `${scheme} ${parameters.map(([name, value]) => `${name}="${quoted(value)}"`).join(', ')}`
     })
     .join(', ')
 }

@@ -2,9 +2,20 @@
 import { base64url } from 'jose'
 
 /**
- * Gives nonces and knows its own.
+ * Gives nonces and knows its own. `dpopNonces` makes one that needs no memory; this one forgets all when it restarts.
  *
- * @see dpopNonces
+ * @example
+ * ```ts
+ * const given = new Set<string>()
+ * const nonces: DPoPNonces = {
+ *   issue() {
+ *     const nonce = crypto.randomUUID()
+ *     given.add(nonce)
+ *     return nonce
+ *   },
+ *   accepts: (nonce) => given.has(nonce),
+ * }
+ * ```
  */
 export interface DPoPNonces {
   issue(): string | Promise<string>

@@ -1,7 +1,9 @@
 /** The guard in Fastify 5. */
+import { insteadOf } from './bypass.ts'
 import { callerOf, rememberCaller } from './callers.ts'
 import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
+import { holdAnswer, type NodeResponse } from './held-answer.ts'
 import { type NodeRequest, nodeCall } from './node-call.ts'
 import { type OpenPolicy, type Policy, readPolicies } from './policy.ts'
 
@@ -15,6 +17,7 @@ export interface FastifyRequest {
 
 /** What is used of Fastify's reply. */
 export interface FastifyReply {
+  readonly raw: NodeResponse
   code(status: number): FastifyReply
   header(name: string, value: string): FastifyReply
   send(body: string): FastifyReply
@@ -42,7 +45,8 @@ const policyKey = Symbol('coatcheck.policies')
 
 /**
  * Puts an instance behind the guard, and gives the function for its routes' policies. Every route that is declared after
- * it without one stops the start; one that was declared before does not answer. In a route, `accessOf(request)` is who
+ * it without one stops the start; one that was declared before does not answer. Where no route is, a caller with a valid
+ * token gets 404, and nothing else that a handler for that sends. In a route, `accessOf(request)` is who
  * calls.
  *
  * @example
@@ -73,6 +77,7 @@ export function fastifyGuard<Claims extends object = object>(
       const access = await guard.authenticate(call)
       // What is not there is 404, once it is known who asks.
       if (needed || !request.is404) await guard.authorize(call, access, needed ?? [])
+      else holdAnswer(reply.raw, (answer) => insteadOf(answer, guard, call, access))
       rememberCaller(request, access)
       return undefined
     } catch (error) {

@@ -47,7 +47,7 @@ export interface Refusal {
  * ```
  */
 export interface JwtGuardOptions<Claims extends object = object> extends AccessTokenOptions {
-  /** `realm` of challenges. Default: none. */
+  /** `realm` of challenges (RFC 6750 §3 wants at least one parameter there). Default `api`, which gives nothing away. */
   readonly realm?: string
   /** Where this API's protected-resource metadata is (RFC 9728), for challenges to name. Default: none. */
   readonly resourceMetadata?: string
@@ -63,7 +63,22 @@ export interface JwtGuardOptions<Claims extends object = object> extends AccessT
   readonly onRefused?: (refusal: Refusal) => void
 }
 
-/** @see jwtGuard */
+/**
+ * What `jwtGuard` makes. The adapters use it; anything else may.
+ *
+ * @example
+ * ```ts
+ * async function answer(guard: Guard, call: Call): Promise<Response> {
+ *   try {
+ *     const access = await guard.check(call, requireScopes('orders:read'))
+ *     return Response.json(ordersOf(access.sub))
+ *   } catch (error) {
+ *     if (error instanceof GuardError) return guard.respond(error)
+ *     throw error
+ *   }
+ * }
+ * ```
+ */
 export interface Guard<Claims extends object = object> {
   /**
    * Who calls, if their token is valid and all policies hold.
@@ -108,7 +123,7 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
   const proofs = options.dpop && proofChecker(options.dpop, verifier)
   const sender = { proofs, clientCertificate: options.clientCertificate }
   const challengeParts = {
-    realm: options.realm,
+    realm: options.realm ?? 'api',
     resourceMetadata: options.resourceMetadata,
     takesBearer: !proofs?.isRequired,
     dpopAlgorithms: proofs?.algorithms,
@@ -130,36 +145,31 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
     })
   }
 
-  async function identify(call: Call, credentials: Credentials): Promise<Access<Claims>> {
-    const { token, scheme } = credentials
-    const claims = await verifier.verify(token, call.waitUntil)
-    const isPlain = scheme === 'Bearer' && claims.cnf === undefined && !proofs?.isRequired
-    const boundTo = isPlain ? [] : await checkSender(call, credentials, claims, sender)
-    if (options.isRevoked && (await options.isRevoked(claims)) !== false) {
-      throw new GuardError('invalid_token', { reason: 'revoked', scheme })
-    }
-    return {
-      claims,
-      issuer: claims.iss,
-      sub: claims.sub,
-      isSoleIssuer: verifier.issuers.length === 1,
-      clientId: claims.client_id,
-      scopes: scopesOf(claims.scope),
-      boundTo,
-      checkedAt: Math.floor(now() / 1000),
-    }
-  }
-
   async function authenticate(call: Call): Promise<Access<Claims>> {
-    let scheme: Credentials['scheme'] | undefined
+    let credentials: Credentials | undefined
     try {
-      const credentials = readCredentials(call.headers.get('authorization'))
+      credentials = readCredentials(call.headers.get('authorization'))
       if (!credentials) throw new GuardError('unauthenticated', { reason: 'no_token' })
-      scheme = credentials.scheme
-      return await identify(call, credentials)
+      const { token, scheme } = credentials
+      const claims = await verifier.verify(token, call.waitUntil)
+      const isPlain = scheme === 'Bearer' && claims.cnf === undefined && !proofs?.isRequired
+      const boundTo = isPlain ? [] : await checkSender(call, credentials, claims, sender)
+      if (options.isRevoked && (await options.isRevoked(claims)) !== false) {
+        throw new GuardError('invalid_token', { reason: 'revoked' })
+      }
+      return {
+        claims,
+        issuer: claims.iss,
+        sub: claims.sub,
+        isSoleIssuer: verifier.issuers.length === 1,
+        clientId: claims.client_id,
+        scopes: scopesOf(claims.scope),
+        boundTo,
+        checkedAt: Math.floor(now() / 1000),
+      }
     } catch (error) {
       if (!(error instanceof GuardError)) throw error
-      const spoken = scheme ? withScheme(error, scheme) : error
+      const spoken = credentials ? withScheme(error, credentials.scheme) : error
       report(spoken, call)
       throw spoken
     }
@@ -170,7 +180,8 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
       if (policies.length === 0) throw new GuardError('forbidden', { reason: 'policy_missing' })
       for (const policy of policies) {
         const checking = policy.check(access)
-        if (checking) await checking
+        const verdict = typeof checking === 'object' ? await checking : checking
+        if (verdict !== undefined && verdict !== true) throw new GuardError('forbidden', { reason: policy.name })
       }
     } catch (error) {
       if (!(error instanceof GuardError)) throw error

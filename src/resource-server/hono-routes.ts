@@ -24,7 +24,7 @@ export function policiesOf(handler: Handler): readonly Policy[] | 'open' | undef
   return policyMark.get(unwrapped(handler))
 }
 
-/** Something that answers: declared for a method, or without `next`, which is how Hono itself tells. */
+/** Something that answers, for certain: declared for a method, or without `next`, which is how Hono itself tells. */
 export function isRouteItself({ method, handler }: Route): boolean {
   const own = unwrapped(handler)
   if (policyMark.has(own) || guardMark.has(own)) return false
@@ -32,7 +32,9 @@ export function isRouteItself({ method, handler }: Route): boolean {
 }
 
 /**
- * The routes that would not answer, because no policy stands before them, as `GET /orders/:id`.
+ * The routes that would not answer, because no policy stands before them, as `GET /orders/:id`. Hono keeps middleware and
+ * `app.all(…)` alike: one that takes `next` is listed where no route comes after it, since then it answers itself, or
+ * serves nothing.
  *
  * @example
  * ```ts
@@ -43,9 +45,11 @@ export function isRouteItself({ method, handler }: Route): boolean {
 export function unguardedRoutes(app: Hono<any, any, any>): string[] {
   const routes: readonly Route[] = app.routes
   const unguarded = routes.filter((route, index) => {
-    if (!isRouteItself(route)) return false
+    const isRoute = isRouteItself(route) || (isMiddleware(route) && !leadsOn(route, routes.slice(index + 1)))
+    if (!isRoute) return false
     const before = routes.slice(0, index).filter((other) => covers(other, route))
-    const guardAt = before.findIndex(({ handler }) => guardMark.has(unwrapped(handler)))
+    // A guard within a guard wants a policy of its own.
+    const guardAt = before.findLastIndex(({ handler }) => guardMark.has(unwrapped(handler)))
     return guardAt < 0 || !before.slice(guardAt).some(({ handler }) => policiesOf(handler) !== undefined)
   })
   return [...new Set(unguarded.map(({ method, path }) => `${method} ${path}`))]
@@ -71,6 +75,36 @@ export function assertGuarded<App extends Hono<any, any, any>>(app: App): App {
       'app.use(honoGuard(guard)) comes first, and allow(…) first on each route: allow(anyCaller()) if any valid token ' +
       "will do, allow(openToEveryone('why')) if none is needed.",
   )
+}
+
+function isMiddleware({ handler }: Route): boolean {
+  const own = unwrapped(handler)
+  return !policyMark.has(own) && !guardMark.has(own)
+}
+
+/** Whether some request that meets this middleware may go on to a route, or to a policy that stands before one. */
+function leadsOn(middleware: Route, after: readonly Route[]): boolean {
+  return after.some((route) => {
+    return (isRouteItself(route) || policiesOf(route.handler) !== undefined) && mayMeet(middleware.path, route.path)
+  })
+}
+
+/** Whether one path may match both. Patterns that this cannot tell may. */
+function mayMeet(one: string, other: string): boolean {
+  const [segments, others] = [one.split('/'), other.split('/')] as const
+  if (segments.length !== others.length && !hasOpenEnd(one) && !hasOpenEnd(other)) return false
+  return segments.every((segment, index) => {
+    const counterpart = others[index]
+    return counterpart === undefined || segment === counterpart || isPattern(segment) || isPattern(counterpart)
+  })
+}
+
+function hasOpenEnd(path: string): boolean {
+  return path.endsWith('*') || path.endsWith('?')
+}
+
+function isPattern(segment: string): boolean {
+  return /[:*{]/.test(segment)
 }
 
 /** Whether whatever matches `route` matches `other`. Patterns that this cannot tell do not. */

@@ -1,5 +1,6 @@
 /** The guard in Hono: authentication for every route, policies on each, and no answer from one that has none. */
 import type { Context, MiddlewareHandler } from 'hono'
+import { insteadOf } from './bypass.ts'
 import type { Call } from './call.ts'
 import type { Access } from './claims.ts'
 import type { Guard } from './guard.ts'
@@ -26,15 +27,18 @@ export interface GuardedEnv<Claims extends object = object> {
 interface Passage {
   readonly guard: Guard
   readonly call: Call
-  hasPassed: boolean
+  /** A policy has let the call in, or refused it: what is answered from then on stands. */
+  isSettled: boolean
 }
 
+/** With a guard within a guard, the inner one's: its policies come after both. */
 const passages = new WeakMap<Context, Passage>()
 
 /**
- * Middleware for all routes that are declared after it. It wants a valid token (a path that is not there, too), and a
- * route that has no policy gets 403, whatever the token. What it refuses it answers itself; a GuardError that a handler
- * throws, too.
+ * Middleware for all routes that are declared after it. It wants a valid token (a path that is not there, too). A route
+ * that has no policy gets 403, whatever the token; where no policy is ahead nothing else runs either, and the answer is
+ * the app's `notFound`. Middleware between it and the policy does run for whoever has a valid token, but what that answers
+ * in the policy's place is replaced. What the guard refuses it answers itself; a GuardError that a handler throws, too.
  *
  * @example
  * ```ts
@@ -44,7 +48,7 @@ const passages = new WeakMap<Context, Passage>()
 export function honoGuard<Claims extends object = object>(guard: Guard<Claims>): MiddlewareHandler<GuardedEnv<Claims>> {
   const middleware: MiddlewareHandler<GuardedEnv<Claims>> = async (c, next) => {
     const call = callOf(c)
-    const passage: Passage = { guard: guard as unknown as Guard, call, hasPassed: false }
+    const passage: Passage = { guard: guard as unknown as Guard, call, isSettled: false }
     passages.set(c, passage)
     const demanded = demandedOf(c)
     try {
@@ -57,17 +61,22 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
       if (error instanceof GuardError) return guard.respond(error)
       throw error
     }
+    if (demanded === 'nothing') {
+      const notFound = await c.notFound()
+      return notFound.status === 404 ? notFound : insteadOf(notFound, guard, call, c.var.access)
+    }
 
     await next()
+    if (passages.get(c) !== passage) return undefined
     if (c.error instanceof GuardError) {
       guard.report(c.error, call, c.var.access)
       c.res = guard.respond(c.error)
-    } else if (!passage.hasPassed && c.res.status < 400) {
-      // Some middleware has answered before the policy could.
-      await c.res.body?.cancel()
-      const error = new GuardError('forbidden', { reason: 'policy_bypassed' })
-      guard.report(error, call, c.var.access)
-      c.res = guard.respond(error)
+    } else if (!passage.isSettled) {
+      const answer = c.res
+      await answer.body?.cancel()
+      // Hono would lay its fields over those of the new one.
+      c.res = undefined
+      c.res = insteadOf(answer, guard, call, c.var.access)
     }
     return undefined
   }
@@ -98,10 +107,11 @@ export function allow(...policies: AnyPolicy[]): MiddlewareHandler {
     try {
       if (needed !== 'open') await passage.guard.authorize(passage.call, c.var.access, needed)
     } catch (error) {
-      if (error instanceof GuardError) return passage.guard.respond(error)
-      throw error
+      if (!(error instanceof GuardError)) throw error
+      passage.isSettled = true
+      return passage.guard.respond(error)
     }
-    passage.hasPassed = true
+    passage.isSettled = true
     await next()
     return undefined
   }
@@ -110,14 +120,15 @@ export function allow(...policies: AnyPolicy[]): MiddlewareHandler {
 }
 
 /** What the routes demand that this request will run through. */
-function demandedOf(c: Context): 'caller' | 'open' | 'undeclared' {
+function demandedOf(c: Context): 'caller' | 'open' | 'undeclared' | 'nothing' {
   // The helper of `hono/route` is the same list, and would make Hono a dependency of the whole guard.
   const ahead = c.req.matchedRoutes.slice(c.req.routeIndex + 1)
   const declared = ahead.findIndex((route) => policiesOf(route.handler) !== undefined)
   const itself = ahead.findIndex(isRouteItself)
   if (itself >= 0 && (declared < 0 || itself < declared)) return 'undeclared'
+  if (declared < 0) return 'nothing'
   const isOpen = (policies: readonly Policy[] | 'open' | undefined) => policies === undefined || policies === 'open'
-  return declared >= 0 && ahead.every((route) => isOpen(policiesOf(route.handler))) ? 'open' : 'caller'
+  return ahead.every((route) => isOpen(policiesOf(route.handler))) ? 'open' : 'caller'
 }
 
 function callOf(c: Context): Call {

@@ -36,7 +36,7 @@ export interface KeySetParts {
 export type WaitUntil = (promise: Promise<unknown>) => void
 
 export interface KeySet {
-  /** Calls `attempt` with the keys, and once more if newer ones may help. Throws what it throws, or `keys_unavailable`. */
+  /** Calls `attempt` with the keys, and again as long as newer ones may help. Throws what it throws, or `keys_unavailable`. */
   verify<Result>(attempt: Attempt<Result>, hasKid: boolean, waitUntil?: WaitUntil): Promise<Result>
 }
 
@@ -45,6 +45,8 @@ type Attempt<Result> = (key: JWTVerifyGetKey) => Promise<Result>
 interface Kept {
   readonly keys: JWTVerifyGetKey
   readonly fetchedAt: number
+  /** Of the fetch that brought them, counted as they began. */
+  readonly fetch: number
 }
 
 /** Of discovery and the keys together. */
@@ -64,12 +66,14 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
   let fetching: { readonly done: Promise<void>; readonly startedAt: number } | undefined
   let failedAt: number | undefined
   let askedForUnknownAt: number | undefined
+  let fetchesBegun = 0
 
   async function fetchKeys(): Promise<void> {
+    const number = ++fetchesBegun
     const signal = AbortSignal.timeout(fetchLimitMs)
     try {
       jwksUri ??= await discoverJwksUri(issuer, fetch, signal)
-      kept = { keys: readKeys(await fetchJson(jwksUri, fetch, signal)), fetchedAt: now() }
+      kept = { keys: readKeys(await fetchJson(jwksUri, fetch, signal)), fetchedAt: now(), fetch: number }
       failedAt = undefined
     } catch (error) {
       failedAt = now()
@@ -110,7 +114,11 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
     return kept as Kept
   }
 
-  /** The keys that came after these; undefined if there are none and may not be asked for now. */
+  /**
+   * The keys that came after these; undefined if there are none and may not be asked for now. The cooldown counts what is
+   * asked for here. First keys and a renewal by age do not use it up: the call of a new key that comes right after would
+   * be lost.
+   */
   async function newerThan(tried: Kept): Promise<Kept | undefined> {
     if (kept !== tried) return kept
     if (!isFetching() && isWithin(askedForUnknownAt, cooldownMs)) {
@@ -125,16 +133,19 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
 
   return {
     async verify(attempt, hasKid, waitUntil) {
-      const before = kept
-      const tried = kept && now() - kept.fetchedAt < maxAgeMs ? kept : await current(waitUntil)
-      try {
-        return await attemptWith(tried.keys, attempt)
-      } catch (error) {
-        // Those that this very call has waited for are the newest.
-        if (tried !== before || !mayNeedNewerKeys(error, hasKid)) throw error
-        const newer = await newerThan(tried)
-        if (!newer) throw error
-        return attemptWith(newer.keys, attempt)
+      const begunBefore = fetchesBegun
+      let tried = kept && now() - kept.fetchedAt < maxAgeMs ? kept : await current(waitUntil)
+      for (;;) {
+        try {
+          return await attemptWith(tried.keys, attempt)
+        } catch (error) {
+          // Of a fetch that began after this call no newer answer is to be had; one that was under way may have been answered
+          // before the key was there.
+          if (tried.fetch > begunBefore || !mayNeedNewerKeys(error, hasKid)) throw error
+          const newer = await newerThan(tried)
+          if (!newer) throw error
+          tried = newer
+        }
       }
     },
   }

@@ -18,14 +18,21 @@ import { GuardError } from './guard-error.ts'
  */
 export interface Policy<Claims extends object = object> {
   readonly name: string
-  /** Returns if the caller may go on, else throws a GuardError. */
-  check(access: Access<Claims>): void | Promise<void>
+  /**
+   * Returns nothing, or true, if the caller may go on; else throws the GuardError that says why. Anything else that it
+   * gives, false above all, is 403 `forbidden`.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is one
+  check(access: Access<Claims>): void | boolean | Promise<void | boolean>
 }
 
 /**
- * A policy that needs no caller.
+ * A policy that needs no caller: what `openToEveryone` makes.
  *
- * @see openToEveryone
+ * @example
+ * ```ts
+ * const health: OpenPolicy = openToEveryone('the load balancer asks whether we live')
+ * ```
  */
 export interface OpenPolicy {
   readonly name: string
@@ -98,7 +105,7 @@ export function requireClaims<Claims extends object = object>(
  *
  * @example
  * ```ts
- * app.delete('/account', allow(requireScopes('account'), requireAuthentication({ acr: 'phr', maxAge: 300 })), close)
+ * app.delete('/account', allow(requireScopes('account'), requireAuthentication({ acr: 'phr', maxAge: 300 })), leave)
  * ```
  */
 export function requireAuthentication(options: { acr?: string | readonly string[]; maxAge?: number }): Policy {

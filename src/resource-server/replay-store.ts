@@ -14,7 +14,7 @@ export interface ReplayStore {
   /**
    * Remembers the key, at once for all that share the store.
    *
-   * @param expiresAt epoch seconds, until when it has to be remembered
+   * @param expiresAt epoch seconds: the last moment at which it has to be remembered
    * @returns false if it was there
    */
   add(key: string, expiresAt: number): boolean | Promise<boolean>
@@ -41,11 +41,11 @@ export function memoryReplayStore(options: { maxEntries?: number; now?: () => nu
     add(key, expiresAt) {
       const nowSeconds = now() / 1000
       const before = seen.get(key)
-      if (before !== undefined && before > nowSeconds) return false
+      if (before !== undefined && before >= nowSeconds) return false
       // In the order of insertion, which is nearly that of expiry: a few at each call keep it small.
       let looked = 0
       for (const [oldest, oldestExpiresAt] of seen) {
-        if (seen.size < maxEntries && (oldestExpiresAt > nowSeconds || ++looked > 4)) break
+        if (seen.size < maxEntries && (oldestExpiresAt >= nowSeconds || ++looked > 4)) break
         seen.delete(oldest)
       }
       seen.delete(key)

@@ -122,7 +122,9 @@ describe('a DPoP-bound token', () => {
   it('may be demanded of everybody', async () => {
     const response = await api({ required: true })(requestWith(await issuer.sign()))
     expect(response.status).toBe(401)
-    expect(response.headers.get('www-authenticate')).toMatch(/^DPoP error="invalid_token".*algs="[^"]*ES256[^"]*"$/)
+    expect(response.headers.get('www-authenticate')).toMatch(
+      /^DPoP realm="api", error="invalid_token".*algs="[^"]*ES256[^"]*"$/,
+    )
   })
 
   it('without the scope is told so in its own scheme', async () => {
@@ -132,7 +134,7 @@ describe('a DPoP-bound token', () => {
     const handler = guarded(guard, [requireScopes('files:read')], () => new Response())
     const response = await handler(dpopRequest(token, await proofOf(key, token)))
     expect(response.headers.get('www-authenticate')).toBe(
-      'Bearer, DPoP error="insufficient_scope", scope="files:read", algs="ES256"',
+      'Bearer realm="api", DPoP realm="api", error="insufficient_scope", scope="files:read", algs="ES256"',
     )
   })
 })
@@ -191,7 +193,7 @@ describe('a proof is refused', () => {
     const token = await issuer.sign({ cnf: { jkt: key.jkt } })
     const response = await api({ algorithms: ['ES256'] })(dpopRequest(token, await make(key, token)))
     expect([response.status, (await response.json()).code]).toEqual([401, 'invalid_dpop_proof'])
-    expect(response.headers.get('www-authenticate')).toContain('DPoP error="invalid_dpop_proof"')
+    expect(response.headers.get('www-authenticate')).toContain('DPoP realm="api", error="invalid_dpop_proof"')
     expect(refusals).toMatchObject([{ reason }])
   })
 
@@ -205,6 +207,18 @@ describe('a proof is refused', () => {
     expect(new Set(refusals.map(({ reason }) => reason))).toEqual(new Set(['replay']))
   })
 
+  it('the second time, also in the last moment at which its age lets it in', async () => {
+    const key = await proofKey()
+    const iat = seconds()
+    const token = await issuer.sign({ cnf: { jkt: key.jkt }, exp: iat + 600 })
+    const proof = await proofOf(key, token, { claims: { iat } })
+    // Sixty seconds old, and five of tolerance.
+    const nowMs = (iat + 65) * 1000
+    const own = jwtGuard({ issuer: issuer.url, audience, now: () => nowMs, dpop: { origin: audience } })
+    await expect(own.check(dpopRequest(token, proof), anyCaller())).resolves.toBeDefined()
+    await expect(own.check(dpopRequest(token, proof), anyCaller())).rejects.toMatchObject({ reason: 'replay' })
+  })
+
   it('without a nonce of the server, which gives one', async () => {
     const key = await proofKey()
     const token = await issuer.sign({ cnf: { jkt: key.jkt } })
@@ -212,7 +226,7 @@ describe('a proof is refused', () => {
     const handler = api({ nonces: dpopNonces({ secret: randomBytes(32), now: () => nowMs }) })
     const first = await handler(dpopRequest(token, await proofOf(key, token)))
     const nonce = first.headers.get('dpop-nonce') ?? ''
-    expect(first.headers.get('www-authenticate')).toContain('DPoP error="use_dpop_nonce"')
+    expect(first.headers.get('www-authenticate')).toContain('DPoP realm="api", error="use_dpop_nonce"')
     const second = await handler(dpopRequest(token, await proofOf(key, token, { claims: { nonce } })))
     expect(second.status).toBe(200)
     for (const other of [

@@ -67,6 +67,12 @@ describe('authentication', () => {
     const tokens = (await answer.json()) as { access_token: string; id_token: string }
     const me = await fetch(`${realApi.baseUrl}/me`, { headers: { Authorization: `Bearer ${tokens.access_token}` } })
     expect(await me.json()).toEqual({ sub: 'usr_02_grace', clientId: provider.clientId, scope: everyScope })
+    // It says when she signed in, which some things are refused without.
+    const headers = { Authorization: `Bearer ${tokens.access_token}` }
+    const order = `${realApi.baseUrl}/orders/`
+    const { items } = await json<{ items: OrderBody[] }>(await fetch(order.slice(0, -1), { headers }))
+    expect((await fetch(order + items[0]?.id, { method: 'DELETE', headers })).status).toBe(204)
+    expect((await fetch(`${realApi.baseUrl}/reports/export?megabytes=1`, { headers })).status).toBe(200)
 
     const withIdToken = await fetch(`${realApi.baseUrl}/me`, {
       headers: { Authorization: `Bearer ${tokens.id_token}` },
@@ -79,7 +85,9 @@ describe('authentication', () => {
   test('without a token is 401 without an error code (RFC 6750 §3.1)', async () => {
     const response = await fetch(`${api.baseUrl}/orders`)
     expect(response.status).toBe(401)
-    expect(response.headers.get('www-authenticate')).toBe('Bearer realm="roastery"')
+    expect(response.headers.get('www-authenticate')).toBe(
+      'Bearer realm="roastery", resource_metadata="https://api.roastery.example/.well-known/oauth-protected-resource"',
+    )
     expect(response.headers.get('content-type')).toBe('application/problem+json')
   })
 
@@ -173,7 +181,42 @@ describe('scopes', () => {
     const response = await call(path, { method, token: await issuer.sign({ scope: without.join(' ') }) })
     expect(response.status).toBe(403)
     const challenge = response.headers.get('www-authenticate')
-    expect(challenge).toBe(`Bearer realm="roastery", error="insufficient_scope", scope="${scope}"`)
+    expect(challenge).toContain(`Bearer realm="roastery", error="insufficient_scope", scope="${scope}", resource_`)
+  })
+})
+
+describe('claims', () => {
+  test.each<[string, Record<string, unknown>]>([
+    ['an hour ago', { auth_time: Math.floor(Date.now() / 1000) - 3600 }],
+    ['nobody knows when', { auth_time: undefined }],
+  ])(
+    'who signed in %s deletes no order: the challenge says how recent it has to be (RFC 9470 §3)',
+    async (_, claims) => {
+      const { id } = await json<OrderBody>(await createOrder())
+      const response = await call(`/orders/${id}`, { method: 'DELETE', token: await issuer.sign(claims) })
+      expect(response.status).toBe(401)
+      expect(response.headers.get('www-authenticate')).toContain('error="insufficient_user_authentication"')
+      expect(response.headers.get('www-authenticate')).toContain('max_age="900"')
+      expect((await call(`/orders/${id}`)).status).toBe(200)
+      expect((await call(`/orders/${id}`, { method: 'DELETE' })).status).toBe(204)
+    },
+  )
+
+  test('a client on its own account exports nothing', async () => {
+    const machine = await issuer.sign({ sub: 'test', auth_time: undefined })
+    const response = await call('/reports/export?megabytes=1', { token: machine })
+    expect([response.status, (await json<{ code: string }>(response)).code]).toEqual([403, 'forbidden'])
+    expect((await call('/orders', { token: machine })).status).toBe(200)
+  })
+})
+
+test('the metadata of the resource says where tokens come from (RFC 9728 §2)', async () => {
+  const response = await fetch(`${api.url}/.well-known/oauth-protected-resource`)
+  expect(await json(response)).toEqual({
+    resource: apiResource,
+    authorization_servers: [issuer.url],
+    scopes_supported: everyScope.split(' '),
+    bearer_methods_supported: ['header'],
   })
 })
 
@@ -685,6 +728,7 @@ async function startIssuer(): Promise<TestIssuer> {
         jti: randomBytes(12).toString('base64url'),
         iat: seconds(),
         exp: seconds() + 60,
+        auth_time: seconds() - 10,
         ...claims,
       }
       const given = Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined))

@@ -57,7 +57,7 @@ describe('the guard on Workers', () => {
   it('refuses what it should, as on Node', async () => {
     expect(await get('/orders/1')).toMatchObject({
       status: 401,
-      challenge: expect.stringMatching(/^Bearer, DPoP algs=/),
+      challenge: expect.stringMatching(/^Bearer realm="api", DPoP realm="api", algs=/),
     })
     expect((await get('/orders/1', await issuer.sign({ scope: 'x' }))).status).toBe(403)
     expect((await get('/orders/2', await issuer.sign())).status).toBe(404)

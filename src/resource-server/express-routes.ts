@@ -1,0 +1,97 @@
+/** Which of an Express app's routes declare a policy. */
+
+/** The middleware that `expressGuard` puts first, and the handlers that `allow` made. */
+export const guardMark = new WeakSet<object>()
+export const policyMark = new WeakSet<object>()
+
+/** What Express's router keeps of `app.use(…)` and of a route. */
+interface Layer {
+  readonly name: string
+  readonly handle: LayerHandler
+  /** As it was declared; a router of an earlier minor does not keep it. */
+  readonly rawPath?: unknown
+  readonly route?: { readonly path: unknown; readonly stack: readonly Handler[] }
+}
+
+type LayerHandler = (...args: never[]) => unknown
+
+interface Handler {
+  /** Undefined for all of them. */
+  readonly method?: string | undefined
+  readonly handle: object
+}
+
+/**
+ * Stops the start if something that answers has no policy, and names every one: the first handler of each route has to be
+ * `allow(…)`, in routers too, or `app.use('/path', allow(…))` comes before it. `app.use(…)` with a handler that takes no
+ * `next` is a route, too. What takes `next` and answers all the same (`express.static`) cannot be told from other
+ * middleware: it is refused when it is called. Call it when all routes are declared.
+ *
+ * @returns the app
+ * @throws Error that lists the routes, or that the guard is not there
+ * @throws TypeError for anything but an app, which alone knows all its routers
+ *
+ * @example
+ * ```ts
+ * assertExpressGuarded(app).listen(3000)
+ * ```
+ */
+export function assertExpressGuarded<App extends { router: unknown }>(app: App): App {
+  const stack = stackOf(app.router)
+  if (!stack)
+    throw new TypeError('assertExpressGuarded takes an app of Express 5: a Router is looked at where it is used')
+  const guardAt = stack.findIndex(({ handle }) => guardMark.has(handle))
+  if (guardAt < 0) throw new Error('No guard stands before these routes: call expressGuard(app, guard) with this app')
+  const routes = [
+    // There is nothing yet that a policy could let through.
+    ...unguardedIn(stack.slice(0, guardAt), () => false),
+    ...unguardedIn(stack.slice(guardAt + 1), (handler) => policyMark.has(handler)),
+  ]
+  if (routes.length === 0) return app
+  throw new Error(
+    `These routes have no policy, and would not answer:\n${routes.map((route) => `  ${route}\n`).join('')}` +
+      'expressGuard(app, guard) comes before all of them, and allow(…) first on each: ' +
+      "allow(openToEveryone('why')) if no token is needed.",
+  )
+}
+
+function stackOf(router: unknown): readonly Layer[] | undefined {
+  const { stack } = Object(router) as { stack?: readonly Layer[] }
+  return Array.isArray(stack) ? stack : undefined
+}
+
+/** A nested router does not tell where it is mounted. */
+function unguardedIn(stack: readonly Layer[], isPolicy: (handler: object) => boolean): string[] {
+  const policyPaths: unknown[] = []
+  return stack.flatMap(({ name, route, handle, rawPath }) => {
+    if (isPolicy(handle)) policyPaths.push(rawPath)
+    if (policyPaths.some((path) => covers(path, rawPath))) return []
+    if (route) return unguardedMethods(route.stack, isPolicy).map((method) => `${method} ${String(route.path)}`)
+    const inner = stackOf(handle)
+    if (inner) return unguardedIn(inner, isPolicy)
+    // An app within an app is behind a function, and its routes cannot be seen.
+    if (name === 'mounted_app') return ['an app that app.use(…) mounts: use a Router, whose routes can be looked at']
+    return takesNoNext(handle) ? [`app.use(…) of ${name} at ${String(rawPath)}, which takes no next`] : []
+  })
+}
+
+/** Each method of `app.route(…)` has handlers of its own, and so a first one of its own. */
+function unguardedMethods(handlers: readonly Handler[], isPolicy: (handler: object) => boolean): string[] {
+  const unguarded = handlers.filter(({ method, handle }, index) => {
+    const before = handlers.slice(0, index).filter((other) => other.method === undefined || other.method === method)
+    return !isPolicy(handle) && !before.some((other) => isPolicy(other.handle))
+  })
+  return [...new Set(unguarded.map(({ method }) => method?.toUpperCase() ?? 'ALL'))]
+}
+
+/** Whether whatever matches `path` is under `base`. What this cannot tell is not. */
+function covers(base: unknown, path: unknown): boolean {
+  if (typeof base !== 'string' || typeof path !== 'string') return false
+  const folder = base.replace(/\/$/, '')
+  return folder === '' || path === folder || path.startsWith(`${folder}/`)
+}
+
+/** One without any parameter may be `(...args)`. */
+function takesNoNext({ length }: LayerHandler): boolean {
+  return length === 1 || length === 2
+}

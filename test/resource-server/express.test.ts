@@ -1,0 +1,298 @@
+/** What answers without a policy in Express: found at start where it can be, kept back for each call where it cannot. */
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import express from 'express'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import {
+  anyCaller,
+  assertExpressGuarded,
+  expressErrors,
+  expressGuard,
+  GuardError,
+  jwtGuard,
+  openToEveryone,
+  type Policy,
+  type Refusal,
+  requireScopes,
+} from '../../src/resource-server/index.ts'
+import { audience, startIssuer, type TestIssuer } from './issuer.ts'
+
+let issuer: TestIssuer
+const refusals: Refusal[] = []
+const running: Server[] = []
+
+beforeAll(async () => {
+  issuer = await startIssuer()
+})
+afterEach(() => {
+  refusals.length = 0
+  for (const server of running.splice(0)) {
+    server.close()
+    server.closeAllConnections()
+  }
+})
+afterAll(() => issuer.stop())
+
+const guard = () => jwtGuard({ issuer: issuer.url, audience, onRefused: (refusal) => refusals.push(refusal) })
+
+interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+/** What a call of this app gets. */
+async function ask(app: express.Express, path: string, token?: string, method = 'GET'): Promise<Answer> {
+  const server = createServer(app).listen(0, '127.0.0.1')
+  running.push(server)
+  await once(server, 'listening')
+  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` }
+  const call = request({ port: (server.address() as AddressInfo).port, path, method, headers }).end()
+  const [response] = await once(call, 'response')
+  return { status: response.statusCode, headers: response.headers, body: await text(response) }
+}
+
+describe('a route without a policy', () => {
+  it('stops the start, in routers too', () => {
+    const app = express()
+    const allow = expressGuard(app, guard())
+    app.get('/good', allow(anyCaller()), (_req, res) => void res.end())
+    app.get('/bad', (_req, res) => void res.end())
+    app.post('/late', (_req, _res, next) => next(), allow(anyCaller()))
+    app.use(
+      '/orders',
+      express.Router().delete('/:id', (_req, res) => void res.end()),
+    )
+    expect(() => assertExpressGuarded(app)).toThrow(/GET \/bad\n {2}POST \/late\n {2}DELETE \/:id\n/)
+    expect(() => (allow as () => unknown)()).toThrow(TypeError)
+  })
+
+  it('stops the start by each of the methods that one path declares', () => {
+    const app = express()
+    const allow = expressGuard(app, guard())
+    const answer = (_req: express.Request, res: express.Response) => void res.send('')
+    app.route('/chained').get(allow(anyCaller()), answer).post(answer).delete(answer)
+    app.route('/late').post(answer).all(allow(anyCaller()))
+    app.route('/all').all(answer).get(allow(anyCaller()), answer)
+    app.route('/good').all(allow(anyCaller())).get(answer).post(answer)
+    expect(() => assertExpressGuarded(app)).toThrow(
+      'would not answer:\n  POST /chained\n  DELETE /chained\n  POST /late\n  ALL /all\nexpressGuard',
+    )
+  })
+
+  it('stops the start where it cannot be seen: in an app that another mounts', () => {
+    const app = express()
+    expressGuard(app, guard())
+    const inner = express()
+    inner.get('/orders', (_req, res) => void res.send('everybody’s'))
+    app.use('/inner', inner)
+    expect(() => assertExpressGuarded(app)).toThrow('an app that app.use(…) mounts: use a Router')
+  })
+
+  it('stops the start where a policy comes too late, or its guard does', () => {
+    const app = express()
+    app.get('/health', (_req, res) => void res.send('ok'))
+    const other = express()
+    const foreign = expressGuard(other, guard())
+    app.get('/early', foreign(anyCaller()), (_req, res) => void res.send(''))
+    const allow = expressGuard(app, guard())
+    app.get('/good', allow(anyCaller()), (_req, res) => void res.send(''))
+    expect(() => assertExpressGuarded(app)).toThrow('would not answer:\n  GET /health\n  GET /early\nexpressGuard')
+  })
+
+  it('stops the start where it is a handler of app.use(…) that takes no next', () => {
+    const app = express()
+    const allow = expressGuard(app, guard())
+    app.use('/admin', function reset(_req: express.Request, res: express.Response) {
+      res.json({ secret: 's' })
+    })
+    app.use(
+      '/open',
+      allow(openToEveryone('a test')),
+      (_req: express.Request, res: express.Response) => void res.send(''),
+    )
+    expect(() => assertExpressGuarded(app)).toThrow('would not answer:\n  app.use(…) of reset at /admin, which takes')
+  })
+
+  it('is not one with a policy for its folder', async () => {
+    const app = express()
+    const allow = expressGuard(app, guard())
+    app.use('/orders', allow(requireScopes('orders:read')))
+    app.use(
+      '/orders',
+      express.Router().get('/:id', (_req, res) => void res.send('order')),
+    )
+    app.get('/ordersx', (_req, res) => void res.send(''))
+    expect(() => assertExpressGuarded(app)).toThrow('would not answer:\n  GET /ordersx\nexpressGuard')
+    expect(await ask(app, '/orders/1', await issuer.sign())).toMatchObject({ status: 200, body: 'order' })
+    expect((await ask(app, '/orders/1')).status).toBe(401)
+  })
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['a Router', () => express.Router().get('/x', (_req, res) => void res.send('')), /takes an app/],
+    ['nothing', () => undefined, /takes an app|undefined/],
+    ['an app that no guard was given', () => express(), /No guard stands before these routes/],
+  ])('is not looked for in %s: that is a mistake', (_, make, message) => {
+    expect(() => assertExpressGuarded(make() as express.Express)).toThrow(message)
+  })
+})
+
+describe('an answer that no policy has let out', () => {
+  const ways: [string, (app: express.Express) => unknown][] = [
+    ['a route', (app) => app.get('/x', (_req, res) => void res.json({ secret: 's' }))],
+    ['app.use(…)', (app) => app.use('/x', (_req: express.Request, res: express.Response) => void res.send('secret'))],
+    ['a router in a function', (app) => app.use((req, res, next) => router()(req, res, next))],
+    ['an app in an app', (app) => app.use(express().use(router()))],
+    ['express.static', (app) => app.use(express.static(fileURLToPath(new URL('.', import.meta.url))))],
+    [
+      'a handler of a parameter',
+      (app) => app.param('id', (_req, res) => void res.send('s')).get('/:id', (_req, res) => void res.send('s')),
+    ],
+    [
+      'in pieces',
+      (app) =>
+        app.get('/x', (_req, res) => {
+          res.write('se')
+          res.write('cret', () => res.end('!'))
+        }),
+    ],
+    [
+      'Node’s own writeHead',
+      (app) => app.get('/x', (_req, res) => void res.writeHead(200, { 'X-Secret': 's' }).end('secret')),
+    ],
+    [
+      'a head alone',
+      (app) =>
+        app.get('/x', (_req, res) => {
+          res.setHeader('X-Secret', 's')
+          res.flushHeaders()
+          setImmediate(() => res.end('secret'))
+        }),
+    ],
+    ['a redirect', (app) => app.get('/x', (_req, res) => res.redirect('https://secret.example/'))],
+    [
+      'what goes on to a policy afterwards',
+      (app) =>
+        app.get(
+          '/x',
+          (_req, res, next) => {
+            res.send('secret')
+            next()
+          },
+          expressGuard(express(), guard())(anyCaller()),
+        ),
+    ],
+  ]
+
+  it.each(ways)('by %s is 403, and nothing of it is sent', async (way, declare) => {
+    for (const token of [undefined, await issuer.sign()]) {
+      const app = express()
+      app.use((_req, res, next) => {
+        res.setHeader('Strict-Transport-Security', 'max-age=1')
+        next()
+      })
+      expressGuard(app, guard())
+      app.use((_req, res, next) => {
+        res.cookie('a', 'secret').set('ETag', '"secret"')
+        next()
+      })
+      declare(app)
+      const path = way === 'express.static' ? '/issuer.ts' : '/x'
+      const { status, headers, body } = await ask(app, path, token)
+      expect([status, JSON.parse(body)]).toMatchObject([403, { code: 'forbidden', status: 403 }])
+      expect(headers).toMatchObject({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
+      expect(headers['strict-transport-security']).toBe('max-age=1')
+      for (const name of ['set-cookie', 'x-secret', 'etag', 'location']) expect(headers[name]).toBeUndefined()
+      expect(refusals.splice(0)[0]).toMatchObject({ reason: 'policy_bypassed', method: 'GET', path })
+    }
+  })
+
+  it('is Express’s own 404: a problem of that status, and no refusal', async () => {
+    const app = express()
+    expressGuard(app, guard())
+    const { status, headers, body } = await ask(app, '/nowhere')
+    expect([status, headers['content-type']]).toEqual([404, 'application/problem+json'])
+    expect(JSON.parse(body)).toMatchObject({ status: 404, code: 'not_found' })
+    expect((await ask(app, '/nowhere', undefined, 'HEAD')).body).toBe('')
+    expect(refusals).toEqual([])
+  })
+
+  it.each([400, 429, 500, 503, 799])(
+    'is an error of status %i before the policy: the status and when to come back',
+    async (status) => {
+      const app = express()
+      const allow = expressGuard(app, guard())
+      app.use((_req, _res, next) => next(Object.assign(new Error('password of the database'), { status })))
+      app.get('/x', allow(anyCaller()), (_req, res) => void res.send('x'))
+      app.use(((error, _req, res, _next) => {
+        res.status(error.status).set({ 'Retry-After': '7', 'X-Secret': 's' }).json({ secret: error.message })
+      }) as express.ErrorRequestHandler)
+      const answer = await ask(app, '/x')
+      const expected = status > 599 ? 500 : status
+      expect([answer.status, answer.body]).toEqual([expected, `{"type":"about:blank","status":${expected}}`])
+      expect([answer.headers['retry-after'], answer.headers['x-secret']]).toEqual(['7', undefined])
+    },
+  )
+
+  it('is what the app says of a policy that fails', async () => {
+    const app = express()
+    const allow = expressGuard(app, guard())
+    const broken: Policy = { name: 'broken', check: () => Promise.reject(new Error('password of the database')) }
+    app.get('/x', allow(broken), (_req, res) => void res.send('x'))
+    expect(await ask(app, '/x', await issuer.sign())).toMatchObject({
+      status: 500,
+      body: '{"type":"about:blank","status":500}',
+    })
+  })
+})
+
+describe('an answer that stands', () => {
+  it('is that of a route behind its policy, in pieces too, and its errors', async () => {
+    const app = express()
+    const allow = expressGuard(app, guard())
+    app.get('/pieces', allow(anyCaller()), (_req, res) => {
+      res.flushHeaders()
+      res.write('a', () => res.end('b'))
+    })
+    app.get('/crash', allow(anyCaller()), (_req, res) => void res.status(418).send('mine'))
+    const token = await issuer.sign()
+    expect(await ask(app, '/pieces', token)).toMatchObject({ status: 200, body: 'ab' })
+    expect(await ask(app, '/crash', token)).toMatchObject({ status: 418, body: 'mine' })
+  })
+
+  it('is a refusal, whoever throws it', async () => {
+    const app = express()
+    const own = guard()
+    expressGuard(app, own)
+    app.use((_req, _res, next) => next(new GuardError('insufficient_scope', { reason: 'own', scope: ['x'] })))
+    app.use(expressErrors(own))
+    const { status, headers } = await ask(app, '/x')
+    expect([status, headers['www-authenticate']]).toEqual([403, expect.stringContaining('scope="x"')])
+  })
+
+  it('is what an app within an app lets out that has a guard, too', async () => {
+    const [app, inner] = [express(), express()]
+    expressGuard(app, guard())
+    const allow = expressGuard(inner, guard())
+    inner.get('/x', allow(anyCaller()), (_req, res) => void res.send('inner'))
+    inner.get('/y', (_req, res) => void res.send('secret'))
+    app.use('/inner', inner)
+    expect(await ask(app, '/inner/x', await issuer.sign())).toMatchObject({ status: 200, body: 'inner' })
+    expect((await ask(app, '/inner/y', await issuer.sign())).status).toBe(403)
+  })
+
+  it('is none of a policy that has no guard in front', async () => {
+    const app = express()
+    const allow = expressGuard(express(), guard())
+    app.get('/x', allow(openToEveryone('a test')), (_req, res) => void res.send('x'))
+    const { status, body } = await ask(app, '/x')
+    expect([status, body]).toEqual([500, expect.stringContaining('call that first, with this app')])
+  })
+})
+
+function router(): express.Router {
+  return express.Router().get('/x', (_req, res) => void res.send('secret'))
+}
