@@ -51,9 +51,19 @@ export function readQueryRules(input: unknown, path: string, issues: Issues): Qu
   if (!complete) return undefined
   return {
     allow: complete.allow && new Set(complete.allow),
-    remove: new Set([...complete.remove, ...Object.keys(complete.set)].map((name) => name.toLowerCase())),
+    remove: new Set(
+      [...complete.remove, ...Object.keys(complete.set)].flatMap((name) => {
+        const inLowerCase = name.toLowerCase()
+        return [inLowerCase, withUnderscores(inLowerCase)]
+      }),
+    ),
     set: new URLSearchParams(complete.set).toString(),
   }
+}
+
+/** A parameter's name as PHP writes it. */
+export function withUnderscores(name: string): string {
+  return name.trim().replaceAll(/[\s.[]/g, '_')
 }
 
 function readFieldRules(input: unknown, path: string, issues: Issues): FieldRules {

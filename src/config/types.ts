@@ -487,7 +487,7 @@ export interface FieldRules {
 
 export interface QueryRules {
   readonly allow: ReadonlySet<string> | undefined
-  /** In lower case, for servers that do not tell cases apart; those that are set among them. */
+  /** In lower case, for servers that do not tell cases apart, and as PHP writes them; those that are set among them. */
   readonly remove: ReadonlySet<string>
   /** As it is appended: `a=1&b=2`. */
   readonly set: string
