@@ -85,11 +85,7 @@ export function sessionFetches(services: Services): (caller: SessionCaller) => S
         answer.body?.cancel()
         throw error
       }
-      const fields = clientResponseHeaders(
-        applyFieldRules(answer.headers, route.headers.response),
-        answer.status,
-        route,
-      )
+      const fields = clientResponseHeaders(answer.headers, answer.status, route)
       return new Response(answer.body?.stream() ?? null, {
         status: answer.status,
         headers: [...fields, ...left] as [string, string][],

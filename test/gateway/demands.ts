@@ -28,10 +28,11 @@ const oneOfEach: { readonly [Name in keyof Demands]: readonly Demands[Name][] } 
   headers: (['set', 'add'] as const)
     .map((rule) => ({ ...noFieldRules, [rule]: [['x-mode', 'strict']] as const }))
     .concat({ ...noFieldRules, remove: new Set(['x-mode']) })
-    .flatMap((rules) => [
-      { request: rules, response: noFieldRules },
-      { request: noFieldRules, response: rules },
-    ]),
+    .flatMap<Demands['headers']>((rules) => [
+      { request: rules, response: { ...noFieldRules, allow: undefined } },
+      { request: noFieldRules, response: { ...rules, allow: undefined } },
+    ])
+    .concat({ request: noFieldRules, response: { ...noFieldRules, allow: new Set(['x-total']) } }),
   query: [{ allow: new Set(['page']), remove: new Set(), set: '' }],
   contentTypes: [new Set(['application/json'])],
   addresses: [
