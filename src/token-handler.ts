@@ -113,8 +113,9 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
   // Whoever tries out cookies, codes or logout tokens is counted with the calls of their address.
   const { byAddress } = byStage(config.rateLimits)
   app.use(`${basePath}/*`, async (c, next) => {
-    await services.rateLimiter.take(byAddress, addressCaller(services.clientAddress(c)))
+    const left = await services.rateLimiter.take(byAddress, addressCaller(services.clientAddress(c)))
     await next()
+    for (const [name, value] of left) c.header(name, value)
   })
 
   // Hono answers HEAD by GET; these two begin or finish something, and HEAD must not.

@@ -39,6 +39,29 @@ beforeAll(async () => {
       ...{ path: '/reports/*', upstream: `${upstream.origin}/reports`, auth: 'session' },
       upstreamToken: { from: 'exchange', resource: reportsResource, scopes: ['orders:read'] },
     },
+    {
+      ...{ path: '/limited/*', upstream: `${upstream.origin}/limited`, auth: 'session', methods: ['GET', 'POST'] },
+      ...{ bodyLimitBytes: 10, contentTypes: ['application/json'] },
+    },
+    {
+      ...{ path: '/limited/two/*', upstream: `${upstream.origin}/limited/two`, auth: 'session' },
+      rateLimits: [{ per: 'session', requests: 2, window: '1h' }],
+    },
+    {
+      ...{ path: '/limited/few', upstream: `${upstream.origin}/limited/few`, auth: 'session' },
+      rateLimits: [{ per: 'address', requests: 1, window: '1h' }],
+    },
+    {
+      ...{ path: '/inside/*', upstream: `${upstream.origin}/limited/inside`, auth: 'session' },
+      addresses: { allow: ['10.0.0.0/8'] },
+    },
+    { path: '/rooms/:id/log', upstream: `${upstream.origin}/rooms/:id/log`, auth: 'session' },
+    {
+      path: '/rooms-live/:room/log',
+      upstream: `${upstream.origin}/rooms/:room/log`,
+      auth: 'session',
+      kinds: ['eventsource'],
+    },
     { path: '/open/*', upstream: `${upstream.origin}/open`, auth: 'none', reason: 'a test' },
   ]
   const config = resolveConfig(
@@ -52,6 +75,7 @@ beforeAll(async () => {
       },
       session: { secrets: [testSecret] },
       routes,
+      rateLimits: [{ per: 'session', requests: 500, window: '1h' }],
       hooks: {
         onSessionEnd: (event) => hooks.onSessionEnd?.(event),
       },
@@ -171,6 +195,76 @@ describe('session.fetch', () => {
     const logout = await browser.fetch(`${origin}/bff/logout`, { method: 'POST', headers: { 'X-CSRF': '1' } })
     expect(logout.status).toBe(200)
     expect((await reader?.read())?.done).toBe(true)
+  })
+
+  const refusalOf = async (path: string, init: Parameters<FetchLike>[1] = {}) => {
+    run = async (_request, session) => {
+      const error = await session.fetch(upstream.origin + path, init).then(
+        ({ status }) => ({ code: status }),
+        (error: { code: string }) => error,
+      )
+      return new Response(String(error.code))
+    }
+    return (await own()).text()
+  }
+
+  it.each([
+    '/v1/ADMIN/x',
+    '/v1/Admin/',
+    '/v1/admin',
+    '/limited/INSIDE/x',
+    '/limited/two',
+    '/limited/Few',
+    '/limited/few/',
+  ])('does not reach a narrower route by another spelling: %s', async (path) => {
+    expect(await refusalOf(path)).toBe('path_not_canonical')
+    expect(upstream.requests).toEqual([])
+  })
+
+  it('keeps out the addresses that the route keeps out', async () => {
+    expect(await refusalOf('/limited/inside/x')).toBe('address_refused')
+  })
+
+  it("counts for the route's own limits, by session and by address", async () => {
+    expect(await refusalOf('/limited/two/x')).toBe('200')
+    expect(await refusalOf('/limited/two/x')).toBe('200')
+    expect(await refusalOf('/limited/two/x')).toBe('rate_limited')
+    expect(await refusalOf('/limited/few')).toBe('200')
+    expect(await refusalOf('/limited/few')).toBe('rate_limited')
+    expect(upstream.requests).toHaveLength(3)
+  })
+
+  it('counts once for the limits of all routes, however many calls a request makes', async () => {
+    run = async (_request, session) => {
+      for (let call = 0; call < 3; call++) await session.fetch(`${upstream.origin}/v1/x`)
+      return new Response(null)
+    }
+    const left = async () => Number(/r=(\d+)/.exec((await own()).headers.get('ratelimit') ?? '')?.[1])
+    expect((await left()) - (await left())).toBe(1)
+  })
+
+  it.each<[string, NonNullable<Parameters<FetchLike>[1]>, string]>([
+    [
+      'of another type',
+      { method: 'POST', body: '{}', headers: { 'content-type': 'text/html' } },
+      'unsupported_media_type',
+    ],
+    ['of no type', { method: 'POST', body: '{}' }, 'unsupported_media_type'],
+    [
+      'that is too long',
+      { method: 'POST', body: '"12345678é"', headers: { 'content-type': 'application/json' } },
+      'payload_too_large',
+    ],
+    ['of a GET', { body: '{}', headers: { 'content-type': 'application/json' } }, 'invalid_request'],
+    ['as the route has it', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }, '200'],
+  ])('holds a body to the rules of the route, one %s', async (_name, init, code) => {
+    expect(await refusalOf('/limited/x', init)).toBe(code)
+    expect(upstream.requests).toHaveLength(code === '200' ? 1 : 0)
+  })
+
+  it('reaches a route with a parameter, and one of two that lead to one place', async () => {
+    expect(await refusalOf('/rooms/7/log')).toBe('200')
+    expect(upstream.requests[0]?.target).toBe('/rooms/7/log')
   })
 
   it('reaches an exact route', async () => {

@@ -14,26 +14,16 @@ export function withoutParameterNames(pattern: string): string {
 export function overlap(one: string, other: string): boolean {
   const left = one.split('/')
   const right = other.split('/')
-  return haveCommonPath(left, right, right.at(-1) === '*', isParameter)
+  return haveCommonPath(left, right, right.at(-1) === '*')
 }
 
-/** Whether a pattern takes this path, which holds no parameters itself. */
-export function takes(pattern: string, path: string): boolean {
-  return haveCommonPath(pattern.split('/'), path.split('/'), false, () => false)
-}
-
-function haveCommonPath(
-  left: readonly string[],
-  right: readonly string[],
-  hasRest: boolean,
-  isAny: (segment: string) => boolean,
-): boolean {
+function haveCommonPath(left: readonly string[], right: readonly string[], hasRest: boolean): boolean {
   for (let at = 0; ; at++) {
     if (at === left.length - 1 && left[at] === '*') return right.length > at
     if (hasRest && at === right.length - 1) return left.length > at
     const [one, other] = [left[at], right[at]]
     if (one === undefined || other === undefined) return one === other
-    const isSame = one === other || (isParameter(one) && other !== '') || (isAny(other) && one !== '')
+    const isSame = one === other || (isParameter(one) && other !== '') || (isParameter(other) && one !== '')
     if (!isSame) return false
   }
 }

@@ -31,6 +31,9 @@ export function isAboutOurOrigin(name: string): boolean {
     case 0x78: // x
       return (
         name.startsWith('x-accel-') ||
+        name.startsWith('x-coatcheck-') ||
+        name.startsWith('x-hono-') ||
+        name.startsWith('x-varnish') ||
         name.startsWith('x-sendfile') ||
         name.startsWith('x-lighttpd-') ||
         name.startsWith('x-litespeed-') ||
@@ -42,10 +45,31 @@ export function isAboutOurOrigin(name: string): boolean {
   }
 }
 
+/** Means something for a document only: passes on `content: 'page'` routes. */
+export function isForPagesOnly(name: string): boolean {
+  if (forPagesOnly.has(name)) return true
+  return name.startsWith('content-security-policy') || name.startsWith('cross-origin-')
+}
+
+/** What an API says of the access token is between it and us (sessions.md R11); only open routes pass it on. */
+export function isChallenge(name: string): boolean {
+  return challenges.has(name)
+}
+
+/** Of draft-ietf-httpapi-ratelimit-headers, and of its earlier versions. */
+export function isRateLimitField(name: string): boolean {
+  return name.startsWith('ratelimit')
+}
+
+/** What says what an answer is, how long it stands, and what to do next; passes also where a route names what may. */
+export function isUsualInAnswers(name: string): boolean {
+  return usualInAnswers.has(name) || name.startsWith('content-')
+}
+
 /** Fields for shared caches alone: `CDN-Cache-Control` (RFC 9213) and its relatives; they overrule `Cache-Control`. */
 function isSharedCacheField(name: string): boolean {
   if (name.endsWith('-cache-control') || name.endsWith('-cache-tag') || name.endsWith('-cache-tags')) return true
-  if (name.startsWith('surrogate-') || name.startsWith('edge-')) return true
+  if (name.startsWith('surrogate-') || name.startsWith('edge-') || name.startsWith('fastly-')) return true
   return name === 'cache-tag' || name === 'cache-tags' || name === 'cf-edge-cache' || name === 'netlify-vary'
 }
 
@@ -59,6 +83,29 @@ const hopByHop: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
+const challenges: ReadonlySet<string> = new Set(['authentication-info', 'dpop-nonce', 'www-authenticate'])
+
+const usualInAnswers: ReadonlySet<string> = new Set([
+  ...['accept-patch', 'accept-post', 'accept-ranges', 'age', 'allow', 'cache-control', 'date', 'etag', 'expires'],
+  ...['last-modified', 'location', 'retry-after', 'vary'],
+])
+
+const forPagesOnly: ReadonlySet<string> = new Set([
+  'document-policy',
+  'document-policy-report-only',
+  'feature-policy',
+  'permissions-policy',
+  'permissions-policy-report-only',
+  'referrer-policy',
+  'require-document-policy',
+  'x-content-security-policy',
+  'x-download-options',
+  'x-frame-options',
+  'x-ua-compatible',
+  'x-webkit-csp',
+  'x-xss-protection',
+])
+
 const aboutOurOrigin: ReadonlySet<string> = new Set([
   'accept-ch',
   'accept-ch-lifetime',
@@ -67,7 +114,10 @@ const aboutOurOrigin: ReadonlySet<string> = new Set([
   'alt-used',
   'alternate-protocol',
   'authentication-control',
+  'authorization', // of requests: an API that sends them back would show them to the page
   'connection-allowlist',
+  'cookie',
+  'cookie2',
   'critical-ch',
   'delegate-ch',
   'dictionary-id',
@@ -100,6 +150,7 @@ const aboutOurOrigin: ReadonlySet<string> = new Set([
   'x-dns-prefetch-control',
   'x-permitted-cross-domain-policies',
   'x-powered-by',
+  'x-replace-url',
   'x-reproxy-url',
   'x-sourcemap',
   'xkey',

@@ -60,13 +60,18 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const { complete } = read
   const partial: PartialRoute = read.partial
   const addresses = readAddressPolicy(partial.addresses, join(path, 'addresses'), issues)
-  const headers = readHeaderRules(partial.headers, join(path, 'headers'), issues)
   const query = readQueryRules(partial.query, join(path, 'query'), issues)
   const callers = callersOf[kind]
   const limitsPath = join(path, 'rateLimits')
   const rateLimits = readRateLimits(partial.rateLimits, limitsPath, issues, partial.path ?? '', callers)
   // Of those for all routes the ones by which a caller of this route is known.
   const forAll = context.rateLimits.filter(({ per }) => callers.includes(per))
+  const headers = readHeaderRules(partial.headers, join(path, 'headers'), issues, {
+    auth: kind,
+    content: partial.content ?? 'data',
+    cache: partial.cache ?? 'no-store',
+    hasRateLimits: forAll.length + rateLimits.length > 0,
+  })
   const upstream = isObject(input) ? readUpstream(partial, path, issues, context) : undefined
   if (partial.earlyHints) context.nodeOnly.push(join(path, 'earlyHints'))
   if (partial.trailers?.length) context.nodeOnly.push(join(path, 'trailers'))

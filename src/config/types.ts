@@ -132,6 +132,14 @@ export interface FieldRulesConfig {
   remove?: readonly string[]
 }
 
+export interface ResponseFieldRulesConfig extends FieldRulesConfig {
+  /**
+   * The API's fields that pass, and no others but the usual ones, which say what the answer is (`Content-*`, `ETag`,
+   * `Cache-Control`, `Location` and the like). Default: all that do not speak to the browser about our origin.
+   */
+  allow?: readonly string[]
+}
+
 interface RouteBase {
   /** `/api/orders` (exactly this) or `/api/orders/*` (everything below it, but not `/api/orders` itself). */
   path: string
@@ -161,7 +169,7 @@ interface RouteBase {
    * Changes of what passes to the upstream and of what comes from it, within the rules for every route: what speaks of
    * the caller or to the browser of our origin cannot be set.
    */
-  headers?: { request?: FieldRulesConfig; response?: FieldRulesConfig }
+  headers?: { request?: FieldRulesConfig; response?: ResponseFieldRulesConfig }
   /**
    * The parameters that a query may have (`allow`; another is 400 `query_refused`), those that are taken out, and those
    * that are ours to set, whatever the caller said.
@@ -485,9 +493,14 @@ export interface FieldRules {
   readonly remove: ReadonlySet<string>
 }
 
+export interface ResponseFieldRules extends FieldRules {
+  /** Lower-case names that pass besides the usual ones; undefined is any. */
+  readonly allow: ReadonlySet<string> | undefined
+}
+
 export interface QueryRules {
   readonly allow: ReadonlySet<string> | undefined
-  /** In lower case, for servers that do not tell cases apart; those that are set among them. */
+  /** In lower case, for servers that do not tell cases apart, and as PHP writes them; those that are set among them. */
   readonly remove: ReadonlySet<string>
   /** As it is appended: `a=1&b=2`. */
   readonly set: string
@@ -536,7 +549,7 @@ export interface Route {
   /** Lower-case names. */
   readonly trailers: ReadonlySet<string>
   readonly timeoutMs: number
-  readonly headers: { readonly request: FieldRules; readonly response: FieldRules }
+  readonly headers: { readonly request: FieldRules; readonly response: ResponseFieldRules }
   readonly query: QueryRules | undefined
   /** Lower-case media types, or `image/*`; undefined is any. */
   readonly contentTypes: ReadonlySet<string> | undefined

@@ -1,5 +1,6 @@
 /** Changes of header fields that a route's configuration asks for. */
-import type { FieldRules } from '../config/types.ts'
+import { isUsualInAnswers } from '../config/response-header-names.ts'
+import type { FieldRules, ResponseFieldRules } from '../config/types.ts'
 import type { HeaderList } from '../runtime.ts'
 
 /** Takes out, sets over what is there, adds beside it. */
@@ -8,4 +9,28 @@ export function applyFieldRules(headers: HeaderList, { set, add, remove }: Field
   const replaced = new Set(set.map(([name]) => name))
   const kept = headers.filter(([name]) => !remove.has(name.toLowerCase()) && !replaced.has(name.toLowerCase()))
   return [...kept, ...set, ...add]
+}
+
+/**
+ * The same of an answer, of which only what may pass is left before.
+ *
+ * @param dropped lower-case names that `Connection` lists: the API's own fields, and none that is set here
+ */
+export function applyResponseRules(
+  headers: HeaderList,
+  rules: ResponseFieldRules,
+  dropped: ReadonlySet<string> | undefined,
+): HeaderList {
+  const { allow } = rules
+  if (allow === undefined && dropped === undefined) return applyFieldRules(headers, rules)
+  const left = headers.filter(([spelled]) => {
+    const name = spelled.toLowerCase()
+    return !dropped?.has(name) && mayPass(name, allow)
+  })
+  return applyFieldRules(left, rules)
+}
+
+/** @param allow the names that the route has, besides the usual ones */
+export function mayPass(name: string, allow: ReadonlySet<string> | undefined): boolean {
+  return allow === undefined || allow.has(name) || isUsualInAnswers(name)
 }

@@ -19,6 +19,8 @@ import { checkTarget, type Target } from './target.ts'
 
 const verifyPath = '/verify'
 const secretHeader = 'x-coatcheck-secret'
+/** `nobody`, and behind it the address of who has answered the request already. */
+const answeredBy = 'x-original-answered-by'
 
 /** The request that is asked for. */
 interface Original {
@@ -84,6 +86,8 @@ type Reader = (headers: IncomingHeaders, method: string, asked: Target) => Origi
 
 const readers: Readonly<Record<ForwardAuth['proxy'], Reader>> = {
   nginx(headers) {
+    // nginx would come here for an answer's `X-Accel-Redirect` too, and hand that API, or the browser, the token.
+    if (required(headers, answeredBy) !== 'nobody') throw incomplete(answeredBy)
     const url = required(headers, 'x-original-url')
     const [, scheme, host, target] = /^(https?):\/\/([^/?#\s,]+)(\/\S*)$/.exec(url) ?? []
     if (scheme === undefined || host === undefined || target === undefined) throw incomplete('x-original-url')

@@ -1,11 +1,5 @@
-/** Response header fields that mean something for documents, or make a browser fetch by itself. */
+/** Links in response header fields that make a browser fetch by itself. */
 import { splitOutsideQuotes } from './fields.ts'
-
-/** Means something for a document only: passes on `content: 'page'` routes. */
-export function isForPagesOnly(name: string): boolean {
-  if (forPagesOnly.has(name)) return true
-  return name.startsWith('content-security-policy') || name.startsWith('cross-origin-')
-}
 
 /**
  * A `Link` value without the links that a browser follows by itself (RFC 8288, HTML §4.6.7); the others, such as
@@ -60,20 +54,4 @@ const followedByBrowsers: ReadonlySet<string> = new Set([
   'shortcut',
   'stylesheet',
   'subresource',
-])
-
-const forPagesOnly: ReadonlySet<string> = new Set([
-  'document-policy',
-  'document-policy-report-only',
-  'feature-policy',
-  'permissions-policy',
-  'permissions-policy-report-only',
-  'referrer-policy',
-  'require-document-policy',
-  'x-content-security-policy',
-  'x-download-options',
-  'x-frame-options',
-  'x-ua-compatible',
-  'x-webkit-csp',
-  'x-xss-protection',
 ])

@@ -85,15 +85,7 @@ function respond(
     const context = { upstream: route.upstream, route, requestTarget: sent, publicOrigin: services.config.origin }
     const head = {
       status: answer.status,
-      headers: [
-        ...clientResponseHeaders(
-          applyFieldRules(answer.headers, route.headers.response),
-          answer.status,
-          route,
-          context,
-        ),
-        ...left,
-      ],
+      headers: [...clientResponseHeaders(answer.headers, answer.status, route, context), ...left],
       trailers: route.trailers.size > 0 ? clientTrailers(answer.headers, route) : undefined,
     }
     if (answer.stream) services.live.enter(admission.open).fill(answer.stream, keepAlive)

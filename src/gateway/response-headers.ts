@@ -2,18 +2,26 @@
  * What of an upstream's header fields the browser gets, and what we set (design.md, "What the browser may get"): an
  * upstream's answer is data, never a part of the app, and never speaks to the browser about our origin.
  */
-import { isAboutOurOrigin, isHopByHop } from '../config/response-header-names.ts'
+import {
+  isAboutOurOrigin,
+  isChallenge,
+  isForPagesOnly,
+  isHopByHop,
+  isRateLimitField,
+} from '../config/response-header-names.ts'
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, ResponseHead } from '../runtime.ts'
 import { privateCacheControl } from './caching.ts'
 import { attachmentOf, isInertType, singleType } from './content.ts'
+import { applyResponseRules, mayPass as isAllowed } from './field-rules.ts'
 import { connectionOptions, isFieldValue, isPlainDecimal, isToken } from './fields.ts'
 import { type LocationContext, rewriteLocation } from './location.ts'
-import { isForPagesOnly, withoutHints } from './origin-fields.ts'
+import { withoutHints } from './origin-fields.ts'
 
 /**
- * The fields of the answer, with lower-case names.
+ * The fields of the answer, with lower-case names: what is left of the API's by the rules of the route, and what these
+ * set; of both what may pass on every route.
  *
  * `location` says how `Location` and `Content-Location` become ours; without it both are left out. A `Location`
  * that leads elsewhere is an error where a browser would follow it. On other answers, such as a 201, it is left
@@ -29,23 +37,32 @@ export function clientResponseHeaders(
 ): HeaderList {
   const headers: Field[] = []
   const held: Held = { 'cache-control': undefined, vary: undefined, expires: undefined }
-  const dropped = connectionOptions(combined(upstream, 'connection'))
-  for (const [spelled, value] of upstream) {
+  const fields = applyResponseRules(
+    upstream,
+    route.headers.response,
+    connectionOptions(combined(upstream, 'connection')),
+  )
+  for (const [spelled, value] of fields) {
     const name = spelled.toLowerCase()
-    if (dropped?.has(name) || !mayPass(name, value, route)) continue
+    if (!mayPass(name, value, route)) continue
     if (isHeld(name)) held[name] = held[name] === undefined ? value : `${held[name]}, ${value}`
     else if (name === 'link' && route.content === 'data') pushUnlessEmpty(headers, name, withoutHints(value))
     else if (!treatedApart.has(name)) headers.push([name, value])
   }
-  pushContent(headers, upstream, status, route)
-  pushLocations(headers, upstream, status, location)
+  pushContent(headers, fields, status, route, combined(upstream, 'transfer-encoding') !== undefined)
+  pushLocations(headers, fields, status, location)
   pushCaching(headers, held, route)
   for (const field of route.content === 'page' ? pageProtection : dataProtection) headers.push(field)
   return headers
 }
 
-/** What of a 103's fields or of trailers the browser may get: the same rules, and none of ours. */
+/** What of a 103's fields the browser may get: the same rules, and none of ours. */
 export function clientInformationalHeaders(upstream: HeaderList, route: Route): HeaderList {
+  const { allow } = route.headers.response
+  return informational(allow ? upstream.filter(([name]) => isAllowed(name.toLowerCase(), allow)) : upstream, route)
+}
+
+function informational(upstream: HeaderList, route: Route): HeaderList {
   const headers: Field[] = []
   for (const [spelled, value] of upstream) {
     const name = spelled.toLowerCase()
@@ -64,7 +81,7 @@ export function clientTrailers(upstream: HeaderList, route: Route): NonNullable<
     announced: named.length > 0 ? named.join(', ') : undefined,
     pick: (fields) => {
       const kept = fields.filter(([name]) => route.trailers.has(name.toLowerCase()))
-      return clientInformationalHeaders(kept, route)
+      return informational(kept, route)
     },
   }
 }
@@ -105,22 +122,24 @@ const pageProtection: readonly Field[] = [
 
 function mayPass(name: string, value: string, route: Route): boolean {
   if (isHopByHop(name) || isAboutOurOrigin(name)) return false
-  if (route.auth !== 'none' && challenges.has(name)) return false
+  if (route.auth !== 'none' && isChallenge(name)) return false
   if (route.content === 'data' && isForPagesOnly(name)) return false
+  // Ours are there: two lists would be read as one.
+  if (isRateLimitField(name) && isLimited(route)) return false
   return isToken(name) && isFieldValue(value)
 }
 
-/** What an API says of the access token is between it and us (sessions.md R11). */
-const challenges: ReadonlySet<string> = new Set(['authentication-info', 'dpop-nonce', 'www-authenticate'])
+function isLimited({ rateLimits: { byAddress, byCaller } }: Route): boolean {
+  return byAddress.length > 0 || byCaller.length > 0
+}
 
 /** A document is an attachment: opened by itself it would show, on our origin, what others wrote. */
-function pushContent(headers: Field[], upstream: HeaderList, status: number, route: Route): void {
+function pushContent(headers: Field[], upstream: HeaderList, status: number, route: Route, isCoded: boolean): void {
   const lengths = lines(upstream, 'content-length')
   const length = lengths[0] ?? ''
   const hasLength = isPlainDecimal(length) && lengths.every((line) => line === length)
   // RFC 9110 §8.6: none on a 204. A 205 has no content either, whatever it announces (§15.3.6).
-  if (hasLength && status !== 204 && status !== 205 && combined(upstream, 'transfer-encoding') === undefined)
-    headers.push(['content-length', length])
+  if (hasLength && status !== 204 && status !== 205 && !isCoded) headers.push(['content-length', length])
 
   const types = lines(upstream, 'content-type')
   const hasNoBody = status === 204 || status === 205 || status === 304 || (hasLength && Number(length) === 0)

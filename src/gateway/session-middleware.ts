@@ -3,44 +3,38 @@
  * Its `fetch` calls configured upstreams with the session's token, which it never shows.
  */
 import type { MiddlewareHandler } from 'hono'
-import { isNeverForwarded } from '../config/header-names.ts'
-import { takes } from '../config/path-patterns.ts'
 import { byStage } from '../config/rate-limits.ts'
-import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import { cookieFields, ownCookies } from '../own-cookies.ts'
 import { toCoatcheckError } from '../problem.ts'
 import { checkAddress } from '../protection/address-policy.ts'
 import { checkDestination, checkSessionRef, checkSessionRequest } from '../protection/csrf.ts'
 import { checkHost } from '../protection/host.ts'
-import type { ClientSignal, RequestBody } from '../runtime.ts'
 import type { Services } from '../services.ts'
 import type { KeepAlive, OpenSession } from '../session/sessions.ts'
-import { bodyTimeoutOf } from './body.ts'
-import { applyFieldRules } from './field-rules.ts'
-import { rewriteQuery } from './query.ts'
 import { addressCaller, sessionCallers } from './rate-limits.ts'
-import { clientResponseHeaders } from './response-headers.ts'
-import { requireScopes, sendWithFreshToken } from './session-call.ts'
-import { sessionTokenFor } from './session-token.ts'
-import { assertRouteTakes, checkTarget } from './target.ts'
+import { type SessionFetch, sessionFetches } from './session-fetch.ts'
 
 export interface SessionVariable<Claims = Record<string, unknown>> {
   /** As `/bff/session` shows them. */
   readonly claims: Claims
   /**
-   * Calls an upstream of a session route with the session's access token, by the gateway's rules: the route's methods
-   * and scopes hold, credentials and names of proxies in `headers` do not pass, and the answer's fields are those that a
-   * browser may get, so it can be returned as it is. Redirects are not followed. A body that nobody has begun to read
-   * when this request's own answer is over is let go, so that it takes no place of the upstream.
+   * Calls an upstream of a session route with the session's access token, by the rules of the route that a call from
+   * outside would have to pass: its methods, addresses, scopes and limits, its rules for the path, the query, the body and
+   * the header fields of both. Each call counts for the route's own rate limits; those for all routes count the request
+   * that it is made for, once.
+   *
+   * What is about browsers does not count: `kinds`, and the list of their header fields. All of `headers` passes but
+   * credentials and what names a caller or a proxy, and the hook `onUpstreamRequest` is not asked.
+   *
+   * The answer's fields are those that a browser may get, so it can be returned as it is; `Location` is left out, and
+   * redirects are not followed. A body that nobody has begun to read when this request's own answer is over is let go, so
+   * that it takes no place of the upstream.
    *
    * @param input an absolute URL that a configured session route reaches
    * @throws TypeError for a URL that none reaches; CoatcheckError as the gateway does
    */
-  fetch(
-    input: string | URL,
-    init?: { method?: string; headers?: HeadersInit; body?: string | Uint8Array<ArrayBuffer> },
-  ): Promise<Response>
+  readonly fetch: SessionFetch
 }
 
 export interface SessionEnv<Claims> {
@@ -55,6 +49,8 @@ export function sessionMiddleware<Claims>(
   problem: (error: CoatcheckError) => Response,
 ): MiddlewareHandler<SessionEnv<Claims>> {
   const { config, runtime, sessions, rateLimiter } = services
+  const fetchOf = sessionFetches(services)
+  const { byAddress, byCaller } = byStage(config.rateLimits)
   return async (c, next) => {
     const headers = runtime.requestHeaders(c)
     const cookies = ownCookies(headers.cookie)
@@ -63,24 +59,24 @@ export function sessionMiddleware<Claims>(
     const left: [string, string][] = []
     try {
       checkHost(headers, config)
-      checkAddress(services.clientAddress(c), config.addresses)
-      const { byAddress, byCaller } = byStage(config.rateLimits)
-      left.push(...(await rateLimiter.take(byAddress, addressCaller(services.clientAddress(c)))))
+      const address = services.clientAddress(c)
+      checkAddress(address, config.addresses)
+      left.push(...(await rateLimiter.take(byAddress, addressCaller(address))))
       checkDestination(headers)
       checkSessionRequest(headers, { method: c.req.method, kinds: fetchOnly, origin: config.origin })
       open = await sessions.open(cookies, false, headers['user-agent'])
       if (!open) throw new CoatcheckError('login_required', { members: { login_url: `${config.basePath}/login` } })
       checkSessionRef(headers, open.session.ref)
       left.push(...(await rateLimiter.take(byCaller, sessionCallers(open.session))))
-      c.set(
-        'session',
-        sessionVariable(
-          services,
+      c.set('session', {
+        claims: open.session.claims as Claims,
+        fetch: fetchOf({
           open,
           keepAlive,
-          once(() => runtime.clientSignal(c)),
-        ),
-      )
+          signal: once(() => runtime.clientSignal(c)),
+          address,
+        }),
+      })
     } catch (error) {
       return problem(toCoatcheckError(error))
     }
@@ -92,63 +88,6 @@ export function sessionMiddleware<Claims>(
   }
 }
 
-function sessionVariable<Claims>(
-  services: Services,
-  open: OpenSession,
-  keepAlive: KeepAlive,
-  signal: () => ClientSignal,
-): SessionVariable<Claims> {
-  const { config, runtime, sessions, live } = services
-  return {
-    claims: open.session.claims as Claims,
-    async fetch(input, init = {}) {
-      const url = new URL(input)
-      const method = (init.method ?? 'GET').toUpperCase()
-      const target = checkTarget(url.pathname + url.search)
-      const route = routeTo(config.routes, url, method)
-      assertRouteTakes(target, route)
-      await sessions.refresh(open, keepAlive)
-      requireScopes(route.scopes, open.session.tokens.scope)
-      const headers = [...new Headers(init.headers)].filter(([name]) => !isNeverForwarded(name))
-      const send = async () =>
-        runtime.transport.send({
-          origin: route.upstream.origin,
-          target: target.path + rewriteQuery(target.query, route.query),
-          method,
-          headers: applyFieldRules(
-            [...headers, ['authorization', `Bearer ${await sessionTokenFor(services, open, route, keepAlive)}`]],
-            route.headers.request,
-          ),
-          body: bytesOf(init.body),
-          signal: signal(),
-          headersTimeoutMs: route.timeoutMs,
-          bodyTimeoutMs: bodyTimeoutOf(route),
-          upstream: route.upstream.settings,
-          binding: route.upstream.binding,
-        })
-      const answer = await sendWithFreshToken(sessions, open, send, {
-        upstream: route.upstream.origin,
-        isReplayable: true,
-        keepAlive,
-      })
-      try {
-        if (answer.stream) live.enter(open).fill(answer.stream, keepAlive)
-      } catch (error) {
-        answer.body?.cancel()
-        throw error
-      }
-      return new Response(answer.body?.stream() ?? null, {
-        status: answer.status,
-        headers: clientResponseHeaders(
-          applyFieldRules(answer.headers, route.headers.response),
-          answer.status,
-          route,
-        ) as [string, string][],
-      })
-    },
-  }
-}
-
 /** Made when it is first asked for: a handler that makes many calls listens to its client once. */
 function once<Value>(make: () => Value): () => Value {
   let made: { value: Value } | undefined
@@ -156,27 +95,4 @@ function once<Value>(make: () => Value): () => Value {
     made ??= { value: make() }
     return made.value
   }
-}
-
-/** The most specific one. A token goes only to the resource that it is for (RFC 9700 §4.9.1). */
-function routeTo(routes: readonly Route[], url: URL, method: string): Route {
-  const reaches = ({ upstream, isExact }: Route) =>
-    takes(isExact ? upstream.basePath || '/' : `${upstream.basePath}/*`, url.pathname)
-  const [route] = routes
-    .filter(
-      ({ auth, upstream, methods }) => auth === 'session' && upstream.origin === url.origin && methods.has(method),
-    )
-    .filter(reaches)
-    .sort((one, other) => specificity(other) - specificity(one))
-  if (!route) throw new TypeError(`no session route takes ${method} ${url.origin}${url.pathname}`)
-  return route
-}
-
-function specificity({ upstream, isExact }: Route): number {
-  return isExact ? Number.POSITIVE_INFINITY : upstream.basePath.length
-}
-
-function bytesOf(body: string | Uint8Array<ArrayBuffer> | undefined): RequestBody | null {
-  if (body === undefined) return null
-  return typeof body === 'string' ? new TextEncoder().encode(body) : body
 }

@@ -581,7 +581,46 @@ refuses('routes[].headers', 'routes[0].headers', (headers) => good({ routes: [go
     (name): Row => [{ response: { set: { [name]: 'x' } } }, `sets ${name.toLowerCase()}, which no route may`],
   ),
   [{ response: { add: { Connection: 'x' } } }, 'sets connection'],
+  [{ response: { allow: ['Set-Cookie'] } }, 'allows set-cookie, which no route may'],
+  [{ response: { allow: 'x-total' } }, 'has to be a list'],
+  [{ request: { allow: ['x-total'] } }, 'not a known setting'],
+  ...['Cache-Control', 'Expires'].map(
+    (name): Row => [
+      { response: { set: { [name]: 'x' } } },
+      `sets ${name.toLowerCase()}, and the answers of this route`,
+    ],
+  ),
+  ...['Content-Security-Policy', 'X-Frame-Options', 'Permissions-Policy', 'Cross-Origin-Opener-Policy'].map(
+    (name): Row => [
+      { response: { set: { [name]: 'x' } } },
+      `sets ${name.toLowerCase()}, which means something for a doc`,
+    ],
+  ),
+  [{ response: { set: { 'WWW-Authenticate': 'x' } } }, 'sets www-authenticate, which asks for a credential'],
+  [{ response: { allow: ['DPoP-Nonce'] } }, 'allows dpop-nonce, which asks for a credential'],
 ])
+
+refuses(
+  'routes[].headers of a route with limits',
+  'routes[0].headers',
+  (headers) => good({ routes: [goodRoute({ headers })], rateLimits: [{ per: 'session', requests: 9, window: '1m' }] }),
+  [[{ response: { set: { RateLimit: 'x' } } }, 'sets ratelimit, which tells of the limits of this route']],
+)
+
+it('a route sets the fields that its answers can have', () => {
+  const response = { set: { 'Cache-Control': 'max-age=60', Expires: '0', 'Content-Type': 'application/json' } }
+  const policy = { response: { set: { 'Content-Security-Policy': "default-src 'self'" }, allow: ['Cache-Control'] } }
+  const open = { path: '/open/*', upstream: 'https://x.internal', auth: 'none', reason: 'a test' }
+  const routes = [
+    goodRoute({ path: '/kept/*', cache: 'private', headers: { response } }),
+    goodRoute({ path: '/page/*', content: 'page', headers: policy }),
+    {
+      ...open,
+      headers: { response: { set: { 'WWW-Authenticate': 'Basic', 'Cache-Control': 'max-age=60', RateLimit: 'x' } } },
+    },
+  ]
+  expect(resolve(good({ routes } as Parameters<typeof good>[0])).routes).toHaveLength(3)
+})
 
 refuses('routes[].query', 'routes[0].query', (query) => good({ routes: [goodRoute({ query })] }), [
   ['a=1', 'has to be an object'],

@@ -59,7 +59,7 @@ describe('a configuration that is right', () => {
       earlyHints: false,
       trailers: new Set(),
       timeoutMs: 30_000,
-      headers: { request: noFieldRules, response: noFieldRules },
+      headers: { request: noFieldRules, response: { ...noFieldRules, allow: undefined } },
       query: undefined,
       contentTypes: undefined,
       addresses: undefined,

@@ -122,6 +122,19 @@ describe('an auditor is told of', () => {
     expect(others).toEqual([])
   })
 
+  it.each<[string, object]>([
+    ['addresses', { addresses: { allow: ['10.0.0.0/8'] } }],
+    ['rate limits', { rateLimits: [{ per: 'session', requests: 2, window: '1m' }] }],
+    ['header rules', { headers: { response: { remove: ['x-mode'] } } }],
+    ['a limit on bodies', { bodyLimitBytes: 10 }],
+  ])('such demands are %s too', (_name, more) => {
+    const wide = session({ path: '/a/*', upstream: 'https://x.internal/v1' })
+    const narrow = session({ path: '/a/admin/*', upstream: 'https://x.internal/v1/admin', ...more })
+    const notices = noticesOf(wide, narrow, session({ path: '/b/*', upstream: 'https://x.internal/v1/admin' }))
+    expect(notices).toContain('/b/* reaches a resource that /a/admin/* reaches, and they do not ask for the same')
+    expect(notices.some((text) => text.startsWith('/a/admin/* does not take /a/admin itself'))).toBe(true)
+  })
+
   it('but not of a route that is cut out of a wider one', () => {
     const wide = session({ path: '/a/*', upstream: 'https://x.internal/v1' })
     const exact = session({ path: '/a/admin', upstream: 'https://x.internal/v1/admin', kinds: ['media'] })

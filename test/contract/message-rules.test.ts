@@ -25,6 +25,10 @@ beforeAll(async () => {
         query: { set: { tenant: 'acme' }, remove: ['debug'] },
         contentTypes: ['application/json', 'image/*'],
       },
+      {
+        ...{ path: '/few/*', upstream: '/few', auth: 'session' },
+        headers: { response: { allow: ['X-Total'], set: { 'X-Served-By': 'orders' } } },
+      },
     ],
   })
   browser = await system.signedIn()
@@ -60,6 +64,23 @@ it('response fields are changed before the rules for every route hold', async ()
   expect(answer.headers.get('x-debug')).toBeNull()
   expect(answer.headers.get('set-cookie') ?? '').not.toContain('a=b')
   expect(answer.headers.get('link')).toBe('</2>; rel="next", </terms>; rel="terms"')
+})
+
+it('where a route names the response fields that pass, others do not, and Connection of the API undoes nothing', async () => {
+  system.upstream.on('/few/x', (_request, response) => {
+    response.writeHead(200, {
+      Connection: 'x-served-by',
+      'Content-Type': 'application/json',
+      ETag: '"1"',
+      'X-Total': '7',
+      'X-Debug': 'stack',
+      'X-Served-By': 'node-7',
+    })
+    response.end('{}')
+  })
+  const { headers } = await system.call(browser, '/few/x')
+  const names = ['content-type', 'etag', 'x-total', 'x-served-by', 'x-debug', 'x-content-type-options']
+  expect(names.map((name) => headers.get(name))).toEqual(['application/json', '"1"', '7', 'orders', null, 'nosniff'])
 })
 
 it('the query gets what is ours, and loses what is not to pass', async () => {

@@ -91,3 +91,30 @@ it('of two limits both are told, and the first that is over refuses', async () =
 it('an open route is limited for everybody together', async () => {
   expect(await statuses(5, () => fetch(`${system.origin}/public/x`))).toEqual([200, 200, 200, 429, 429])
 })
+
+it('what is left is told by our endpoints too, and by us alone where the API tells of limits of its own', async () => {
+  const limited = await startSystem({
+    routes: [{ path: '/api/*', upstream: '/v1', auth: 'session' }],
+    rateLimits: [perHour('address', 1000)],
+  })
+  try {
+    const browser = await limited.signedIn()
+    const leftOf = (answer: Response) => {
+      const field = answer.headers.get('ratelimit') ?? ''
+      expect(field).toMatch(/^"\* address 3600";r=\d+;t=\d+$/)
+      return Number(/r=(\d+)/.exec(field)?.[1])
+    }
+    limited.upstream.on('/v1/x', (_incoming, outgoing) => {
+      outgoing.writeHead(200, { RateLimit: '"theirs";r=1;t=2', 'RateLimit-Policy': '"theirs";q=1' }).end()
+    })
+    const called = await limited.call(browser, '/api/x')
+    const asked = await limited.call(browser, '/bff/session')
+    const refused = await limited.call(browser, '/bff/session', { headers: { 'X-CSRF': null } })
+    expect([asked.status, refused.status]).toEqual([200, 403])
+    expect([leftOf(called) - leftOf(asked), leftOf(asked) - leftOf(refused)]).toEqual([1, 1])
+    expect(asked.headers.get('ratelimit-policy')).toBe('"* address 3600";q=1000;w=3600')
+    expect(called.headers.get('ratelimit-policy')).toBe('"* address 3600";q=1000;w=3600')
+  } finally {
+    await limited.stop()
+  }
+})

@@ -12,6 +12,7 @@ import { freePort } from '../support/free-port.ts'
 import { startNginx } from '../support/nginx.ts'
 import { otherTestSecret, testSecret } from '../support/system.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import { messageOf, pageSocket, takeWebSockets } from '../support/websocket-upstream.ts'
 
 let origin: string
 let internal: string
@@ -19,6 +20,8 @@ let provider: RunningProvider
 let upstream: TestUpstream
 let server: StartedServer
 let nginx: { stop(): Promise<void> }
+/** What the page has for nginx: for its `http` block, and for its `server` block. */
+let documented: { around: string; locations: string }
 let browser: UserAgent
 let offset = 0
 
@@ -46,24 +49,26 @@ beforeAll(async () => {
         { ...api, path: '/api/orders/*', methods: ['GET', 'POST'], forwardAuth: true },
         { ...api, path: '/api/orders/admin/*', forwardAuth: true, scopes: ['orders:admin'] },
         { ...api, path: '/api/orders/own/*' },
+        { ...api, path: '/live', kinds: ['websocket'] },
       ],
     },
     {},
   )
   server = await startServer(config, { report: () => undefined, runtime: { clock } })
   const page = await readFile(new URL('../../docs/forward-auth.md', import.meta.url), 'utf8')
-  const documented = /```nginx\n([\s\S]*?)```/.exec(page)?.[1] ?? ''
+  const blocks = [...page.matchAll(/```nginx\n([\s\S]*?)```/g)].map(([, block = '']) => block)
   const places: [string, string][] = [
     ['http://127.0.0.1:3000', `http://127.0.0.1:${publicPort}`],
     ['http://127.0.0.1:3001', internal],
     ['https://orders.internal', upstream.origin],
     ['FORWARD_AUTH_SECRET', otherTestSecret],
   ]
-  for (const [written] of places) expect(documented).toContain(written)
-  nginx = await startNginx(
-    port,
-    places.reduce((text, [written, real]) => text.replaceAll(written, real), documented),
+  for (const [written] of places) expect(blocks.join('')).toContain(written)
+  const [around = '', locations = ''] = blocks.map((block) =>
+    places.reduce((text, [written, real]) => text.replaceAll(written, real), block),
   )
+  documented = { around, locations }
+  nginx = await startNginx(port, locations, around)
 })
 afterAll(async () => {
   await nginx?.stop()
@@ -126,6 +131,41 @@ describe('a call that nginx passes on', () => {
     expect(answer.headers.getSetCookie()).toEqual([])
     expect(answer.headers.get('cache-control')).toBe('private, no-store')
     expect(answer.headers.get('content-security-policy')).toContain('sandbox')
+  })
+
+  it('says nothing else to browsers and caches about our origin', async () => {
+    const names = [
+      ...['Refresh', 'Alt-Svc', 'NEL', 'Report-To', 'Reporting-Endpoints', 'SourceMap', 'Speculation-Rules', 'Link'],
+      ...['Access-Control-Allow-Origin', 'Access-Control-Allow-Methods', 'Access-Control-Expose-Headers', 'Pragma'],
+      ...['CDN-Cache-Control', 'Surrogate-Control', 'Authorization', 'WWW-Authenticate', 'Clear-Site-Data', 'Expires'],
+      ...['Service-Worker-Allowed', 'Origin-Trial', 'Set-Cookie2', 'Set-Login', 'Strict-Transport-Security'],
+      ...['Content-Security-Policy', 'X-Content-Type-Options', 'Cross-Origin-Resource-Policy', 'Content-Location'],
+      ...['Location', 'Permissions-Policy', 'Timing-Allow-Origin', 'Set-Cookie', 'X-Coatcheck-Code', 'Via'],
+    ]
+    upstream.on('/v1/x', (_incoming, outgoing) => {
+      for (const name of names) outgoing.setHeader(name, 'https://evil.example/')
+      outgoing.setHeader('x-total', 'https://evil.example/')
+      outgoing.end('x')
+    })
+    const answer = await call('/api/orders/x')
+    expect([...answer.headers].filter(([, value]) => value.includes('evil')).map(([name]) => name)).toEqual(['x-total'])
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+    expect(answer.headers.get('cross-origin-resource-policy')).toBe('same-origin')
+  })
+
+  it.each<[string, string | null]>([
+    ['/v1/17', '/api/orders/17'],
+    ['UPSTREAM/v1/17?a=b#c', '/api/orders/17?a=b#c'],
+    ['/other/17', null],
+    ['//evil.example/v1/17', null],
+    ['https://evil.example/v1/17', null],
+    ['/v1/\\\\evil.example', null],
+  ])('leads from %s to %s', async (location, ours) => {
+    upstream.on('/v1/x', (_incoming, outgoing) => {
+      outgoing.writeHead(303, { location: location.replace('UPSTREAM', upstream.origin) }).end()
+    })
+    const answer = await call('/api/orders/x')
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, ours])
   })
 
   it('after a refresh brings the newest cookie, all of its parts', async () => {
@@ -230,7 +270,9 @@ describe('what Coatcheck refuses, nginx refuses, with the code', () => {
     ['a Host with a comma', '/api/orders/x', 'HOST,evil.example'],
     ['a Host with a space', '/api/orders/x', 'HOST /x'],
   ])('a request with %s', async (_what, path, host) => {
-    const answer = await rawCall(path, host === '' ? 'evil.example' : host.replace('HOST', new URL(origin).host))
+    const answer = await rawCall(path, {
+      host: host === '' ? 'evil.example' : host.replace('HOST', new URL(origin).host),
+    })
     expect(answer).toMatch(/^HTTP\/1\.1 (400|403|404) /)
     expect(upstream.requests).toEqual([])
   })
@@ -243,9 +285,68 @@ describe('what Coatcheck refuses, nginx refuses, with the code', () => {
   })
 })
 
+describe('an API that sends nginx to where the token is, by X-Accel-Redirect', () => {
+  const sendAway = (to: string) =>
+    upstream.on('/v1/x', (_incoming, outgoing) => {
+      outgoing.setHeader('x-accel-redirect', to)
+      outgoing.end('from the API')
+    })
+
+  it('is not obeyed', async () => {
+    for (const to of ['/coatcheck-verify', '/api/orders/y', '/', '@coatcheck_403']) {
+      sendAway(to)
+      const answer = await call('/api/orders/x')
+      expect([answer.status, answer.headers.get('authorization')]).toEqual([200, null])
+      expect(await answer.text()).toBe('from the API')
+    }
+  })
+
+  const guards = {
+    proxy_ignore_headers: /^ *proxy_ignore_headers .*$/gm,
+    'X-Original-Answered-By': /\$upstream_addr(?=")/g,
+    proxy_hide_header: /^ *proxy_hide_header (Authorization|X-Coatcheck-Set-Cookie-\d);$/gm,
+  }
+
+  it.each(Object.keys(guards) as (keyof typeof guards)[])(
+    'gets no token where %s alone is left of the three',
+    async (left) => {
+      const port = await freePort()
+      let { locations, around } = documented
+      for (const [name, guard] of Object.entries(guards)) {
+        expect(locations).toMatch(guard)
+        if (name !== left) locations = locations.replace(guard, '')
+      }
+      const careless = await startNginx(port, locations, around)
+      try {
+        sendAway('/coatcheck-verify')
+        // The token is older than its end allows for, so that there are new cookies too.
+        offset = 700_000
+        const answer = await rawCall('/api/orders/x', { port })
+        expect(upstream.requests).toHaveLength(1)
+        expect(answer).toMatch(left === 'X-Original-Answered-By' ? /^HTTP\/1\.1 403 / : /^HTTP\/1\.1 200 /)
+        expect(answer).not.toMatch(/bearer|x-coatcheck-set-cookie/i)
+      } finally {
+        await careless.stop()
+      }
+    },
+  )
+})
+
+it('a WebSocket passes through nginx to Coatcheck, and to its API', async () => {
+  takeWebSockets(upstream)
+  const socket = pageSocket(browser, origin, '/live')
+  const echo = messageOf(socket)
+  socket.on('open', () => socket.send('hello'))
+  expect(await echo).toBe('hello')
+  socket.terminate()
+})
+
 /** As no browser would write it, with all that a page's own call has. Gives the whole answer. */
-async function rawCall(target: string, host = new URL(origin).host): Promise<string> {
-  const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+async function rawCall(
+  target: string,
+  { host = new URL(origin).host, port = Number(new URL(origin).port) } = {},
+): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
   const fields = [
     `Host: ${host}`,
     `Cookie: ${browser.cookies.header(origin)}`,
@@ -265,6 +366,7 @@ describe('/verify, asked by somebody else than the proxy', () => {
       headers: {
         'X-Original-URL': `${origin}/api/orders/x`,
         'X-Original-Method': 'GET',
+        'X-Original-Answered-By': 'nobody',
         'X-CSRF': '1',
         'Sec-Fetch-Site': 'same-origin',
         'Sec-Fetch-Mode': 'cors',

@@ -12,7 +12,11 @@ const browserFields = {
   'sec-fetch-dest': 'empty',
 }
 const told = {
-  nginx: { 'x-original-url': 'https://app.example.com/api/orders/1?a=b', 'x-original-method': 'GET' },
+  nginx: {
+    'x-original-url': 'https://app.example.com/api/orders/1?a=b',
+    'x-original-method': 'GET',
+    'x-original-answered-by': 'nobody',
+  },
   traefik: {
     'x-forwarded-method': 'GET',
     'x-forwarded-proto': 'https',
@@ -99,6 +103,10 @@ describe('the request that is told of', () => {
   ])('with %s is refused', async (_name, url, code) => {
     const [status, found] = await ask('nginx', { 'x-original-url': url })
     expect([status, found]).toEqual([403, code])
+  })
+
+  it.each(['nobody127.0.0.1:8080', 'nobody, nobody', '127.0.0.1:8080'])('answered by %s is refused', async (who) => {
+    expect((await ask('nginx', { 'x-original-answered-by': who }))[1]).toBe('forward_auth_incomplete')
   })
 
   it.each(['get', 'GET, GET', 'G T', 'X'.repeat(30)])('with %s for a method is refused', async (method) => {

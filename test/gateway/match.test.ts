@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Route } from '../../src/config/types.ts'
 import { CoatcheckError } from '../../src/errors.ts'
 import { buildRouteTable, upstreamTarget } from '../../src/gateway/match.ts'
+import { demands } from './demands.ts'
 import { openRoute, route } from './routes.ts'
 
 const all = route('/api/*')
@@ -88,10 +89,26 @@ describe('a path that a server may take for a narrower route', () => {
     expect(guarded.match(path, 'GET')).toMatchObject({ kind: 'route', route: expected })
   })
 
+  it.each(demands)('is refused whatever it is that the narrower one has: %s', (_name, demand) => {
+    for (const [narrow, at, others] of [
+      [route('/w/admin/*', demand), '/w/admin/x', ['/w/ADMIN/x', '/w/Admin/', '/w/%41dmin/x', '/w/admin', '/w/ADMIN']],
+      [route('/w/admin', demand), '/w/admin', ['/w/admin/', '/w/ADMIN', '/w/Admin/', '/w/%41dmin']],
+    ] as const) {
+      const both = buildRouteTable([wide, narrow])
+      expect(both.match(at, 'GET')).toMatchObject({ kind: 'route', route: narrow })
+      for (const path of others) expect(() => both.match(path, 'GET'), path).toThrow(CoatcheckError)
+    }
+  })
+
   it('passes where both ask for the same', () => {
     const alike = buildRouteTable([all, orders])
     expect(alike.match('/api/orders', 'GET')).toMatchObject({ route: all })
     expect(alike.match('/api/Orders/1', 'GET')).toMatchObject({ route: all })
+    const limit = (name: string) => ({ name, per: 'session', requests: 9, windowSeconds: 60 }) as const
+    const limited = (path: string) =>
+      route(path, { scopes: ['b', 'a'], rateLimits: { byAddress: [], byCaller: [limit(path)] } })
+    const inOrder = { ...limited('/w/a/*'), scopes: ['a', 'b'] }
+    expect(buildRouteTable([limited('/w/*'), inOrder]).match('/w/A/1', 'GET')).toMatchObject({ kind: 'route' })
   })
 
   it('is the exact route where there is one', () => {

@@ -102,6 +102,8 @@ const aboutOurOrigin = [
     'X-Middleware-Rewrite',
     'Optional-WWW-Authenticate',
   ],
+  ...['Fastly-Surrogate-Key', 'X-Varnish-TTL', 'X-Varnish', 'Cookie', 'Authorization', 'X-Replace-URL'],
+  ...['X-Coatcheck-Code', 'X-Coatcheck-Set-Cookie-1', 'X-Hono-Static'],
   ...[
     'Connection',
     'Keep-Alive',
@@ -203,6 +205,74 @@ it.each([
   ],
 ])('%s passes', (name) => {
   expect(answer([...json, [name.toUpperCase(), 'theirs']])[name]).toEqual(['theirs'])
+})
+
+describe("the route's own rules", () => {
+  const rules = (response: Partial<Route['headers']['response']>) => ({
+    headers: { ...session.headers, response: { ...session.headers.response, ...response } },
+  })
+
+  it('that set a field are not undone by Connection of the API', () => {
+    const upstream: HeaderList = [
+      ['Connection', 'x-api-version, x-robots-tag, x-hop, cache-control, x-content-type-options'],
+      ['X-Api-Version', 'theirs'],
+      ['X-Hop', '1'],
+    ]
+    const to = { ...open, ...rules({ set: [['x-api-version', '2']], add: [['x-robots-tag', 'noindex']] }) }
+    const got = answer(upstream, to)
+    expect(got).toMatchObject({
+      'x-api-version': ['2'],
+      'x-robots-tag': ['noindex'],
+      'x-content-type-options': ['nosniff'],
+    })
+    expect(got).not.toHaveProperty('x-hop')
+  })
+
+  it('that name what may pass let nothing else through but what says what the answer is', () => {
+    const to = { ...session, ...rules({ allow: new Set(['x-total']), set: [['x-served-by', 'us']] }) }
+    const upstream: HeaderList = [
+      ...json,
+      ...(['X-Total', 'X-Debug', 'ETag', 'Content-Language', 'Server-Timing', 'Link', 'Retry-After'] as const).map(
+        (name) => [name, '1'] as const,
+      ),
+    ]
+    expect(Object.keys(answer(upstream, to)).sort()).toEqual(
+      Object.keys(answer([...json, ['etag', '1'], ['content-language', '1'], ['retry-after', '1']]))
+        .concat('x-total', 'x-served-by')
+        .sort(),
+    )
+    expect(
+      clientInformationalHeaders(
+        [
+          ['x-debug', '1'],
+          ['x-total', '2'],
+        ],
+        to,
+      ),
+    ).toEqual([['x-total', '2']])
+  })
+
+  it('that limit calls are told of alone, without what the API says of its own', () => {
+    const fields = ['RateLimit', 'RateLimit-Policy', 'RateLimit-Limit', 'RateLimit-Remaining', 'RateLimit-Reset']
+    const upstream = fields.map((name) => [name, '"theirs";r=1'] as const)
+    const limit = { name: 'x', per: 'session', requests: 1, windowSeconds: 1 } as const
+    for (const rateLimits of [
+      { byAddress: [limit], byCaller: [] },
+      { byAddress: [], byCaller: [limit] },
+    ]) {
+      expect(JSON.stringify(answer(upstream, { ...session, rateLimits }))).not.toContain('theirs')
+    }
+    for (const name of fields) expect(answer(upstream)).toHaveProperty(name.toLowerCase())
+  })
+})
+
+it('an answer that names its framing in Connection has no length of its own', () => {
+  const upstream: HeaderList = [
+    ['Connection', 'transfer-encoding'],
+    ['Transfer-Encoding', 'chunked'],
+    ['Content-Length', '5'],
+  ]
+  expect(answer(upstream)).not.toHaveProperty('content-length')
 })
 
 it('a field with several lines keeps them in order', () => {

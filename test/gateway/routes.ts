@@ -29,7 +29,7 @@ export function route(path: string, changes: Partial<Route> = {}): Route {
     earlyHints: false,
     trailers: new Set(),
     timeoutMs: 1000,
-    headers: { request: noFieldRules, response: noFieldRules },
+    headers: { request: noFieldRules, response: { ...noFieldRules, allow: undefined } },
     query: undefined,
     contentTypes: undefined,
     addresses: undefined,

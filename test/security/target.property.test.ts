@@ -1,9 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { demandsOf } from '../../src/config/demands.ts'
 import type { Route } from '../../src/config/types.ts'
 import { CoatcheckError } from '../../src/errors.ts'
 import { buildRouteTable, upstreamTarget } from '../../src/gateway/match.ts'
 import { assertRouteTakes, checkTarget } from '../../src/gateway/target.ts'
+import { demands } from '../gateway/demands.ts'
 import { openRoute, route } from '../gateway/routes.ts'
 import { anyTarget } from './targets.ts'
 
@@ -140,26 +142,37 @@ describe.each(setups)('%s', (_name, routes) => {
 })
 
 describe('a narrower route', () => {
-  const admin = route('/api/admin/*', { upstream: upstream('/v1/admin'), scopes: ['admin'], ...lax })
   const wide = route('/api/*', { upstream: upstream('/v1'), ...lax })
+  const narrower = demands.map(([, demand]) =>
+    route('/api/admin/*', { upstream: upstream('/v1/admin'), ...lax, ...demand }),
+  )
+  // What the wider one allows as well is no demand of its own.
+  const admins = narrower.filter((admin) => demandsOf(admin) !== demandsOf(wide))
 
   const spellings = ['/admin/', '/%61dmin/', '/admin%2f', '/admin;x/', '/;x/admin/', '/x/../admin/', '//admin/']
+  const cases = ['/ADMIN/', '/Admin/', '/%41dmin/', '/aDMIN%2f', '/adMin;x/']
   const neighbours = ['/', '/administrators/', '/a/admin/', '/admin', '/admin-']
 
-  it('is not reached by a wider one, whatever the spelling', () => {
+  it('is not reached by a wider one, whatever the spelling, and whatever it asks for', () => {
+    expect(admins.length).toBeGreaterThan(20)
     let count = 0
     fc.assert(
-      fc.property(anyTarget, fc.constantFrom(...spellings, ...neighbours), (raw, at) => {
-        const result = forwarded(raw.replace('/api/', `/api${at}`), [admin, wide])
-        if (result?.route !== wide) return
-        count++
-        for (const [reading, read] of Object.entries(readings)) {
-          const segments = resolved(read(pathOf(result.sent)))
-          // `/api/admin` itself is not below `/api/admin/`.
-          expect(segments[1] === 'admin' && segments.length > 2, reading).toBe(false)
-        }
-      }),
-      { numRuns: 6000 },
+      fc.property(
+        anyTarget,
+        fc.constantFrom(...spellings, ...cases, ...neighbours),
+        fc.constantFrom(...admins),
+        (raw, at, admin) => {
+          const result = forwarded(raw.replace('/api/', `/api${at}`), [admin, wide])
+          if (result?.route !== wide) return
+          count++
+          for (const [reading, read] of Object.entries(readings)) {
+            const segments = resolved(read(pathOf(result.sent)).toLowerCase())
+            // `/api/admin` itself is not below `/api/admin/`.
+            expect(segments[1] === 'admin' && segments.length > 2, reading).toBe(false)
+          }
+        },
+      ),
+      { numRuns: 9000 },
     )
     expect(count).toBeGreaterThan(200)
   })

@@ -7,8 +7,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** @param locations what stands in the `server` block */
-export async function startNginx(port: number, locations: string): Promise<{ stop(): Promise<void> }> {
+/**
+ * @param locations what stands in the `server` block
+ * @param around what stands in the `http` block, before it
+ */
+export async function startNginx(port: number, locations: string, around = ''): Promise<{ stop(): Promise<void> }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-nginx-'))
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   const config = `
@@ -20,6 +23,7 @@ events {}
 http {
     access_log off;
     ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join('\n    ')}
+${around}
     server {
         listen 127.0.0.1:${port};
         listen [::1]:${port};
