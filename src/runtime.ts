@@ -10,6 +10,13 @@ export interface Clock {
   now(): number
 }
 
+/** Raw DEFLATE (RFC 1951). */
+export interface RawDeflate {
+  deflate(bytes: Uint8Array<ArrayBuffer>): Uint8Array | Promise<Uint8Array>
+  /** Fails for what is not one whole stream and nothing else, and for what is more than `mostBytes`. */
+  inflate(bytes: Uint8Array<ArrayBuffer>, mostBytes: number): Uint8Array | Promise<Uint8Array>
+}
+
 /** Header fields in the order and the spelling that they came in; a name may occur more than once. */
 export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>
 
@@ -166,6 +173,8 @@ export interface Runtime {
   ): Response | Promise<Response>
   /** SHA-256 of a text in UTF-8, in base64url: what a token is called where it is not to be read. */
   sha256(text: string): string | Promise<string>
+  /** Of sessions, which are some kilobytes. */
+  readonly rawDeflate: RawDeflate
   /** Lets work outlive the request that started it. */
   waitUntil(c: Context, work: Promise<unknown>): void
   readonly webSockets?: WebSockets | undefined

@@ -194,6 +194,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     coordinator,
     cookie,
     maxSessions,
+    rawDeflate: runtime.rawDeflate,
     logoutMarks: marks,
     clock,
     report,

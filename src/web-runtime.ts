@@ -9,6 +9,7 @@ import { CoatcheckError } from './errors.ts'
 import { type FetchTransportOptions, fetchTransport, mayHaveBody } from './fetch-transport.ts'
 import { reportToConsole } from './observability/events.ts'
 import type { Clock, HeaderList, ResponseHead, Runtime, UpstreamBody } from './runtime.ts'
+import { webDeflate } from './session/compress.ts'
 
 export interface WebRuntimeOptions extends FetchTransportOptions {
   /** Default: the system's clock. */
@@ -33,6 +34,7 @@ export function webRuntime(options: WebRuntimeOptions = {}): Runtime {
     peerAddress: (c) => options.peerAddress?.(c),
     clientSignal: (c) => c.req.raw.signal,
     respond: respondWithStream,
+    rawDeflate: webDeflate,
     async sha256(text) {
       return base64url.encode(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))))
     },

@@ -11,9 +11,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { sign } from 'hono/jwt'
 import { sealData } from 'iron-session'
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
+import { nodeDeflate } from '../../src/node/raw-deflate.ts'
+import { compression } from '../../src/session/compress.ts'
 import { sessionCookieName } from '../../src/session/cookie-names.ts'
 import { sealer } from '../../src/session/seal.ts'
-import { openSessionSeal, sealSession } from '../../src/session/session-seal.ts'
+import { sessionSeals } from '../../src/session/session-seal.ts'
 import { UserAgent } from '../../test/support/browser.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import { startRedis } from '../../test/support/redis.ts'
@@ -207,14 +209,15 @@ async function signedIn(startUrl: string): Promise<Required<Cookies>> {
 
 /** The session of one sign-in, sealed anew so often. */
 async function coldCookies({ baseUrl, secret, issuer, clientId }: SubjectOptions): Promise<() => string> {
-  const seals = sealer([secret], 'session', { origin: baseUrl, issuer, clientId })
+  const context = { origin: baseUrl, issuer, clientId }
+  const seals = sessionSeals(sealer([secret], 'session', context), compression(nodeDeflate))
   const cookie = (await signedIn(`${baseUrl}/bff/login?return_to=/`)).next()
   const seal = new RegExp(`${sessionCookieName}=([^;]+)`).exec(cookie)?.[1] ?? ''
-  const presented = await openSessionSeal(seals, seal)
+  const presented = await seals.open(seal)
   if (!presented) throw new Error('the sign-in gave no session cookie')
   const cookies: string[] = []
   for (let count = 0; count < coldSeals; count += 1) {
-    cookies.push(`${sessionCookieName}=${await sealSession(seals, presented)}`)
+    cookies.push(`${sessionCookieName}=${await seals.seal(presented)}`)
   }
   let next = 0
   return () => cookies[next++ % coldSeals] as string

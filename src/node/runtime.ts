@@ -9,6 +9,7 @@ import { webRuntime } from '../web-runtime.ts'
 import { nodeMistakes } from './config-mistakes.ts'
 import { sendEarlyHints } from './early-hints.ts'
 import { bodyOf, clientSignalOf, headersOf } from './incoming.ts'
+import { nodeDeflate } from './raw-deflate.ts'
 import { canHold, hold } from './respond.ts'
 import { type NodeTransportOptions, nodeTransport } from './transport.ts'
 import { upgradeOf } from './upgrade.ts'
@@ -78,6 +79,7 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     },
     // At once, where the web's way would take a thread for the microsecond that it needs.
     sha256: (text) => hash('sha256', text, 'base64url'),
+    rawDeflate: nodeDeflate,
     waitUntil(_c, work) {
       const settled = work.catch(onError).finally(() => pending.delete(settled))
       pending.add(settled)

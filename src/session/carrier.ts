@@ -2,7 +2,7 @@
  * What the session cookie carries, and so where the session is read: all that sessions in cookies
  * (`cookie-carrier.ts`) and sessions behind tickets (`ticket-carrier.ts`) differ in.
  */
-import type { Clock } from '../runtime.ts'
+import type { Clock, RawDeflate } from '../runtime.ts'
 import type { CookieChange, RequestCookies } from './cookie-names.ts'
 import type { KeyContext } from './keys.ts'
 import type { Ledger, LedgerOptions } from './ledger.ts'
@@ -64,6 +64,8 @@ export interface CarrierOptions extends Omit<LedgerOptions, 'records'> {
   readonly secrets: readonly string[]
   readonly context: KeyContext
   readonly clock: Clock
+  /** Default: the web's. */
+  readonly rawDeflate?: RawDeflate | undefined
 }
 
 /** Sessions and cookies that are remembered, of each kind. */

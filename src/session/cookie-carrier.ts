@@ -2,14 +2,15 @@
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Clock } from '../runtime.ts'
 import { type Carrier, type CarrierOptions, type FoundSession, type Presented, rememberedSessions } from './carrier.ts'
+import { compression, webDeflate } from './compress.ts'
 import { type CookieChange, sessionCookieName } from './cookie-names.ts'
 import { toCookies } from './cookie-parts.ts'
 import { type Ledger, type LedgerRecords, type LedgerView, ledger, trustedForMs } from './ledger.ts'
 import { storeUnavailable, successorUnknown } from './refusals.ts'
-import { type Sealer, sealer } from './seal.ts'
+import { sealer } from './seal.ts'
 import { idleEndsAt, type Session, shortId } from './session.ts'
 import { decodeSession, encodeSession } from './session-codec.ts'
-import { openSessionSeal, type PresentedSession, sealSession } from './session-seal.ts'
+import { type PresentedSession, type SessionSeals, sessionSeals } from './session-seal.ts'
 
 const madeSealLifetimeMs = 60_000
 /** Within it other processes honour an end (E4). */
@@ -19,10 +20,10 @@ const sealDigestLength = 45
 
 export function cookieCarrier(options: CarrierOptions): Carrier {
   const { secrets, context, coordinator, clock, report, isMarked, idleSeconds } = options
-  const sessionSealer = sealer(secrets, 'session', context)
+  const seals = sessionSeals(sealer(secrets, 'session', context), compression(options.rawDeflate ?? webDeflate))
   const records = recordsOf(coordinator.isInProcess ? undefined : sealer(secrets, 'ledger', context))
   const book = ledger({ ...options, records })
-  const opened = openedSealCache(sessionSealer, clock, idleSeconds)
+  const opened = openedSealCache(seals, clock, idleSeconds)
   const made = new ExpiringMap<Promise<string>>(clock, rememberedSessions)
 
   /** One seal for all answers that carry the same thing: a burst at expiry is sealed once. */
@@ -30,7 +31,7 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
     const key = `${session.id}.${session.version}.${seenAt}`
     const known = made.get(key)
     if (known) return known
-    const seal = sealSession(sessionSealer, { session, seenAt }).then((value) => {
+    const seal = seals.seal({ session, seenAt }).then((value) => {
       opened.remember(value, { session, seenAt })
       return value
     })
@@ -144,7 +145,7 @@ function rethrow(error: unknown): never {
 }
 
 /** Seals that were opened lately, by their text: opening one is ten times a call's other work. */
-function openedSealCache(sessionSealer: Sealer, clock: Clock, idleSeconds: number) {
+function openedSealCache(seals: SessionSeals, clock: Clock, idleSeconds: number) {
   // By the seal's end, which is its digest: to hash all of its three thousand characters takes 5 µs of a call's 70.
   const cache = new ExpiringMap<{ seal: string; presented: Presented }>(clock, rememberedSessions)
   const keyOf = (seal: string) => seal.slice(-sealDigestLength)
@@ -161,7 +162,7 @@ function openedSealCache(sessionSealer: Sealer, clock: Clock, idleSeconds: numbe
       return entry?.seal === seal ? entry.presented : undefined
     },
     async open(seal: string): Promise<Presented | undefined> {
-      const presented = await openSessionSeal(sessionSealer, seal)
+      const presented = await seals.open(seal)
       return presented && remember(seal, presented)
     },
   }

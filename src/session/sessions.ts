@@ -6,7 +6,7 @@ import type { SessionEndReason } from '../config/types.ts'
 import type { Coordinator, SessionStore } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
-import type { Clock } from '../runtime.ts'
+import type { Clock, RawDeflate } from '../runtime.ts'
 import { requireNoMore, tokenCache } from '../token-cache.ts'
 import type { TokenTarget } from '../tokens.ts'
 import type { Ending, Found, Presented } from './carrier.ts'
@@ -129,6 +129,8 @@ export interface SessionsOptions {
   cookie: SessionStore['cookie']
   /** Sessions that one person may have at once; a sign-in ends the oldest. */
   maxSessions?: number | undefined
+  /** Default: the web's. */
+  rawDeflate?: RawDeflate | undefined
   /** Told of the idle end that an answer's cookie stands for. Epoch seconds. */
   onSeen?: (sessionId: string, idleEndsAt: number) => void
 }

@@ -20,8 +20,9 @@ export function keyedHash(secrets: readonly string[], purpose: string): KeyedHas
   }
 }
 
-export const deflate = async (text: string): Promise<string> => text
-export const inflate = async (text: string): Promise<string> => text
+const asItIs = async (text: string): Promise<string> => text
+export const webDeflate = undefined
+export const compression = () => ({ deflate: asItIs, inflate: asItIs })
 
 /** What a session cookie of the model says. A ticket says nothing of versions, and the idle clock is the store's. */
 export function inspect(cookie: string | undefined): { id: string; version: number; seenAt: number } | undefined {
