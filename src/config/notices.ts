@@ -48,7 +48,7 @@ function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: 
     withoutHeader.length > 0 && `may be called without X-CSRF, as ${withoutHeader.join(', ')}`,
     route.forwardAuth && 'gives its token to the proxy that asks at /verify',
     route.content === 'page' && 'answers with documents of this origin, not data',
-    shared && `shares a resource with a route of another auth: ${shared}`,
+    shared && `shares a resource with what is reached by another auth: ${shared}`,
     unasked.length > 0 && `asks for ${unasked.join(', ')}, which provider.scope does not request`,
   ]
   return found.filter((notice) => typeof notice === 'string').map((notice) => `${route.path} ${notice}`)
