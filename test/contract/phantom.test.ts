@@ -55,6 +55,7 @@ async function issue(
 }
 
 const call = (token: string, path = '/partner/orders') => fetch(system.origin + path, bearer(token))
+const base64 = (text: string) => Buffer.from(text).toString('base64').replace(/=+$/, '')
 const codeOf = async (answer: Response) => ((await answer.json()) as { code: string }).code
 const sent = () => system.upstream.requests.at(-1)?.headers
 
@@ -258,6 +259,15 @@ describe('a call without such a token', () => {
     ['is a JWT', async () => (await issue()).jwt],
     ['looks like one', async () => 'eyJh.e30.'],
     ['is encrypted', async () => 'eyJh.a.b.c.d'],
+    ['is a JWT with padding', async () => `${(await issue()).jwt}==`],
+    ['is a JWT in the other alphabet', async () => `${base64('{"a":"\u00ff~?"}')}.e30.a+/b`],
+    ['is a JWT whose head begins with a space', async () => `${base64(' {"alg":"ES256"}')}.e30.a`],
+    ['is a JWT whose head begins with lines', async () => `${base64('\r\n\t {"alg":"ES256"}')}.e30.a`],
+    ['is a JWT whose head begins with a byte order mark', async () => `${base64('\ufeff{"alg":"ES256"}')}.e30.a`],
+    ['is a JWT whose head has a line as its second character', async () => `${base64('{\n"alg":"ES256"}')}.e30.a`],
+    ['is a JWT with disclosures (RFC 9901)', async () => `${(await issue()).jwt}~WyJhIl0~`],
+    ['is a JWT with a proof of its key (RFC 9901)', async () => `${(await issue()).jwt}~WyJhIl0~eyJh.e30.a`],
+    ['is a JWT without its payload', async () => 'eyJh..a'],
     ['is empty', async () => ''],
     ['has a space', async () => 'a b'],
     ['has a comma', async () => 'a,b'],
@@ -268,6 +278,19 @@ describe('a call without such a token', () => {
     expect([answer.status, await codeOf(answer)]).toEqual([401, 'invalid_token'])
     expect(answer.headers.get('www-authenticate')).toBe(challenge('error="invalid_token", '))
     expect(server.asked).toEqual([])
+  })
+
+  it.each([
+    'v1.local.abc',
+    'eyJh.e30',
+    'eyJh.a.b.c.d.e',
+    '.eyJh.e30.a',
+    '~eyJh.e30.a',
+    'e.y.J',
+    'eyJhbGciOiJFUzI1NiJ9',
+  ])('is no JWT for its dots, or its beginning, alone: %s is asked about', async (token) => {
+    expect((await call(token)).status).toBe(401)
+    expect(server.asked.map((asked) => asked.token)).toEqual([token])
   })
 
   it('is refused if the token is in the query or in a form (RFC 6750 §2.2, §2.3)', async () => {
