@@ -347,7 +347,7 @@ describe('the two ways to call', () => {
 
   it('do not mix: a token on a session route is told that the route takes a session', async () => {
     const { token } = await issue()
-    for (const extra of [{}, { 'X-CSRF': '1' }, { 'X-CSRF': '1', Cookie: 'a=b' }]) {
+    for (const extra of [{}, { 'X-CSRF': '1' }, { Cookie: 'a=b' }, { 'X-CSRF': '1', Cookie: 'a=b' }]) {
       const headers = { ...bearer(token).headers, ...extra } as Record<string, string>
       const answer = await fetch(`${system.origin}/api/x`, { headers })
       expect(answer.status).toBe(401)
