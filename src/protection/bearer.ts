@@ -1,6 +1,9 @@
 /** The one way in which a token may come: `Authorization: Bearer` (RFC 6750 §2.1), never a form, a query or a cookie. */
 import type { IncomingHeaders } from '../runtime.ts'
 
+/** Of our challenges: a Bearer challenge has one parameter at least (RFC 6750 §3). */
+export const bearerRealm = 'coatcheck'
+
 export type BearerCredential =
   | { readonly kind: 'none' }
   /** Something that is no bearer token: another scheme, a cookie. */

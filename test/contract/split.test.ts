@@ -157,7 +157,7 @@ describe('a delivery', () => {
     ['a user name', { Authorization: `Basic ${otherTestSecret}` }],
   ])('is refused with %s', async (_what, headers) => {
     const answer = await deliver(await forged(), headers)
-    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="coatcheck"'])
   })
 
   it.each<[string, unknown]>([
