@@ -30,8 +30,10 @@ export interface SessionVariable<Claims = Record<string, unknown>> {
   readonly claims: Claims
   /**
    * Calls an upstream of a session route with the session's access token, by the gateway's rules: the route's methods
-   * and scopes hold, credentials and names of proxies in `headers` do not pass, and the answer's fields are those that a
-   * browser may get, so it can be returned as it is. Redirects are not followed. A body that nobody has begun to read
+   * and scopes hold, and the answer's fields are those that a browser may get, so it can be returned as it is. `headers`
+   * are the handler's own word, which no `requestHeaders` has to name; credentials, who calls, names of proxies and what
+   * frames the message never pass all the same. Name what you take over of the browser's: to hand on all of its fields
+   * lets pass whatever it sends beside those. Redirects are not followed. A body that nobody has begun to read
    * when this request's own answer is over is let go, so that it takes no place of the upstream.
    *
    * @param input an absolute URL that a configured session route reaches
