@@ -69,6 +69,20 @@ describe('an opaque token', () => {
     expect(answer.headers.get('cache-control')).toBe('private, no-store')
   })
 
+  it('becomes the JWT that the server names in an answer of JSON, and is refused where that is no access token', async () => {
+    const { token, jwt } = await issue()
+    const answerWith = (phantom: unknown) =>
+      server.tell(token, { body: JSON.stringify({ active: true, token_type: 'Bearer', phantom_token: phantom }) })
+    for (const wrong of [['a', jwt], `${jwt}x`, await server.jwtFor({}, { header: { typ: 'JWT' } }), '']) {
+      answerWith(wrong)
+      expect((await call(token)).status).toBe(503)
+    }
+    expect(system.upstream.requests).toEqual([])
+    answerWith(jwt)
+    expect((await call(token)).status).toBe(200)
+    expect(sent()?.authorization).toBe(`Bearer ${jwt}`)
+  })
+
   it('is asked about as the client that we are, for a JWT', async () => {
     const { token } = await issue()
     await call(token)
