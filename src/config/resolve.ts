@@ -136,7 +136,7 @@ function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Co
     upstreams,
     maxRequests: complete.maxRequests ?? defaultMaxRequests,
     nodeOnly,
-    notices: notices(routes, provider, spa, listeners, upstreams),
+    notices: notices(routes, { origin: complete.baseUrl.origin, provider, spa, listeners, upstreams }),
   }
 }
 
