@@ -11,6 +11,7 @@ import type { CoatcheckEvent } from '../src/observability/events.ts'
 import { tokenHandler } from '../src/token-handler.ts'
 import { UserAgent } from './support/browser.ts'
 import { freePort } from './support/free-port.ts'
+import { usualNames } from './support/identity-names.ts'
 import { testSecret } from './support/system.ts'
 import { startUpstream, type TestUpstream } from './support/upstream.ts'
 
@@ -127,6 +128,14 @@ describe('session.fetch', () => {
     for (const name of ['cookie', 'x-forwarded-for', 'x-csrf', 'origin', 'referer']) {
       expect(request?.headers).not.toHaveProperty(name)
     }
+  })
+
+  it('sends what the handler says, but never a field that tells an API who calls', async () => {
+    const names = Object.fromEntries(usualNames.map((name) => [name, 'admin@example.com']))
+    run = (_request, session) => session.fetch(`${upstream.origin}/v1/x`, { headers: { ...names, 'X-Own': 'mine' } })
+    expect((await own()).status).toBe(200)
+    expect(upstream.requests[0]?.headers).toMatchObject({ 'x-own': 'mine' })
+    expect(Object.values(upstream.requests[0]?.headers ?? {})).not.toContain('admin@example.com')
   })
 
   it("hands back what a browser may get, whatever the API's answer says", async () => {

@@ -7,16 +7,17 @@ const neverForwarded: ReadonlySet<string> = new Set(
   [
     // Credentials: the browser's never pass, ours are set here (BFF-11).
     'authorization client-cert client-cert-chain cookie cookie2 dpop set-cookie x-csrf',
-    'x-access-token x-client-cert x-client-dn x-client-verify x-id-token x-jwt-assertion',
+    'x-access-token x-authorization x-client-cert x-client-dn x-client-verify x-id-token',
     // The connection and its framing (RFC 9110 §7.6.1).
     'alt-used connection content-length early-data expect host http2-settings keep-alive max-forwards te trailer',
     'transfer-encoding upgrade',
     // Where the request comes from.
-    'client-ip fastly-client-ip forwarded from origin purpose referer remote-addr service-worker true-client-ip via',
-    'x-client-ip x-cluster-client-ip x-moz x-proxyuser-ip x-purpose x-real-ip x-remote-addr x-remote-ip',
-    // Who the caller is, as gateways tell it.
-    'remote-user x-email x-groups x-preferred-username x-roles x-token-subject x-user x-user-email x-user-id',
-    'x-user-name x-user-roles x-userinfo x-username',
+    'client-ip fastly-client-ip forwarded from origin purpose referer service-worker true-client-ip via',
+    'x-client-ip x-cluster-client-ip x-moz x-proxyuser-ip x-purpose x-real-ip',
+    // Who the caller is, as gateways tell it. Not all that begins with x-user-: a page may speak of its user agent.
+    'x-anonymous-consumer x-apigateway-api-userinfo x-email x-endpoint-api-userinfo x-groups x-preferred-username x-roles',
+    'x-sub x-subject x-tenant-id x-token-subject x-user x-user-claims x-user-email x-user-groups x-user-id x-user-info',
+    'x-user-name x-user-roles x-userid x-userinfo x-username',
     // What the request is: another method, another target.
     'x-host x-http-host-override x-http-method x-http-method-override x-method-override x-override-url x-rewrite-url',
     'x-sendfile-type',
@@ -24,10 +25,11 @@ const neverForwarded: ReadonlySet<string> = new Set(
 )
 
 const neverForwardedPrefixes: readonly string[] = [
-  ...['access-control-', 'cf-', 'proxy-', 'remote-user-', 'sec-', 'ssl-client-', 'x-accel-', 'x-amzn-oidc-'],
-  ...['x-appengine-', 'x-auth-', 'x-authenticated-', 'x-client-cert-', 'x-envoy-', 'x-forwarded'],
-  ...['x-goog-authenticated-', 'x-goog-iap-', 'x-ms-client-principal', 'x-ms-token-', 'x-original-'],
-  ...['x-remote-user', 'x-ssl-', 'x-tls-'],
+  ...['access-control-', 'cf-', 'impersonate-', 'oidc-', 'proxy-', 'remote-', 'sec-', 'ssl-client-', 'tailscale-'],
+  ...['x-accel-', 'x-amzn-oidc-', 'x-appengine-', 'x-auth-', 'x-authenticated-', 'x-authentik-', 'x-client-cert-'],
+  ...['x-consumer-', 'x-credential-', 'x-envoy-', 'x-forwarded', 'x-goog-authenticated-', 'x-goog-iap-', 'x-hasura-'],
+  ...['x-jwt-', 'x-ms-client-principal', 'x-ms-token-', 'x-original-', 'x-pomerium-', 'x-remote-', 'x-ssl-', 'x-tls-'],
+  'x-webauth-',
   // Next.js trusts it to skip its own checks (CVE-2025-29927).
   'x-middleware-',
 ]

@@ -1,20 +1,24 @@
 /** What an auditor should look at: exceptions that the configuration makes, all of them by name. */
+import { audienceNotice } from './protected-resource.ts'
 import { leftOut, unequalReaches } from './resource-conflicts.ts'
 import type { ReadRoute } from './route.ts'
-import type { Config, CspConfig, Provider, SpaConfig, UpstreamSettings } from './types.ts'
+import type { Config, CspConfig, Provider } from './types.ts'
 import { isInsecure } from './upstream.ts'
 import { isLoopbackHost } from './urls.ts'
 
 export function notices(
   routes: readonly ReadRoute[],
-  provider: Provider,
-  spa: SpaConfig | undefined,
-  listeners: Config['listeners'],
-  upstreams: readonly UpstreamSettings[],
+  {
+    origin,
+    provider,
+    spa,
+    listeners,
+    upstreams,
+  }: Pick<Config, 'origin' | 'provider' | 'spa' | 'listeners' | 'upstreams'>,
 ): string[] {
   const complete = routes.flatMap((route) => route.complete ?? [])
   return [
-    ...routes.flatMap((route) => routeNotices(route, provider)),
+    ...routes.flatMap((route) => routeNotices(route, provider, origin)),
     ...leftOut(complete),
     ...unequalReaches(complete),
     ...cspNotices(spa?.csp),
@@ -32,7 +36,7 @@ function listenerNotices({ internal, management }: Config['listeners']): string[
     .map(([name, listener]) => `listeners.${name} is on ${listener?.host}: the network has to keep others away from it`)
 }
 
-function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: Provider): string[] {
+function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: Provider, origin: string): string[] {
   if (!route) return []
   const isSession = route.auth === 'session'
   const unasked = !isSession ? [] : route.scopes.filter((scope) => !provider.scope.split(' ').includes(scope))
@@ -42,13 +46,14 @@ function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: 
     route.auth === 'phantom' &&
       route.upstreamToken.from === 'none' &&
       'gives its API no token: it cannot verify who calls',
+    audienceNotice(route, origin),
     route.auth === 'client' && route.listener === 'public' && `lets anyone outside call as this server: ${reason}`,
     route.auth === 'client' && route.listener === 'internal' && 'lets anyone inside call as this server',
     isInsecure(route.upstream) && `sends to ${route.upstream.origin} in plain http`,
     withoutHeader.length > 0 && `may be called without X-CSRF, as ${withoutHeader.join(', ')}`,
     route.forwardAuth && 'gives its token to the proxy that asks at /verify',
     route.content === 'page' && 'answers with documents of this origin, not data',
-    shared && `shares a resource with a route of another auth: ${shared}`,
+    shared && `shares a resource with what is reached by another auth: ${shared}`,
     unasked.length > 0 && `asks for ${unasked.join(', ')}, which provider.scope does not request`,
   ]
   return found.filter((notice) => typeof notice === 'string').map((notice) => `${route.path} ${notice}`)

@@ -15,6 +15,7 @@ import { readProvider } from './provider.ts'
 import { readRateLimits } from './rate-limits.ts'
 import { type Issues, readObject } from './read-object.ts'
 import { redact, secretsOf, stringsOf } from './redact.ts'
+import { reportPageConflicts } from './resource-conflicts.ts'
 import { completeRoutes, readRoutes } from './routes.ts'
 import { coordinatorMistake, readSession } from './session.ts'
 import { readSpa } from './spa.ts'
@@ -102,6 +103,7 @@ function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Co
     resource: provider?.resource,
   })
   const spa = readSpa(partial.spa, 'spa', issues, origin)
+  reportPageConflicts(spa, routes, { spaPath: 'spa', routesPath: 'routes' }, issues)
   const listeners = readListeners(partial.listeners, 'listeners', issues, partial.baseUrl)
   const addresses = readAddressPolicy(partial.addresses, 'addresses', issues)
   const forwardAuth = readForwardAuth(partial.forwardAuth, 'forwardAuth', issues)
@@ -134,7 +136,7 @@ function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Co
     upstreams,
     maxRequests: complete.maxRequests ?? defaultMaxRequests,
     nodeOnly,
-    notices: notices(routes, provider, spa, listeners, upstreams),
+    notices: notices(routes, { origin: complete.baseUrl.origin, provider, spa, listeners, upstreams }),
   }
 }
 

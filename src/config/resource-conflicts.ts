@@ -3,15 +3,15 @@
  * sent, and a method; two routes that reach the same one with different `auth`, or on different listeners, are refused,
  * unless both say why.
  *
- * A wildcard counts for every path below its upstream, also for one that a more specific route takes over:
- * an API that ignores a slash at the end, or case, gives the same resource for both.
+ * A wildcard counts for every path below its upstream, also for one that a more specific route takes over, and for the
+ * upstream's own path: an API that ignores a slash at the end, or case, gives the same resource for both.
  */
 import { demandsOf } from './demands.ts'
 import { overlap, withoutParameterNames } from './path-patterns.ts'
 import { isWildcard } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
 import type { ReadRoute } from './route.ts'
-import type { Route, Upstream } from './types.ts'
+import type { Route, SpaConfig, Upstream } from './types.ts'
 import { canonicalHost } from './urls.ts'
 
 export function reportConflicts(routes: readonly ReadRoute[], path: string, issues: Issues): void {
@@ -28,6 +28,39 @@ export function reportConflicts(routes: readonly ReadRoute[], path: string, issu
       })
     }
   }
+}
+
+/**
+ * The app's pages are open to everyone: what a route reaches must not be among the files that `spa.origin` or `spa.proxy`
+ * gives out. A route may say why they share; the pages have no field for it.
+ */
+export function reportPageConflicts(
+  spa: SpaConfig | undefined,
+  routes: readonly ReadRoute[],
+  { spaPath, routesPath }: { spaPath: string; routesPath: string },
+  issues: Issues,
+): void {
+  const pages = spa && pagesOf(spa)
+  if (!pages) return
+  for (const [index, route] of routes.entries()) {
+    if (route.shared || !reachDifferently(route, pages.route)) continue
+    const at = join(routesPath, index)
+    issues.push({
+      path: join(spaPath, pages.name),
+      problem: `gives everyone, as a page, what ${at} reaches with ${wayOf(route)}`,
+      cure: `put the pages where no API is, or say in shared of ${at} why everyone may read it`,
+    })
+  }
+}
+
+/** Pages as a route that takes every path. */
+function pagesOf(spa: SpaConfig): { name: string; route: Pick<ReadRoute, 'partial'> } | undefined {
+  if ('dir' in spa) return undefined
+  const [name, url] = 'origin' in spa ? ['origin', spa.origin] : ['proxy', spa.proxy]
+  const { origin, pathname } = new URL(url)
+  const upstream = { origin, basePath: pathname.replace(/\/$/, ''), binding: undefined, settings: undefined }
+  const methods = new Set(['GET', 'HEAD'])
+  return { name, route: { partial: { path: '/*', upstream, methods, auth: 'none', listener: 'public' } } }
 }
 
 /**
@@ -70,15 +103,23 @@ function isCutOut(narrow: Route, wide: Route): boolean {
   return narrow.upstream.basePath === wide.upstream.basePath + narrow.prefix.slice(wide.prefix.length)
 }
 
-function reachDifferently({ partial: one }: ReadRoute, { partial: other }: ReadRoute): boolean {
+function reachDifferently(
+  { partial: one }: Pick<ReadRoute, 'partial'>,
+  { partial: other }: Pick<ReadRoute, 'partial'>,
+): boolean {
   if (!one.auth || !other.auth || (one.auth === other.auth && one.listener === other.listener)) return false
   if (!one.upstream || !other.upstream || one.path === undefined || other.path === undefined) return false
   const sharesMethod = [...(one.methods ?? [])].some((method) => other.methods?.has(method))
   return (
     sharesMethod &&
     isSameServer(one.upstream, other.upstream) &&
-    overlap(reach(one.path, one.upstream), reach(other.path, other.upstream))
+    overlapLoosely(reach(one.path, one.upstream), reach(other.path, other.upstream))
   )
+}
+
+/** A slash at the end makes no other resource: what is sent for `/a/*` may be the upstream's path and a slash. */
+function overlapLoosely(one: string, other: string): boolean {
+  return overlap(one, other) || overlap(`${one}/`, other) || overlap(one, `${other}/`)
 }
 
 /** The same `auth` on another listener lets others in. */

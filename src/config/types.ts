@@ -181,7 +181,7 @@ interface RouteBase {
   addresses?: AddressPolicyConfig
   /** At most so many calls of this route; more are 429 with `Retry-After`. */
   rateLimits?: readonly RateLimitConfig[]
-  /** Why two routes with different `auth` may reach the same resource. Both have to say it. */
+  /** Why two routes with different `auth` may reach the same resource, both say it; or this one and the pages of `spa`. */
   shared?: string
   /** The upstream speaks plain HTTP and is not on this machine: said on purpose, and reported. */
   allowInsecureUpstream?: boolean

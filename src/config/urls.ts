@@ -12,11 +12,24 @@ export function isLoopbackHost(hostname: string): boolean {
   )
 }
 
-/** An origin as what it names: all names of this machine are one. */
+/**
+ * An origin as what it names: with and without the dot of a name's root (RFC 1034 §3.1), IPv4 also as IPv6 writes it
+ * (RFC 4291 §2.5.5.2), and all names of this machine are one. The addresses of no host (`0.0.0.0`, `[::]`) lead here too.
+ */
 export function canonicalHost(origin: string): string {
   const url = new URL(origin)
-  if (isLoopbackHost(url.hostname)) url.hostname = 'localhost'
+  const hostname = withoutMapping(url.hostname.replace(/\.+$/, ''))
+  const isHere = isLoopbackHost(hostname) || hostname === '0.0.0.0' || hostname === '[::]'
+  url.hostname = isHere ? 'localhost' : hostname
   return url.origin
+}
+
+/** As the URL parser writes the address: `[::ffff:7f00:1]` is 127.0.0.1. */
+function withoutMapping(hostname: string): string {
+  const [, high, low] = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(hostname) ?? []
+  if (high === undefined || low === undefined) return hostname
+  const octets = [high, low].map((half) => Number.parseInt(half, 16)).flatMap((half) => [half >> 8, half & 0xff])
+  return octets.join('.')
 }
 
 /** The origin that browsers see; gives the parsed URL. */

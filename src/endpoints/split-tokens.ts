@@ -6,7 +6,7 @@ import type { Context } from 'hono'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { CoatcheckError } from '../errors.ts'
 import { longestJwt } from '../oauth/access-tokens.ts'
-import { bearerOf } from '../protection/bearer.ts'
+import { bearerOf, bearerRealm } from '../protection/bearer.ts'
 import type { Runtime } from '../runtime.ts'
 import type { BffEnv, Services } from '../services.ts'
 import { readText } from './read-text.ts'
@@ -28,7 +28,8 @@ export function splitTokensEndpoint(services: Services): (c: Context<BffEnv>) =>
       credential.kind !== 'token' ||
       !(await isSecret(runtime, credential.token, config.splitTokens?.secrets ?? []))
     ) {
-      throw new CoatcheckError('invalid_delivery_secret', { headers: { 'WWW-Authenticate': 'Bearer' } })
+      const challenge = `Bearer realm="${bearerRealm}"`
+      throw new CoatcheckError('invalid_delivery_secret', { headers: { 'WWW-Authenticate': challenge } })
     }
     if (!/^application\/json(\s*;|\s*$)/i.test(headers['content-type'] ?? '')) throw invalid('Content-Type')
     const delivery = parse(await readText(runtime.requestBody(c)))

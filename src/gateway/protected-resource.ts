@@ -1,11 +1,12 @@
 /** Protected resource metadata (RFC 9728): which server gives tokens for a route, and which scopes it asks for. */
+import { hasResourceMetadata, resourcePath } from '../config/protected-resource.ts'
 import type { Config, Route } from '../config/types.ts'
 
 const wellKnownPath = '/.well-known/oauth-protected-resource'
 
 /** Where the metadata of a bearer route is; undefined inside, where no name of this server's is known. */
 export function resourceMetadataUrl({ origin }: Pick<Config, 'origin'>, route: Route): string | undefined {
-  if (route.listener !== 'public' || (route.auth !== 'phantom' && route.auth !== 'split')) return undefined
+  if (!hasResourceMetadata(route)) return undefined
   return origin + wellKnownPath + resourcePath(route)
 }
 
@@ -25,9 +26,4 @@ export function protectedResources(
     })
   }
   return found
-}
-
-/** What clients call the resource by: the path as the operator wrote it, up to what stands for others. */
-function resourcePath({ path }: Route): string {
-  return path.replace(/\/(?::|\*$).*/, '')
 }

@@ -25,7 +25,8 @@ export interface SessionVariable<Claims = Record<string, unknown>> {
    * that it is made for, once.
    *
    * What is about browsers does not count: `kinds`, and the list of their header fields. All of `headers` passes but
-   * credentials and what names a caller or a proxy, and the hook `onUpstreamRequest` is not asked.
+   * credentials and what names a caller or a proxy, and the hook `onUpstreamRequest` is not asked. Name what you take over
+   * of the browser's: to hand on all of its fields lets pass whatever it sends beside those.
    *
    * The answer's fields are those that a browser may get, so it can be returned as it is; `Location` is left out, and
    * redirects are not followed. A body that nobody has begun to read when this request's own answer is over is let go, so

@@ -2,12 +2,13 @@
  * Token exchange (RFC 8693): for an access token another one, for one API and with the scopes that it needs. The token
  * that is exchanged stays what it was, and no refresh token is spent (sessions.md R1).
  */
+import { decodeJwt } from 'jose'
 import * as client from 'openid-client'
 import type { TokenRequest } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import { requireNoMore, tokenCache } from '../token-cache.ts'
-import { jwtAudience, type VerifyAccessToken } from './access-tokens.ts'
+import { jwtAudience, type VerifiedToken, type VerifyAccessToken } from './access-tokens.ts'
 import type { AuthorizationServer } from './authorization-server.ts'
 import { tokenFailure } from './failures.ts'
 import { tokenSet } from './token-response.ts'
@@ -35,6 +36,7 @@ const accessTokenType = 'urn:ietf:params:oauth:token-type:access_token'
 const marginSeconds = 5
 /** Of tokens that do not say how long they live. */
 const unknownLifeSeconds = 60
+const never = Number.POSITIVE_INFINITY
 
 export function tokenExchange(server: AuthorizationServer, verify: VerifyAccessToken, clock: Clock): ExchangeToken {
   const cache = tokenCache<string>(clock)
@@ -60,27 +62,45 @@ export function tokenExchange(server: AuthorizationServer, verify: VerifyAccessT
     const askNow = async () => {
       const { accessToken, scope, issuedAt, expiresAt } = await ask(subject.token, target)
       requireNoMore(target.scopes, scope)
-      if (form === 'jwt') await requireJwtFor(target, accessToken, verify, keepAlive)
-      const ownEnd = expiresAt ?? issuedAt + unknownLifeSeconds
-      const end = Math.min(ownEnd - marginSeconds, subject.expiresAt ?? Number.POSITIVE_INFINITY)
+      // What the API will read counts as well as what was said beside it.
+      const own =
+        form === 'jwt' ? await requireJwtFor(target, accessToken, verify, keepAlive) : unverifiedScope(accessToken)
+      requireNoMore(target.scopes, own.scope)
+      const saidEnd = expiresAt ?? (own.expiresAt === undefined ? issuedAt + unknownLifeSeconds : never)
+      const end = Math.min(Math.min(saidEnd, own.expiresAt ?? never) - marginSeconds, subject.expiresAt ?? never)
       return { value: accessToken, expiresAt: end * 1000 }
     }
     return cache.get(key, askNow, keepAlive)
   }
 }
 
+/** Whose it is, is the server's to say: the API may know the same person by another `sub` (RFC 9068 §6). */
 async function requireJwtFor(
   target: TokenRequest,
   token: string,
   verify: VerifyAccessToken,
   keepAlive: (work: Promise<unknown>) => void,
-): Promise<void> {
+): Promise<VerifiedToken> {
   const wanted = jwtAudience(target)
   try {
-    const { audience } = await verify(token, keepAlive)
-    if (wanted === undefined || !audience.includes(wanted)) throw new CoatcheckError('invalid_token')
+    const verified = await verify(token, keepAlive)
+    if (wanted === undefined || !verified.audience.includes(wanted)) throw new CoatcheckError('invalid_token')
+    return verified
   } catch (error) {
     if (!(error instanceof CoatcheckError) || error.code !== 'invalid_token') throw error
     throw new CoatcheckError('token_refused', { cause: error })
+  }
+}
+
+/**
+ * The scopes that a token that the API alone can judge says of itself, if it can be read here: it came from the server
+ * itself. Its `exp` does not count: that is by another clock, and without leave for the difference.
+ */
+function unverifiedScope(token: string): { scope: string; expiresAt?: undefined } {
+  try {
+    const { scope } = decodeJwt(token)
+    return { scope: typeof scope === 'string' ? scope : '' }
+  } catch {
+    return { scope: '' }
   }
 }

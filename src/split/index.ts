@@ -38,15 +38,23 @@ export async function deliverSplitToken(jwt: string, options: SplitTokenOptions)
 
 /** What is used of oidc-provider's context. */
 export interface ProviderContext {
-  readonly oidc?: { readonly route?: string | undefined; readonly client?: { readonly clientId: string } | undefined }
+  readonly oidc?: {
+    readonly route?: string | undefined
+    readonly client?: { readonly clientId: string } | undefined
+    readonly params?: { readonly response_type?: unknown } | undefined
+  }
   status: number
   body: unknown
   set(name: string, value: string): unknown
+  remove(name: string): unknown
 }
 
 /**
  * For oidc-provider: whatever the token endpoint gives these clients as a JWT, they get the signature of. If a delivery
  * fails they get an error, and never the whole token.
+ *
+ * The token endpoint is where they get tokens, and nowhere else: a request for one in the authorization response (the
+ * implicit and hybrid flows, RFC 9700 §2.1.2), whose address and history would have the whole of it, is refused.
  *
  * @param options.clients the identifiers of those clients
  *
@@ -61,7 +69,9 @@ export function splitAccessTokens(
   return async (ctx, next) => {
     await next()
     const clientId = ctx.oidc?.client?.clientId
-    if (ctx.oidc?.route !== 'token' || clientId === undefined || !options.clients.includes(clientId)) return
+    if (clientId === undefined || !options.clients.includes(clientId)) return
+    if (asksForTokenInAddress(ctx)) return refuse(ctx)
+    if (ctx.oidc?.route !== 'token') return
     const answer = ctx.body as { access_token?: unknown } | undefined
     const token = answer?.access_token
     // An opaque one opens no split route, and tells nobody anything.
@@ -74,6 +84,20 @@ export function splitAccessTokens(
       ctx.body = { error: 'temporarily_unavailable' }
     }
   }
+}
+
+/** Of an authorization request, pushed or not, and of what goes on after an interaction. */
+function asksForTokenInAddress({ oidc }: ProviderContext): boolean {
+  const type = oidc?.params?.response_type
+  return typeof type === 'string' && type.split(' ').includes('token')
+}
+
+/** In the place of whatever was to go out: a redirect, a form that posts itself. */
+function refuse(ctx: ProviderContext): void {
+  ctx.remove('Location')
+  ctx.remove('Content-Type')
+  ctx.status = 400
+  ctx.body = { error: 'unsupported_response_type' }
 }
 
 async function deliver(body: string, { url, secret, fetch = globalThis.fetch }: SplitTokenOptions): Promise<void> {

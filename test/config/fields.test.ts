@@ -1,5 +1,6 @@
 /** One mistake in each field, and the words that it is answered with. */
 import { describe, expect, it } from 'vitest'
+import { ordinaryNames, usualNames } from '../support/identity-names.ts'
 import { good, goodProvider, goodRoute, mistakes, otherSecret, resolve, secret } from './good.ts'
 
 type Row = readonly [value: unknown, problem: string | RegExp]
@@ -414,6 +415,21 @@ const headerRows: Row[] = [
 ]
 refuses('routes[].requestHeaders', 'routes[0].requestHeaders', route('requestHeaders'), headerRows)
 refuses('requestHeaders', 'requestHeaders', (requestHeaders) => good({ requestHeaders }), headerRows)
+
+describe('a field that tells an API who calls', () => {
+  it.each(usualNames)('is refused at the start, by its name: %s', (name) => {
+    const refused = expect.stringContaining(`names ${name}, which never passes`)
+    expect(mistakes(good({ requestHeaders: [name] }))).toEqual([refused])
+    expect(mistakes(good({ routes: [goodRoute({ requestHeaders: [name] })] }))).toEqual([refused])
+    expect(mistakes(good({ routes: [goodRoute({ headers: { request: { set: { [name]: 'x' } } } })] }))).toEqual([
+      expect.stringContaining(`sets ${name.toLowerCase()}, which is ours to say or nobody's`),
+    ])
+  })
+
+  it.each(ordinaryNames)('is not what only has a name like it: %s', (name) => {
+    expect(resolve(good({ requestHeaders: [name] })).routes[0]?.requestHeaders).toEqual(new Set([name.toLowerCase()]))
+  })
+})
 
 refuses('routes[].redirectHosts', 'routes[0].redirectHosts', route('redirectHosts'), [
   ['files.example.com', 'has to be a list'],

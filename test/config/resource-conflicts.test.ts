@@ -38,6 +38,41 @@ describe('one resource that two routes reach with different auth', () => {
       open({ path: '/b', upstream: 'http://127.0.0.1:4001/v1' }),
     ],
     [
+      'whatever the address of this machine',
+      session({ path: '/a', upstream: 'http://localhost:4001/v1' }),
+      open({ path: '/b', upstream: 'http://[::ffff:127.0.0.1]:4001/v1', allowInsecureUpstream: true }),
+    ],
+    [
+      'by the address of no host, which is this machine',
+      session({ path: '/a', upstream: 'http://[::1]:4001/v1' }),
+      open({ path: '/b', upstream: 'http://0.0.0.0:4001/v1', allowInsecureUpstream: true }),
+    ],
+    [
+      'by the address of no host in IPv6',
+      session({ path: '/a', upstream: 'http://127.9.9.9:4001/v1' }),
+      open({ path: '/b', upstream: 'http://[::]:4001/v1', allowInsecureUpstream: true }),
+    ],
+    [
+      'by an IPv4 address as IPv6 writes it',
+      session({ path: '/a', upstream: 'https://10.1.2.3/v1' }),
+      open({ path: '/b', upstream: 'https://[::ffff:10.1.2.3]/v1' }),
+    ],
+    [
+      'by the name with the dot of the root',
+      session({ path: '/a', upstream: 'https://x.internal/v1' }),
+      open({ path: '/b', upstream: 'https://x.internal./v1' }),
+    ],
+    [
+      'by the path to which a wildcard adds a slash',
+      session({ path: '/a/*', upstream: 'https://x.internal/v1' }),
+      open({ path: '/b', upstream: 'https://x.internal/v1/' }),
+    ],
+    [
+      'by the path to which a wildcard adds a slash, below a parameter',
+      session({ path: '/a/:id/*', upstream: 'https://x.internal/v1/:id' }),
+      open({ path: '/b', upstream: 'https://x.internal/v1/prices' }),
+    ],
+    [
       'also where the narrower path takes over',
       session({ path: '/a/*', upstream: 'https://x.internal/v1' }),
       open({ path: '/a/prices', upstream: 'https://x.internal/v1/prices' }),
@@ -83,6 +118,7 @@ describe('one resource that two routes reach with different auth', () => {
     ['another port', 'https://x.internal:8443/v1', {}],
     ['a path that only begins alike', 'https://x.internal/v10', {}],
     ['another path', 'https://x.internal/v2', {}],
+    ['another address', 'https://[::ffff:10.1.2.3]/v1', {}],
     ['another method', 'https://x.internal/v1', { methods: ['POST'] }],
     ['another binding', { fetch: async () => new Response() }, {}],
   ])('is none: %s', (_name, upstream, changes) => {
@@ -107,6 +143,54 @@ describe('one resource that two routes reach with different auth', () => {
   it('is none with the same auth', () => {
     const routes = [session({ path: '/a/*' }), session({ path: '/b/*' })]
     expect(resolve(good({ routes })).routes).toHaveLength(2)
+  })
+})
+
+describe('what a route reaches, beside the app’s pages', () => {
+  const pages = (spa: object, ...routes: unknown[]) => good({ spa, routes, listeners: { internal: 3001 } })
+  const v1 = session({ path: '/api/*', upstream: 'http://127.0.0.1:4001/v1' })
+
+  it.each([
+    ['from the same origin', { origin: 'http://127.0.0.1:4001/' }, v1],
+    ['by another name of it', { origin: 'http://localhost:4001/' }, v1],
+    [
+      'from a folder above it',
+      { origin: 'http://127.0.0.1:4001/v1/' },
+      session({ ...v1, upstream: `${v1.upstream}/x` }),
+    ],
+    ['from a folder below it', { origin: 'http://127.0.0.1:4001/v1/public/' }, v1],
+    ['from the very path', { origin: 'http://127.0.0.1:4001/v1/' }, session({ ...v1, path: '/api' })],
+    ['to a client of another kind', { origin: 'http://127.0.0.1:4001/' }, { ...v1, auth: 'jwt', audience: 'a' }],
+  ])('is refused if they come %s', (_name, spa, route) => {
+    expect(mistakes(pages(spa, route))).toEqual([
+      expect.stringMatching(
+        /^spa\.origin gives everyone, as a page, what routes\[0\] reaches with auth '(session|jwt)' → /,
+      ),
+    ])
+  })
+
+  it('is refused if the development server is the API', () => {
+    expect(mistakes(pages({ proxy: 'http://localhost:4001' }, v1))).toEqual([
+      expect.stringMatching(/^spa\.proxy gives everyone/),
+    ])
+  })
+
+  it('is allowed where the route says why', () => {
+    const route = session({ ...v1, shared: 'one server in development' })
+    const { notices } = resolve(pages({ proxy: 'http://localhost:4001' }, route))
+    expect(notices).toContain(
+      '/api/* shares a resource with what is reached by another auth: one server in development',
+    )
+  })
+
+  it.each<[string, object, unknown]>([
+    ['that is open itself', { origin: 'http://127.0.0.1:4001/' }, open({ ...v1, auth: 'none' })],
+    ['on another port', { origin: 'http://127.0.0.1:4002/' }, v1],
+    ['in another folder', { origin: 'http://127.0.0.1:4001/app/' }, v1],
+    ['for methods that pages do not take', { origin: 'http://127.0.0.1:4001/' }, session({ ...v1, methods: ['POST'] })],
+    ['with files of our own', { dir: 'dist' }, v1],
+  ])('may stand beside what is %s', (_name, spa, route) => {
+    expect(resolve(pages(spa, route)).routes).toHaveLength(1)
   })
 })
 

@@ -52,6 +52,28 @@ describe('what a token is for', () => {
     ])
   })
 
+  it.each([
+    ['phantom', '/partner/*', 'https://app.example.com/partner'],
+    ['split', '/shops/:shop/orders', 'https://app.example.com/shops'],
+    ['phantom', '/exact', 'https://app.example.com/exact'],
+  ])(
+    'is told to an auditor where the metadata calls it by another name (RFC 9728 §3.3): %s, %s',
+    (auth, path, resource) => {
+      const noticesWith = (audience: string) => {
+        const route = goodRoute({ auth, path, upstream: 'https://a.internal', audience })
+        return resolve(good({ routes: [route], listeners, splitTokens: { secrets: [otherSecret] } })).notices
+      }
+      expect(noticesWith(audience)).toEqual([
+        `${path} takes tokens for ${audience}, and its metadata (RFC 9728) calls it ${resource}: who asks for a token by that name is refused, unless audience is that name too`,
+      ])
+      expect(noticesWith(resource)).toEqual([])
+    },
+  )
+
+  it('is not spoken of for clients inside, who find no metadata', () => {
+    expect(resolve(good({ routes: [jwt()], listeners })).notices).toEqual([])
+  })
+
   it('is provider.resource where the route does not say', () => {
     const config = resolve(
       good({ provider: goodProvider({ resource: audience }), routes: [phantom({ audience: undefined })] }),
@@ -131,7 +153,7 @@ describe('this server’s own token for everyone', () => {
 describe('an API that takes no token', () => {
   it('is to look at', () => {
     const routes = [phantom({ path: '/a', upstream: 'https://a.internal', upstreamToken: { from: 'none' } })]
-    expect(resolve(good({ routes })).notices).toEqual(['/a gives its API no token: it cannot verify who calls'])
+    expect(resolve(good({ routes })).notices).toContain('/a gives its API no token: it cannot verify who calls')
   })
 })
 

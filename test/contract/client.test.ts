@@ -121,11 +121,30 @@ describe('from outside', () => {
     expect((await fetch(`${system.origin}/catalogue/1`, { method: 'POST' })).status).toBe(405)
   })
 
-  it('what the caller brings is not passed on', async () => {
-    const headers = { Authorization: 'Bearer of-theirs', Cookie: 'a=b', 'X-User': 'admin' }
-    await fetch(`${system.origin}/catalogue/1`, { headers })
+  it('what a browser brings by itself is not passed on', async () => {
+    const headers = { Authorization: `Basic ${btoa('a:b')}`, Cookie: 'a=b', 'X-User': 'admin' }
+    expect((await fetch(`${system.origin}/catalogue/1`, { headers })).status).toBe(200)
     expect(decodeJwt(sentToken())).toMatchObject({ sub: system.provider.clientId })
     const { cookie, 'x-user': user } = system.upstream.requests[0]?.headers ?? {}
     expect([cookie, user]).toEqual([undefined, undefined])
   })
+})
+
+describe('a caller with a credential', () => {
+  it.each([
+    ['a token, outside', () => system.origin, '/catalogue/1', 'Bearer of-theirs'],
+    ['a token that is bound to a key, outside', () => system.origin, '/catalogue/1', 'DPoP of-theirs'],
+    ['a token, inside', () => system.internalUrl, '/jobs/1', 'Bearer of-theirs'],
+    ['a name and password, inside', () => system.internalUrl, '/jobs/1', `Basic ${btoa('a:b')}`],
+  ])(
+    'is not served as this server instead: with %s it is told that the route takes none',
+    async (_what, base, path, authorization) => {
+      const answer = await fetch(base() + path, { headers: { Authorization: authorization } })
+      expect([answer.status, await answer.json()]).toMatchObject([
+        401,
+        { code: 'wrong_credential', accepts: 'no credential' },
+      ])
+      expect([system.upstream.requests, asked()]).toEqual([[], 0])
+    },
+  )
 })

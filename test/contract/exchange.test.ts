@@ -2,6 +2,7 @@
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { apiResource, clientIds, partnerResource, reportsResource } from '../../spa-example/provider/index.ts'
+import { claimsOf, signClaims, signingKey } from '../resource-server/issuer.ts'
 import { type System, startSystem } from '../support/system.ts'
 import { bearer, clientToken } from '../support/tokens.ts'
 
@@ -149,6 +150,26 @@ describe('a session', () => {
     expect([answer.status, await answer.json()]).toMatchObject([403, { code: 'token_refused' }])
     expect(system.upstream.requests).toEqual([])
     expect((await system.call(browser, '/api/x')).status).toBe(200)
+  })
+
+  it('gets no token that has more scopes than were asked for, whether the server says so or its JWT does', async () => {
+    const browser = await system.signedIn()
+    const more = 'orders:read orders:write'
+    const jwt = (scope: string) =>
+      signingKey().then((key) => signClaims(claimsOf(system.provider.issuer, { scope }), key))
+    for (const [scope, said] of [
+      [more, undefined],
+      [more, 'orders:read'],
+      ['orders:read', more],
+    ] as const) {
+      const body = { access_token: await jwt(scope), token_type: 'Bearer', expires_in: 60, scope: said }
+      system.provider.token.inject({ status: 200, body }, 1)
+      const answer = await system.call(browser, '/api/reports/x')
+      expect([answer.status, await answer.json()]).toMatchObject([403, { code: 'token_refused' }])
+      await system.advance(6000)
+    }
+    expect(system.upstream.requests).toEqual([])
+    expect((await system.call(browser, '/api/reports/x')).status).toBe(200)
   })
 
   it('is asked for no other credential than its cookie', async () => {

@@ -2,26 +2,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { apiResource, clientIds, partnerId, partnerResource } from '../../spa-example/provider/index.ts'
 import type { RouteConfig } from '../../src/config/types.ts'
+import { ordinaryNames, usualNames } from '../support/identity-names.ts'
 import { type System, startSystem } from '../support/system.ts'
 import { clientToken } from '../support/tokens.ts'
 
-/** What proxies, clouds, identity-aware gateways and frameworks trust, and what would be taken for another request. */
-const usualNames = [
-  ...['X-User', 'X-User-Id', 'X-User-Name', 'X-User-Email', 'X-User-Roles', 'X-Username', 'X-Email', 'X-Groups'],
-  ...['X-Roles', 'X-Userinfo', 'X-Preferred-Username', 'X-Remote-User', 'Remote-User', 'Remote-Addr'],
-  ...['X-Authenticated-User', 'X-Authenticated-Userid', 'X-Auth-Request-User', 'X-Auth-Request-Email', 'X-Auth-Token'],
-  ...['X-Forwarded-User', 'X-Forwarded-Email', 'X-Forwarded-Groups', 'X-Forwarded-Access-Token', 'X-Forwarded-Prefix'],
-  ...['X-Goog-Authenticated-User-Email', 'X-Goog-Iap-Jwt-Assertion', 'X-Amzn-Oidc-Identity', 'X-Amzn-Oidc-Data'],
-  ...['X-Ms-Client-Principal', 'X-Ms-Client-Principal-Id', 'X-Ms-Token-Aad-Access-Token', 'Cf-Access-Jwt-Assertion'],
-  ...['Cf-Access-Authenticated-User-Email', 'X-Jwt-Assertion', 'X-Access-Token', 'X-Id-Token', 'X-Token-Subject'],
-  ...['Client-Cert', 'X-Client-Cert', 'X-Client-Dn', 'X-Client-Verify', 'X-Ssl-Client-Cert', 'Ssl-Client-Verify'],
-  ...['X-Real-Ip', 'X-Client-Ip', 'True-Client-Ip', 'X-Cluster-Client-Ip', 'Forwarded', 'Via', 'From'],
-  ...['X-Original-Url', 'X-Rewrite-Url', 'X-Http-Method-Override', 'X-Method-Override', 'X-Middleware-Subrequest'],
-  ...['Proxy-Authorization', 'DPoP', 'X-Envoy-Original-Path'],
-] as const
-
 /** Spellings that a CGI-like server reads as one of the above. */
-const underscores = ['X_User', 'Remote_User', 'X_Forwarded_User']
+const underscores = ['X_User', 'Remote_User', 'X_Forwarded_User', 'OIDC_CLAIM_sub', 'Remote_Email', 'X_Consumer_Id']
 
 const routes: readonly RouteConfig[] = [
   { path: '/none/*', upstream: '/none', auth: 'none', reason: 'a test' },
@@ -39,7 +25,9 @@ const routes: readonly RouteConfig[] = [
 ]
 let system: System
 beforeAll(async () => {
-  system = await startSystem({ splitClients: [partnerId], routes })
+  // As open as a configuration can be.
+  const open = routes.map((route) => ({ ...route, requestHeaders: ordinaryNames }))
+  system = await startSystem({ splitClients: [partnerId], routes: open })
 })
 afterAll(() => system.stop())
 beforeEach(() => system.upstream.reset())
@@ -75,6 +63,14 @@ describe('a caller’s word on who calls', () => {
     const [request] = system.upstream.requests
     const reached = Object.entries(request?.headers ?? {}).filter(([, value]) => value === 'admin@example.com')
     expect(reached).toEqual([])
+  })
+
+  it('is not taken for one where only its name is alike', async () => {
+    const headers = Object.fromEntries(ordinaryNames.map((name) => [name, 'x']))
+    await fetch(`${system.origin}/none/x`, { headers })
+    expect(system.upstream.requests[0]?.headers).toMatchObject(
+      Object.fromEntries(ordinaryNames.map((name) => [name.toLowerCase(), 'x'])),
+    )
   })
 
   it.each(routes.map(({ auth }) => auth))('is not ours either: auth %j adds no name of a person', async (auth) => {

@@ -39,7 +39,9 @@ describe('a JWT on the internal listener', () => {
   it('needs the scopes of the route', async () => {
     const answer = await call(await tokenFor(apiResource, 'orders:write'))
     expect(answer.status).toBe(403)
-    expect(answer.headers.get('www-authenticate')).toBe('Bearer error="insufficient_scope", scope="orders:read"')
+    expect(answer.headers.get('www-authenticate')).toBe(
+      'Bearer realm="coatcheck", error="insufficient_scope", scope="orders:read"',
+    )
   })
 
   it('is verified through a rotation of the keys, whoever signed it', async () => {
@@ -75,7 +77,59 @@ describe('a JWT on the internal listener', () => {
 
   it('is asked for where there is none', async () => {
     const answer = await fetch(`${system.internalUrl}/orders/1`)
-    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer scope="orders:read"'])
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([
+      401,
+      'Bearer realm="coatcheck", scope="orders:read"',
+    ])
+  })
+})
+
+describe('an API that asks the client for another token', () => {
+  async function challengesOf(status: number, challenge: string | string[] | undefined): Promise<string | null> {
+    system.upstream.on('/reports/asks', (_incoming, outgoing) => {
+      outgoing.writeHead(status, challenge === undefined ? {} : { 'WWW-Authenticate': challenge }).end()
+    })
+    const answer = await call(await tokenFor(reportsResource), '/reports/asks')
+    expect(answer.status).toBe(status)
+    return answer.headers.get('www-authenticate')
+  }
+
+  it.each([
+    [401, 'Bearer error="insufficient_user_authentication", acr_values="urn:x:gold", max_age="60"'],
+    [401, 'Bearer realm="stock, and more", error="invalid_token", error_description="It is \\"over\\""'],
+    [403, 'Bearer realm="stock", error="insufficient_scope", scope="reports:write"'],
+    [401, 'Bearer'],
+  ])('is heard as it is, since the token is the client’s own (%d, %s)', async (status, challenge) => {
+    expect(await challengesOf(status, challenge)).toBe(challenge)
+  })
+
+  it('is not heard on other schemes, which no route takes', async () => {
+    const challenge = 'Basic realm="a", Bearer realm="b", error="invalid_token", DPoP algs="ES256", Negotiate abc=='
+    expect(await challengesOf(401, challenge)).toBe('Bearer realm="b", error="invalid_token"')
+    expect(await challengesOf(401, ['Basic realm="a"', 'Bearer realm="b"'])).toBe('Bearer realm="b"')
+    expect(await challengesOf(401, 'Basic realm="Bearer realm=x"')).toBe(
+      'Bearer realm="coatcheck", error="invalid_token"',
+    )
+  })
+
+  it('gets our challenge where it says none, or what is none (RFC 9110 §15.5.2)', async () => {
+    const ours = 'Bearer realm="coatcheck", error="invalid_token"'
+    for (const none of [
+      undefined,
+      'Bearer realm="open',
+      'Bearer realm=a, realm=b',
+      `Bearer realm="${'a'.repeat(3000)}"`,
+    ]) {
+      expect(await challengesOf(401, none)).toBe(ours)
+    }
+    expect(await challengesOf(403, undefined)).toBeNull()
+  })
+})
+
+describe('a route without scopes', () => {
+  it('has a parameter in its challenge all the same (RFC 6750 §3)', async () => {
+    const answer = await fetch(`${system.internalUrl}/reports/1`)
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="coatcheck"'])
   })
 })
 

@@ -55,6 +55,7 @@ async function issue(
 }
 
 const call = (token: string, path = '/partner/orders') => fetch(system.origin + path, bearer(token))
+const base64 = (text: string) => Buffer.from(text).toString('base64').replace(/=+$/, '')
 const codeOf = async (answer: Response) => ((await answer.json()) as { code: string }).code
 const sent = () => system.upstream.requests.at(-1)?.headers
 
@@ -66,6 +67,20 @@ describe('an opaque token', () => {
     expect(sent()?.authorization).toBe(`Bearer ${jwt}`)
     expect(JSON.stringify(system.upstream.requests)).not.toContain(token)
     expect(answer.headers.get('cache-control')).toBe('private, no-store')
+  })
+
+  it('becomes the JWT that the server names in an answer of JSON, and is refused where that is no access token', async () => {
+    const { token, jwt } = await issue()
+    const answerWith = (phantom: unknown) =>
+      server.tell(token, { body: JSON.stringify({ active: true, token_type: 'Bearer', phantom_token: phantom }) })
+    for (const wrong of [['a', jwt], `${jwt}x`, await server.jwtFor({}, { header: { typ: 'JWT' } }), '']) {
+      answerWith(wrong)
+      expect((await call(token)).status).toBe(503)
+    }
+    expect(system.upstream.requests).toEqual([])
+    answerWith(jwt)
+    expect((await call(token)).status).toBe(200)
+    expect(sent()?.authorization).toBe(`Bearer ${jwt}`)
   })
 
   it('is asked about as the client that we are, for a JWT', async () => {
@@ -134,7 +149,7 @@ describe('an opaque token', () => {
     const answer = await call(token)
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([
       403,
-      `Bearer error="insufficient_scope", scope="orders:read", resource_metadata="${system.origin}/.well-known/oauth-protected-resource/partner"`,
+      `Bearer realm="coatcheck", error="insufficient_scope", scope="orders:read", resource_metadata="${system.origin}/.well-known/oauth-protected-resource/partner"`,
     ])
     expect(await answer.json()).toMatchObject({ code: 'insufficient_scope', scope: 'orders:read' })
     expect(system.upstream.requests).toEqual([])
@@ -233,7 +248,7 @@ describe('what the server says', () => {
 
 describe('a call without such a token', () => {
   const challenge = (error = '') =>
-    `Bearer ${error}scope="orders:read", resource_metadata="${system.origin}/.well-known/oauth-protected-resource/partner"`
+    `Bearer realm="coatcheck", ${error}scope="orders:read", resource_metadata="${system.origin}/.well-known/oauth-protected-resource/partner"`
 
   it('is told what the route takes', async () => {
     const answer = await fetch(`${system.origin}/partner/x`)
@@ -258,6 +273,15 @@ describe('a call without such a token', () => {
     ['is a JWT', async () => (await issue()).jwt],
     ['looks like one', async () => 'eyJh.e30.'],
     ['is encrypted', async () => 'eyJh.a.b.c.d'],
+    ['is a JWT with padding', async () => `${(await issue()).jwt}==`],
+    ['is a JWT in the other alphabet', async () => `${base64('{"a":"\u00ff~?"}')}.e30.a+/b`],
+    ['is a JWT whose head begins with a space', async () => `${base64(' {"alg":"ES256"}')}.e30.a`],
+    ['is a JWT whose head begins with lines', async () => `${base64('\r\n\t {"alg":"ES256"}')}.e30.a`],
+    ['is a JWT whose head begins with a byte order mark', async () => `${base64('\ufeff{"alg":"ES256"}')}.e30.a`],
+    ['is a JWT whose head has a line as its second character', async () => `${base64('{\n"alg":"ES256"}')}.e30.a`],
+    ['is a JWT with disclosures (RFC 9901)', async () => `${(await issue()).jwt}~WyJhIl0~`],
+    ['is a JWT with a proof of its key (RFC 9901)', async () => `${(await issue()).jwt}~WyJhIl0~eyJh.e30.a`],
+    ['is a JWT without its payload', async () => 'eyJh..a'],
     ['is empty', async () => ''],
     ['has a space', async () => 'a b'],
     ['has a comma', async () => 'a,b'],
@@ -268,6 +292,19 @@ describe('a call without such a token', () => {
     expect([answer.status, await codeOf(answer)]).toEqual([401, 'invalid_token'])
     expect(answer.headers.get('www-authenticate')).toBe(challenge('error="invalid_token", '))
     expect(server.asked).toEqual([])
+  })
+
+  it.each([
+    'v1.local.abc',
+    'eyJh.e30',
+    'eyJh.a.b.c.d.e',
+    '.eyJh.e30.a',
+    '~eyJh.e30.a',
+    'e.y.J',
+    'eyJhbGciOiJFUzI1NiJ9',
+  ])('is no JWT for its dots, or its beginning, alone: %s is asked about', async (token) => {
+    expect((await call(token)).status).toBe(401)
+    expect(server.asked.map((asked) => asked.token)).toEqual([token])
   })
 
   it('is refused if the token is in the query or in a form (RFC 6750 §2.2, §2.3)', async () => {
@@ -324,7 +361,7 @@ describe('the two ways to call', () => {
 
   it('do not mix: a token on a session route is told that the route takes a session', async () => {
     const { token } = await issue()
-    for (const extra of [{}, { 'X-CSRF': '1' }, { 'X-CSRF': '1', Cookie: 'a=b' }]) {
+    for (const extra of [{}, { 'X-CSRF': '1' }, { Cookie: 'a=b' }, { 'X-CSRF': '1', Cookie: 'a=b' }]) {
       const headers = { ...bearer(token).headers, ...extra } as Record<string, string>
       const answer = await fetch(`${system.origin}/api/x`, { headers })
       expect(answer.status).toBe(401)
@@ -361,6 +398,83 @@ describe('an API that refuses the JWT', () => {
     expect(answer.headers.get('www-authenticate')).toContain('error="invalid_token"')
     expect(answer.headers.get('www-authenticate')).not.toContain('inside')
     expect(system.upstream.requests).toHaveLength(1)
+  })
+
+  const ours = () => `resource_metadata="${system.origin}/.well-known/oauth-protected-resource/partner"`
+  async function challengeOf(status: number, challenge: string | string[]): Promise<string | null> {
+    system.upstream.on('/v1/asks', (_incoming, outgoing) => {
+      outgoing.writeHead(status, { 'WWW-Authenticate': challenge }).end()
+    })
+    const { token } = await issue()
+    const answer = await call(token, '/partner/asks')
+    expect(answer.status).toBe(status)
+    return answer.headers.get('www-authenticate')
+  }
+
+  it.each([
+    [
+      401,
+      'Bearer realm="inside", error="insufficient_user_authentication", error_description="it is at 10.0.0.7", acr_values="urn:x:gold silver", max_age="60", resource_metadata="https://orders.internal"',
+      'error="insufficient_user_authentication", scope="orders:read", acr_values="urn:x:gold silver", max_age="60"',
+    ],
+    [
+      403,
+      'Basic realm="x", Bearer error=insufficient_scope, scope="orders:write", Digest realm="y"',
+      'error="insufficient_scope", scope="orders:write"',
+    ],
+    [
+      401,
+      'bearer max_age=5 , ERROR = "insufficient_user_authentication"',
+      'error="insufficient_user_authentication", scope="orders:read", max_age="5"',
+    ],
+  ])(
+    'says which token it needs instead, in our words (RFC 6750 §3.1, RFC 9470 §3): %d, %s',
+    async (status, challenge, said) => {
+      expect(await challengeOf(status, challenge)).toBe(`Bearer realm="coatcheck", ${said}, ${ours()}`)
+    },
+  )
+
+  it('of two challenges, the one that can be acted on is told', async () => {
+    const two = ['Bearer error="invalid_token"', 'Bearer error="insufficient_user_authentication", acr_values="a"']
+    expect(await challengeOf(401, two)).toContain('error="insufficient_user_authentication"')
+  })
+
+  it.each([
+    ['a description of its own', 'Bearer error="other", error_description="10.0.0.7"'],
+    ['an open quote', 'Bearer error="insufficient_scope", scope="x'],
+    ['two errors', 'Bearer error="invalid_token", error="insufficient_scope"'],
+    ['two errors in two spellings', 'Bearer error="insufficient_scope", Error="insufficient_scope"'],
+    ['an error that is no word of ours', 'Bearer error="insufficient_scope "'],
+    ['an error within another value', 'Bearer realm="x, error=insufficient_scope"'],
+    ['an error in another scheme', 'Basic realm="x", error="insufficient_scope"'],
+    ['a scheme within a value', 'Basic realm="x, Bearer error=insufficient_scope"'],
+    ['a scheme that only begins alike', 'BearerX error="insufficient_scope"'],
+    ['no scheme', 'error="insufficient_scope"'],
+    ['a parameter behind a token', 'Bearer abc==, error="insufficient_scope"'],
+    ['what is beyond ASCII', 'Bearer error="insufficient_scope", scope="\u00e9"'],
+    ['more than fits', `Bearer error="insufficient_scope", x="${'a'.repeat(2048)}"`],
+  ])('is not heard with %s', async (_what, challenge) => {
+    expect(await challengeOf(401, challenge)).toBe(
+      `Bearer realm="coatcheck", error="invalid_token", scope="orders:read", ${ours()}`,
+    )
+    expect(await challengeOf(403, challenge)).toBeNull()
+  })
+
+  it.each([
+    ['a scope with a quote', 'scope="a\\" , realm=\\"evil"'],
+    ['a scope with a backslash', 'scope="a\\\\"'],
+    ['a scope with two spaces', 'scope="a  b"'],
+    ['an empty scope', 'scope=""'],
+    ['a scope that is long', `scope="${'a'.repeat(513)}"`],
+    ['classes with a quote', 'acr_values="a\\"b"'],
+    ['an age that is none', 'max_age="-1"'],
+    ['an age that is a sum', 'max_age="1e9"'],
+    ['an age that is long', 'max_age="12345678901"'],
+    ['an address of its own', 'resource_metadata="https://evil.example"'],
+  ])('is not heard on %s, and on the rest it is', async (_what, parameter) => {
+    const said = await challengeOf(401, `Bearer error="insufficient_user_authentication", ${parameter}`)
+    const expected = 'error="insufficient_user_authentication", scope="orders:read"'
+    expect(said).toBe(`Bearer realm="coatcheck", ${expected}, ${ours()}`)
   })
 })
 

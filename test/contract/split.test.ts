@@ -86,6 +86,22 @@ describe('the signature of a token', () => {
     }
   })
 
+  // A Durable Object keeps what was delivered by its own clock, and a token that is found has a minute's tolerance.
+  it.skipIf(process.env.COATCHECK_RUNTIME === 'workers')(
+    'is no good once the token is over, also if it was joined a moment before',
+    async () => {
+      const signature = await tokenFor(apiResource)
+      await system.advance(590_000)
+      try {
+        expect((await call(signature)).status).toBe(200)
+        await system.advance(20_000)
+        expect((await call(signature)).status).toBe(401)
+      } finally {
+        await system.advance(-610_000)
+      }
+    },
+  )
+
   it('opens nothing if it was never delivered, was changed by a character, or is the whole token', async () => {
     const whole = await tokenFor(apiResource, clientIds.basic)
     const signature = await tokenFor(apiResource)
@@ -157,7 +173,7 @@ describe('a delivery', () => {
     ['a user name', { Authorization: `Basic ${otherTestSecret}` }],
   ])('is refused with %s', async (_what, headers) => {
     const answer = await deliver(await forged(), headers)
-    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="coatcheck"'])
   })
 
   it.each<[string, unknown]>([
@@ -193,6 +209,18 @@ describe('a delivery', () => {
   it('has no place on the public listener', async () => {
     const init = { method: 'POST', headers: { Authorization: `Bearer ${otherTestSecret}` }, body: '{}' }
     expect((await fetch(`${system.origin}/bff/split-tokens`, init)).status).toBe(404)
+  })
+
+  it('that is refused leaves the client of the provider without a token: it gets an error, and no part of the JWT', async () => {
+    // By this clock the token is over before it is delivered.
+    await system.advance(700_000)
+    const answer = await fetch(`${system.provider.issuer}/token`, {
+      method: 'POST',
+      headers: { Authorization: `Basic ${btoa(`${partnerId}:${system.provider.clientSecret}`)}` },
+      body: new URLSearchParams({ grant_type: 'client_credentials', resource: apiResource, scope: 'orders:read' }),
+    }).finally(() => system.advance(-700_000))
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2'])
+    expect(await answer.json()).toEqual({ error: 'temporarily_unavailable' })
   })
 
   it('that fails leaves the client without a token', async () => {

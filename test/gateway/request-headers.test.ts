@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { isNeverForwarded } from '../../src/config/header-names.ts'
 import { droppedRequestHeaders, upstreamRequestHeaders } from '../../src/gateway/request-headers.ts'
 import type { HeaderList, IncomingHeaders } from '../../src/runtime.ts'
+import { usualNames } from '../support/identity-names.ts'
 import { route } from './routes.ts'
 
 const plain = route('/api/*')
@@ -114,7 +115,7 @@ describe('what no list names does not', () => {
     expect(sent({ [name]: 'x' }, route('/api/*', { requestHeaders: new Set([name]) }))).toEqual({ [name]: 'x' })
   })
 
-  it.each(hostileNames)('%s, whatever is configured', (name) => {
+  it.each([...hostileNames, ...usualNames.map((name) => name.toLowerCase())])('%s, whatever is configured', (name) => {
     expect(isNeverForwarded(name)).toBe(true)
     expect(sent({ [name]: 'x' }, route('/api/*', { requestHeaders: new Set([name]) }))).toEqual({})
   })

@@ -1,7 +1,7 @@
 /**
  * An authorization server that answers introspection with an access token that is a JWT (`application/jwt`), as Curity's
- * does. oidc-provider has no such answer, so this stands in for it: HTTP, keys and signatures are real, and it gives
- * whatever a test tells it to.
+ * does, and exchanges tokens for what it should not give. oidc-provider has no such answers, so this stands in for it:
+ * HTTP, keys and signatures are real, and it gives whatever a test tells it to.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -24,6 +24,10 @@ export interface IntrospectionServer {
   readonly asked: { readonly token: string; readonly accept: string; readonly authorization: string }[]
   /** What is said of a token; what is not told is not active. May be a promise. */
   tell(token: string, answer: IntrospectionAnswer | Promise<IntrospectionAnswer>): void
+  /** Tokens that were brought to be exchanged (RFC 8693), oldest first. */
+  readonly exchanged: string[]
+  /** What is given for a token at the token endpoint. */
+  tellExchange(token: string, answer: IntrospectionAnswer): void
   /** A JWT for this token, of these claims. */
   jwtFor(
     claims?: Record<string, unknown>,
@@ -41,6 +45,8 @@ export async function startIntrospectionServer(): Promise<IntrospectionServer> {
   const key = await signingKey()
   const asked: { token: string; accept: string; authorization: string }[] = []
   const answers = new Map<string, IntrospectionAnswer | Promise<IntrospectionAnswer>>()
+  const exchanged: string[] = []
+  const exchanges = new Map<string, IntrospectionAnswer>()
   const server = createServer(async (request, response) => {
     if (request.url === '/jwks') {
       response.setHeader('Content-Type', 'application/json')
@@ -49,7 +55,17 @@ export async function startIntrospectionServer(): Promise<IntrospectionServer> {
     }
     let text = ''
     for await (const chunk of request) text += String(chunk)
-    const token = new URLSearchParams(text).get('token') ?? ''
+    const form = new URLSearchParams(text)
+    const subject = form.get('subject_token')
+    if (request.url === '/token' && subject !== null) {
+      exchanged.push(subject)
+      const refusal = { status: 400, body: '{"error":"invalid_grant"}' }
+      const { status = 200, body = '' } = exchanges.get(subject) ?? refusal
+      response.writeHead(status, { 'Content-Type': 'application/json' })
+      response.end(body)
+      return
+    }
+    const token = form.get('token') ?? ''
     const { accept = '', authorization = '' } = request.headers
     asked.push({ token, accept, authorization })
     const { status = 200, type = 'application/json', body = '' } = (await answers.get(token)) ?? { status: 204 }
@@ -73,6 +89,8 @@ export async function startIntrospectionServer(): Promise<IntrospectionServer> {
     key,
     asked,
     tell: (token, answer) => void answers.set(token, answer),
+    exchanged,
+    tellExchange: (token, answer) => void exchanges.set(token, answer),
     jwtFor: (claims, options = {}) => signClaims(claimsOf(issuer, claims), options.key ?? key, options.header),
     async stop() {
       server.close()

@@ -1,8 +1,9 @@
 /** What all routes have in common whose callers bring an access token. */
 import type { Config, Route } from '../../config/types.ts'
 import { CoatcheckError } from '../../errors.ts'
-import { bearerOf } from '../../protection/bearer.ts'
+import { bearerOf, bearerRealm } from '../../protection/bearer.ts'
 import type { HeaderList, IncomingHeaders, UpstreamResponse } from '../../runtime.ts'
+import { bearerChallenges, type NeededToken, neededToken } from '../challenges.ts'
 import { resourceMetadataUrl } from '../protected-resource.ts'
 import type { Callers } from '../rate-limits.ts'
 import { requireScopes } from '../session-call.ts'
@@ -66,7 +67,7 @@ export function refused(
   })
 }
 
-/** Passes the call on with this token. An API's own challenge is about a token that the caller does not have. */
+/** Passes the call on with this token. */
 export function admitWith(config: Config, route: Route, jwt: string | undefined, token: BearerToken): Admission {
   return {
     authorization: () => (jwt === undefined ? undefined : `Bearer ${jwt}`),
@@ -86,20 +87,37 @@ function tokenCallers({ provider }: Config, { claims: { sub, client_id: clientId
   return { subject: `${provider.issuer} ${sub ?? clientId ?? hash}` }
 }
 
+/**
+ * Of an API's challenge the caller gets what it can act on. The token of a `jwt` route is its own, so the challenge is too.
+ * Elsewhere the API speaks of a token that the caller does not have, at an address that it does not know: what it needs
+ * instead is said as ours.
+ */
 function challengeOf(config: Config, route: Route, answer: UpstreamResponse): HeaderList {
-  if (answer.status !== 401) return []
-  return [['www-authenticate', challenge(config, route, 'invalid_token')]]
+  if (answer.status !== 401 && answer.status !== 403) return []
+  const theirs = bearerChallenges(answer.headers)
+  if (route.auth === 'jwt' && theirs.length > 0) return theirs.map(({ text }) => ['www-authenticate', text])
+  const needed = neededToken(theirs)
+  if (needed) return [['www-authenticate', challenge(config, route, needed.error, needed)]]
+  return answer.status === 401 ? [['www-authenticate', challenge(config, route, 'invalid_token')]] : []
 }
 
-/** RFC 6750 §3, RFC 9728 §5.1. No error for who brought no token: they may not have known (§3.1). */
-function challenge(config: Config, route: Route, code: string): string {
+/**
+ * RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1. No error for who brought no token: they may not have known (RFC 6750 §3.1).
+ *
+ * @param needed what the API asks for, over what the route does
+ */
+function challenge(config: Config, route: Route, code: string, needed?: NeededToken): string {
+  const isTold = code === 'invalid_token' || code === 'insufficient_scope' || needed !== undefined
   const parameters: [string, string | undefined][] = [
-    ['error', code === 'invalid_token' || code === 'insufficient_scope' ? code : undefined],
-    ['scope', route.scopes.length > 0 ? route.scopes.join(' ') : undefined],
+    ['realm', bearerRealm],
+    ['error', isTold ? code : undefined],
+    ['scope', needed?.scope ?? (route.scopes.length > 0 ? route.scopes.join(' ') : undefined)],
+    ['acr_values', needed?.acrValues],
+    ['max_age', needed?.maxAge],
     ['resource_metadata', resourceMetadataUrl(config, route)],
   ]
   const said = parameters.filter(([, value]) => value !== undefined).map(([name, value]) => `${name}="${value}"`)
-  return ['Bearer', said.join(', ')].join(' ').trim()
+  return `Bearer ${said.join(', ')}`
 }
 
 /** The words of the problem document for what a route takes. */

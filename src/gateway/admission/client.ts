@@ -2,13 +2,21 @@
  * `auth: 'client'`: calls with no user, with a token of this server's own. Whoever reaches the route acts as this server:
  * who that may be is the listener's to say.
  */
+import type { Route } from '../../config/types.ts'
+import { CoatcheckError } from '../../errors.ts'
+import { isTokenScheme } from '../../protection/bearer.ts'
+import type { IncomingHeaders } from '../../runtime.ts'
 import type { Services } from '../../services.ts'
 import type { Admission, Call } from './admission.ts'
 
-export async function admitClient(services: Services, { method, route, keepAlive }: Call): Promise<Admission> {
+/** @throws CoatcheckError `wrong_credential`, and what `clientTokens` throws */
+export async function admitClient(services: Services, { method, route, headers, keepAlive }: Call): Promise<Admission> {
   const { clientTokens, report } = services
   const { upstreamToken: target } = route
   if (target.from !== 'client') throw new TypeError(`the route ${route.path} has no token of its own`)
+  if (bringsCredential(headers, route)) {
+    throw new CoatcheckError('wrong_credential', { members: { accepts: 'no credential' } })
+  }
   if (route.listener === 'public') report({ event: 'client_token_used', route: route.path, method })
   let accessToken = await clientTokens.get(target, keepAlive)
   return {
@@ -28,4 +36,12 @@ export async function admitClient(services: Services, { method, route, keepAlive
     },
     finish: () => [],
   }
+}
+
+/**
+ * Who brings one means to be somebody, and must not be served as this server instead (API-8). Not what browsers add by
+ * themselves outside: cookies, and a name and password for a proxy in front of us.
+ */
+function bringsCredential({ authorization }: IncomingHeaders, { listener }: Route): boolean {
+  return listener === 'public' ? isTokenScheme(authorization) : authorization !== undefined
 }

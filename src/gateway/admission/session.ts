@@ -16,9 +16,9 @@ import type { Admission, Call } from './admission.ts'
 export async function admitSession(services: Services, call: Call): Promise<Admission | Response> {
   const { config, sessions, reply } = services
   const { method, route, headers, keepAlive } = call
-  // Before the checks on what browsers send: who brings a token is none.
+  // Before the checks on what browsers send: who brings a token, and no cookie of ours, is none.
   const bringsToken = isTokenScheme(headers.authorization)
-  if (bringsToken && headers.cookie === undefined) throw wrongCredential()
+  if (bringsToken && ownCookies(headers.cookie).size === 0) throw wrongCredential()
   const kind = checkSessionRequest(headers, { method, kinds: route.kinds, origin: config.origin })
   const loginUrl = `${config.basePath}/login`
   const cookies = ownCookies(headers.cookie)
