@@ -292,7 +292,7 @@ export interface UpstreamConfig {
   connections?: number
   /** Requests that may wait for one of them; more get 503 `upstream_busy`. Default ten times `connections`. */
   queue?: number
-  /** Event streams of one target at a time. Default 8192. */
+  /** Event streams of one target at a time, told by their answer's head; one more is 503. Default 8192. */
   eventStreams?: number
   /** How often a request that is safe to send again is, after its connection broke. Default 1. */
   retries?: number

@@ -5,9 +5,10 @@ import { CoatcheckError } from '../errors.ts'
 import type { Clock, RequestBody, UpstreamEvent, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
 import { Exchange } from './exchange.ts'
 import { watchHealth } from './health.ts'
-import { type Lanes, lanes } from './lanes.ts'
+import { type Lane, type Lanes, lanes } from './lanes.ts'
 import type { Places } from './places.ts'
 import { retryBudget } from './retry-budget.ts'
+import { Seat } from './seat.ts'
 import { type Target, targets as targetsOf } from './targets.ts'
 import type { TunnelOptions } from './tunnel.ts'
 import { connectWebSocket } from './websocket.ts'
@@ -40,11 +41,12 @@ export function upstreamGroup(
     endsAt: number,
   ): Exchange | Promise<Exchange> {
     const own = lanesOf.get(target) as Lanes
-    const { pool, places } = own.laneFor(request)
-    const begin = (leave: () => void) =>
-      start(how === 'fresh' ? own.fresh() : pool, target, how, request, endsAt, leave)
-    const free = places.takeFree()
-    return free === undefined ? waitForPlace(places, target, request).then(begin) : begin(free)
+    const lane = own.laneFor(request)
+    const free = lane.places.takeFree()
+    if (free !== undefined) return start(own, lane, target, how, request, endsAt, free)
+    return waitForPlace(lane.places, target, request).then((place) =>
+      start(own, lane, target, how, request, endsAt, place),
+    )
   }
 
   async function waitForPlace(places: Places, target: Target, request: UpstreamRequest): Promise<() => void> {
@@ -58,21 +60,20 @@ export function upstreamGroup(
   }
 
   function start(
-    dispatcher: Dispatcher,
+    own: Lanes,
+    lane: Lane,
     target: Target,
     how: 'kept' | 'fresh',
     request: UpstreamRequest,
     endsAt: number,
-    leave: () => void,
+    givePlace: () => void,
   ): Exchange {
+    const dispatcher = how === 'fresh' ? own.fresh() : lane.pool
     const bodyFailure: { error?: unknown } = {}
     const exchange = new Exchange(
       request,
       bodyFailure,
-      () => {
-        leave()
-        targets.release(target)
-      },
+      new Seat(givePlace, own.streams, targets, target),
       endsAt === 0 ? 0 : Math.max(1, endsAt - performance.now()),
     )
     dispatcher.dispatch(

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
-import type { RouteConfig, UserConfig } from '../../src/config/types.ts'
+import type { RouteConfig, UpstreamConfig, UserConfig } from '../../src/config/types.ts'
 import type { NodeRuntimeOptions } from '../../src/node/runtime.ts'
 import { startServer } from '../../src/node/serve.ts'
 import type { ServerLimits } from '../../src/node/server.ts'
@@ -42,6 +42,8 @@ export interface AttackedOptions {
   readonly limits?: Partial<ServerLimits>
   readonly runtime?: NodeRuntimeOptions
   readonly config?: Partial<UserConfig>
+  /** What the configuration says of the API; nothing by default. */
+  readonly upstream?: Omit<UpstreamConfig, 'origin'>
   readonly accessTokenSeconds?: number
 }
 
@@ -81,6 +83,7 @@ export async function startAttacked(options: AttackedOptions = {}): Promise<Atta
       },
       session: { secrets: [testSecret], store: cookieStore({ coordinator }) },
       backChannelLogout: true,
+      ...(options.upstream && { upstreams: [{ origin: upstream.origin, ...options.upstream }] }),
       ...options.config,
       routes: (options.routes ?? attackedRoutes).map((route) => ({
         ...route,

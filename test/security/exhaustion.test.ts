@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Attacked, answerTo, connectTo, startAttacked, statusesOf } from './attacked.ts'
+import { type Attacked, answerTo, type Connection, connectTo, startAttacked, statusesOf } from './attacked.ts'
 
 let attacked: Attacked
 let cookie: string
@@ -23,7 +23,8 @@ beforeAll(async () => {
       },
     ],
     limits: { headersTimeoutMs: 400, checkIntervalMs: 20, stallTimeoutMs: 400 },
-    runtime: { stallTimeoutMs: 400, transport: { connections: 2, eventStreams: 3 } },
+    runtime: { stallTimeoutMs: 400 },
+    upstream: { connections: 2, eventStreams: 3, breaker: false, timeouts: { body: '1s' } },
   })
   cookie = (await attacked.signedIn()).cookies.header(attacked.origin) ?? ''
 })
@@ -176,35 +177,76 @@ describe('event streams', () => {
       )
     })
 
-  it('that are all taken leave the other calls their places', async () => {
+  const streamHead = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n'
+  /** An upstream decides what is a stream; the caller may say what it likes. */
+  const open = (target: string, fields: readonly string[] = []) =>
+    connectTo(attacked.port, head(`GET ${target} HTTP/1.1`, [...session(), ...fields]))
+  const leave = async (connections: readonly Connection[]) => {
+    for (const { socket } of connections) socket.destroy()
+    await Promise.all(connections.map(({ closed }) => closed))
+  }
+  const callers = [
+    ['that were asked for', ['Accept: text/event-stream']],
+    ['that nobody asked for', []],
+  ] as const
+
+  it.each(callers)('%s and are all taken leave the other calls their places', async (_who, fields) => {
     silentStream()
-    const streams = Array.from({ length: 3 }, () =>
-      connectTo(attacked.port, head('GET /api/events HTTP/1.1', [...session(), 'Accept: text/event-stream'])),
-    )
+    const streams = [1, 2, 3].map(() => open('/api/events', fields))
     await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
     const answers = await Promise.all(Array.from({ length: 20 }, () => get('/api/x', session())))
     expect(answers.flatMap(statusesOf)).toEqual(Array(20).fill(200))
-    for (const { socket } of streams) socket.destroy()
-    await Promise.all(streams.map(({ closed }) => closed))
+    await leave(streams)
+  })
+
+  it.each(callers)('%s beyond their number are 503, and the API’s connection ends', async (_who, fields) => {
+    silentStream()
+    const streams = [1, 2, 3].map(() => open('/api/events', fields))
+    await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
+    const dropped = new Promise((resolve) =>
+      attacked.upstream.answerWith((socket) => void socket.once('close', resolve).write(streamHead)),
+    )
+    const answer = await get('/api/events', [...session(), ...fields])
+    expect(statusesOf(answer)).toEqual([503])
+    expect(answer).toContain('upstream_busy')
+    await dropped
+    attacked.upstream.reset()
+    expect(statusesOf(await get('/api/x', session()))).toEqual([200])
+    await leave(streams)
   })
 
   it('that are over give their places back', async () => {
     silentStream()
     for (let round = 0; round < 10; round++) {
-      const stream = connectTo(
-        attacked.port,
-        head('GET /api/events HTTP/1.1', [...session(), 'Accept: text/event-stream']),
-      )
+      const stream = open('/api/events', ['Accept: text/event-stream'])
       await expect.poll(() => stream.received(), { interval: 5 }).toContain(':hi')
-      stream.socket.destroy()
-      await stream.closed
+      await leave([stream])
     }
     expect(statusesOf(await get('/api/x', session()))).toEqual([200])
   })
 
   it('are not had by a call that only says so: its answer has its time limit', async () => {
-    attacked.upstream.answerWith('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok')
+    attacked.upstream.answerWith((socket) =>
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'),
+    )
     const answer = await get('/api/x', [...session(), 'Accept: text/event-stream'])
     expect(statusesOf(answer)).toEqual([200])
+    // Cut where it stood still: the last chunk never came.
+    expect(answer).toMatch(/5\r\nhello\r\n$/)
+  })
+
+  it('are not had by a call that only says so: it has one of the places of all calls', async () => {
+    const held: (() => void)[] = []
+    attacked.upstream.answerWith((socket) => {
+      held.push(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+    })
+    const calls = Array.from({ length: 8 }, () => get('/api/x', [...session(), 'Accept: text/event-stream']))
+    for (let answered = 0; answered < 8; answered += 2) {
+      // Two are at the API, and no third one comes.
+      await expect.poll(() => held.length).toBe(2)
+      expect(attacked.upstream.requests()).toHaveLength(answered + 2)
+      for (const answer of held.splice(0)) answer()
+    }
+    expect((await Promise.all(calls)).flatMap(statusesOf)).toEqual(Array(8).fill(200))
   })
 })
