@@ -24,7 +24,8 @@ beforeAll(async () => {
     ],
     limits: { headersTimeoutMs: 400, checkIntervalMs: 20, stallTimeoutMs: 400 },
     runtime: { stallTimeoutMs: 400 },
-    upstream: { connections: 2, eventStreams: 3, breaker: false, timeouts: { body: '1s' } },
+    config: { trustedProxies: ['127.0.0.0/8', '::1'], streams: { perAddress: 2, total: 5 } },
+    upstream: { connections: 2, eventStreams: 4, breaker: false, timeouts: { body: '1s' } },
   })
   cookie = (await attacked.signedIn()).cookies.header(attacked.origin) ?? ''
 })
@@ -171,7 +172,7 @@ describe('event streams', () => {
   const silentStream = () =>
     attacked.upstream.answerWith((socket, { target }) => {
       socket.write(
-        target === '/v1/events'
+        target.endsWith('/events')
           ? 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n:hi\n\n\r\n'
           : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
       )
@@ -192,7 +193,7 @@ describe('event streams', () => {
 
   it.each(callers)('%s and are all taken leave the other calls their places', async (_who, fields) => {
     silentStream()
-    const streams = [1, 2, 3].map(() => open('/api/events', fields))
+    const streams = [1, 2, 3, 4].map(() => open('/api/events', fields))
     await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
     const answers = await Promise.all(Array.from({ length: 20 }, () => get('/api/x', session())))
     expect(answers.flatMap(statusesOf)).toEqual(Array(20).fill(200))
@@ -201,7 +202,7 @@ describe('event streams', () => {
 
   it.each(callers)('%s beyond their number are 503, and the API’s connection ends', async (_who, fields) => {
     silentStream()
-    const streams = [1, 2, 3].map(() => open('/api/events', fields))
+    const streams = [1, 2, 3, 4].map(() => open('/api/events', fields))
     await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
     const dropped = new Promise((resolve) =>
       attacked.upstream.answerWith((socket) => void socket.once('close', resolve).write(streamHead)),
@@ -248,5 +249,35 @@ describe('event streams', () => {
       for (const answer of held.splice(0)) answer()
     }
     expect((await Promise.all(calls)).flatMap(statusesOf)).toEqual(Array(8).fill(200))
+  })
+
+  it('that are open to everybody are so many for one address, with the calls of others untouched', async () => {
+    silentStream()
+    const from = (address: string) =>
+      connectTo(attacked.port, head('GET /open/events HTTP/1.1', [`X-Forwarded-For: ${address}`, 'Connection: close']))
+    const streams = [from('192.0.2.1'), from('192.0.2.1')]
+    await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
+    const more = await from('192.0.2.1').closed
+    expect(statusesOf(more)).toEqual([429])
+    expect(more).toContain('too_many_streams')
+    const other = from('192.0.2.2')
+    await expect.poll(() => other.received()).toContain(':hi')
+    await leave([...streams, other])
+  })
+
+  it('that are open to everybody do not take the places of who is signed in, from however many addresses', async () => {
+    silentStream()
+    const from = (address: string) =>
+      connectTo(attacked.port, head('GET /open/events HTTP/1.1', [`X-Forwarded-For: ${address}`, 'Connection: close']))
+    const streams = [from('192.0.2.1'), from('192.0.2.2')]
+    await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
+    streams.push(from('192.0.2.3'))
+    await expect.poll(() => streams[2]?.received()).toContain(':hi')
+    const fourth = await from('192.0.2.4').closed
+    expect(statusesOf(fourth)).toEqual([503])
+    expect(fourth).toContain('streams_busy')
+    const own = open('/api/events')
+    await expect.poll(() => own.received()).toContain(':hi')
+    await leave([...streams, own])
   })
 })
