@@ -5,10 +5,11 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { problems } from '../errors.ts'
+import { type Connections, trackConnections } from './connections.ts'
 import { announceRelease, contentTypeOf, drop, release } from './respond.ts'
 import { logError } from './runtime.ts'
-import { slots } from './slots.ts'
-import { offerUpgrade, responseFor, type Upgrade } from './upgrade.ts'
+import { cutOffSlowReaders } from './slow-readers.ts'
+import { offerUpgrade, responseFor } from './upgrade.ts'
 
 export interface ServerLimits {
   /** How long a request's head may take. */
@@ -86,6 +87,8 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
   server.on('upgrade', upgradeListener(listener, connections.onUpgrade))
 
   await listen(server, options.port ?? 0, options.host)
+  const stopWatching = cutOffSlowReaders(connections.answers, limits.stallTimeoutMs)
+  server.once('close', stopWatching)
   const { port } = server.address() as AddressInfo
   const scheme = options.tls === undefined ? 'http' : 'https'
   return {
@@ -108,7 +111,7 @@ function requestListener(
     try {
       const response = await options.fetch(request, { incoming, outgoing })
       if (isEventStream(response)) connections.onEventStream(outgoing)
-      const released = release(incoming, outgoing, response, { stallTimeoutMs: limits.stallTimeoutMs, onError })
+      const released = release(incoming, outgoing, response, onError)
       return released instanceof Promise ? await released : released
     } catch (error) {
       drop(outgoing)
@@ -128,6 +131,7 @@ function requestListener(
       shed(outgoing)
       return
     }
+    if (hasBody(incoming)) closeAfterUnreadBody(incoming, outgoing)
     const status = refusal(incoming)
     if (status === undefined) toApp(incoming, outgoing).catch(onError)
     else outgoing.writeHead(status, { connection: 'close' }).end()
@@ -165,6 +169,14 @@ function continueWhenRead(incoming: IncomingMessage, outgoing: ServerResponse): 
     isAsked = true
     read(size)
   }
+}
+
+/** node-server drains what is left of a body, but not that of a GET or HEAD; the next request would be read from it. */
+function closeAfterUnreadBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (incoming.method !== 'GET' && incoming.method !== 'HEAD') return
+  outgoing.once('finish', () => {
+    if (!incoming.complete) incoming.socket.destroySoon()
+  })
 }
 
 function shed(outgoing: ServerResponse): void {
@@ -216,91 +228,6 @@ function refuse(socket: Duplex, status: number): void {
 
 function isEventStream(response: Response): boolean {
   return contentTypeOf(response)?.startsWith('text/event-stream') === true
-}
-
-/**
- * Answers that wait behind another of their connection (RFC 9112 §9.3.2). Node before 24 tells none of them that the
- * connection is gone: whoever sends a hundred requests at once and leaves would take their places for ever.
- */
-function pipelinedAnswers(): (outgoing: ServerResponse) => void {
-  const waiting = new WeakMap<Duplex, Set<ServerResponse>>()
-  const closeAll = (answers: Set<ServerResponse>) => {
-    for (const outgoing of answers) {
-      outgoing.destroy()
-      outgoing.emit('close')
-    }
-  }
-  return (outgoing) => {
-    const { socket } = outgoing.req
-    let answers = waiting.get(socket)
-    if (answers === undefined) {
-      const all = new Set<ServerResponse>()
-      answers = all
-      waiting.set(socket, all)
-      // After Node has told those that it does tell.
-      socket.once('close', () => setImmediate(closeAll, all))
-    }
-    const mine = answers.add(outgoing)
-    outgoing.once('close', () => mine.delete(outgoing))
-  }
-}
-
-type Connections = ReturnType<typeof trackConnections>
-
-/** Knows what is under way, so that the end can be clean. */
-function trackConnections() {
-  const answers = slots<ServerResponse>()
-  const eventStreams = new WeakSet<ServerResponse>()
-  const upgraded = new Map<Duplex, Upgrade | undefined>()
-  const closeWithConnection = pipelinedAnswers()
-  let closing: http.Server | undefined
-  let closed: Promise<void> | undefined
-
-  const end = (outgoing: ServerResponse) => {
-    if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
-    // A reader of events comes back by itself; it would keep us waiting for ever.
-    else if (eventStreams.has(outgoing)) outgoing.end()
-  }
-  return {
-    /** @returns how many answers are under way with this one */
-    onRequest(outgoing: ServerResponse): number {
-      const leave = answers.add(outgoing)
-      if (outgoing.socket === null) closeWithConnection(outgoing)
-      outgoing.once('close', () => {
-        leave()
-        if (closing !== undefined) setImmediate(() => closing?.closeIdleConnections())
-      })
-      if (closing !== undefined) end(outgoing)
-      return answers.size
-    },
-    onEventStream(outgoing: ServerResponse): void {
-      eventStreams.add(outgoing)
-      // Too late for a new one: its head goes out, and the reader comes back to the next process.
-      if (closing !== undefined) setImmediate(() => outgoing.headersSent && outgoing.end())
-    },
-    /** Node's own server does not know such a connection any more. */
-    onUpgrade(socket: Duplex, upgrade: Upgrade | undefined): void {
-      upgraded.set(socket, upgrade)
-      socket.once('close', () => upgraded.delete(socket))
-    },
-    close(server: http.Server, timeoutMs: number): Promise<void> {
-      closed ??= new Promise((resolve) => {
-        closing = server
-        const timer = setTimeout(() => {
-          server.closeAllConnections()
-          for (const socket of upgraded.keys()) socket.destroy()
-        }, timeoutMs)
-        server.close(() => {
-          clearTimeout(timer)
-          resolve()
-        })
-        server.closeIdleConnections()
-        for (const outgoing of answers) end(outgoing)
-        for (const upgrade of upgraded.values()) upgrade?.shutDown()
-      })
-      return closed
-    },
-  }
 }
 
 function listen(server: http.Server, port: number, host: string | undefined): Promise<void> {

@@ -2,13 +2,24 @@
  * Attacks on what there is only so much of: connections, memory, places at the API. Limits are small here, and each test
  * waits for what the limit does: an answer, or the end of the connection.
  */
-import { connect, type Socket } from 'node:net'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import http from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Attacked, answerTo, type Connection, connectTo, startAttacked, statusesOf } from './attacked.ts'
 
 let attacked: Attacked
 let cookie: string
+/** An app with a page, and an asset that no buffer on the way takes whole. */
+let app: string
+const asset = Buffer.alloc(15 * 2 ** 20, 'x')
 beforeAll(async () => {
+  app = await mkdtemp(path.join(tmpdir(), 'coatcheck-app-'))
+  await mkdir(path.join(app, 'assets'))
+  await writeFile(path.join(app, 'index.html'), '<!doctype html><title>An app</title>')
+  await writeFile(path.join(app, 'assets/big-Dk3xQ9_b.js'), asset)
   attacked = await startAttacked({
     routes: [
       { path: '/api/*', upstream: '/v1', auth: 'session', methods: ['GET', 'POST'] },
@@ -24,12 +35,15 @@ beforeAll(async () => {
     ],
     limits: { headersTimeoutMs: 400, checkIntervalMs: 20, stallTimeoutMs: 400 },
     runtime: { stallTimeoutMs: 400 },
-    config: { trustedProxies: ['127.0.0.0/8', '::1'], streams: { perAddress: 2, total: 5 } },
+    config: { spa: { dir: app }, trustedProxies: ['127.0.0.0/8', '::1'], streams: { perAddress: 2, total: 5 } },
     upstream: { connections: 2, eventStreams: 4, breaker: false, timeouts: { body: '1s' } },
   })
   cookie = (await attacked.signedIn()).cookies.header(attacked.origin) ?? ''
 })
-afterAll(() => attacked.stop())
+afterAll(async () => {
+  await attacked.stop()
+  await rm(app, { recursive: true })
+})
 beforeEach(() => attacked.upstream.reset())
 
 const head = (line: string, fields: readonly string[] = []) =>
@@ -78,6 +92,83 @@ describe('a slow sender', () => {
     await Promise.all(slow.map(({ closed }) => closed))
     expect(attacked.upstream.requests().map(({ target }) => target)).toEqual(['/open/y'])
   })
+})
+
+describe('content that nobody reads', () => {
+  it.each([
+    ['a page', 'GET /', 200],
+    ['an endpoint', 'GET /bff/session', 403],
+    ['an endpoint that there is none of', 'GET /bff/nowhere', 404],
+    ['a route', 'GET /open/x', 400],
+    ['a page that takes none', 'POST /', 404],
+    ['an endpoint that takes none', 'POST /bff/session', 405],
+  ])('and that never comes does not keep the connection open: %s', async (_what, line, status) => {
+    const slow = connectTo(attacked.port, head(`${line} HTTP/1.1`, ['Content-Length: 1000000']))
+    drip(slow.socket, 'x')
+    expect(statusesOf(await slow.closed)).toEqual([status])
+    const chunked = connectTo(attacked.port, head(`${line} HTTP/1.1`, ['Transfer-Encoding: chunked']))
+    expect(statusesOf(await chunked.closed)).toEqual([status])
+  })
+})
+
+describe('a slow reader of what Coatcheck serves itself', () => {
+  /** Reads nothing of the asset, twice; resolves once another call is answered, with what it got before. */
+  async function readNothing({ port, host }: Attacked) {
+    const call = () =>
+      answerTo(port, `GET /bff/session HTTP/1.1\r\nHost: ${host}\r\nX-CSRF: 1\r\nConnection: close\r\n\r\n`)
+    const sockets = [1, 2].map(() => {
+      const socket = connect(port, 'localhost')
+      socket.on('error', () => socket.destroy())
+      socket.pause()
+      socket.write(`GET /assets/big-Dk3xQ9_b.js HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+      return socket
+    })
+    await expect.poll(async () => statusesOf(await call())).toEqual([503])
+    await expect.poll(async () => statusesOf(await call()), { timeout: 10_000 }).toEqual([200])
+    for (const socket of sockets) socket.destroy()
+  }
+  const limits = { stallTimeoutMs: 800 }
+
+  it('from a folder is cut off, and others are served again', async () => {
+    const served = await startAttacked({ config: { spa: { dir: app }, maxRequests: 2 }, limits })
+    try {
+      await readNothing(served)
+    } finally {
+      await served.stop()
+    }
+  })
+
+  it('from a CDN is cut off, and who takes a little now and then gets all of it', async () => {
+    const cdn = http.createServer((_incoming, outgoing) => {
+      outgoing.setHeader('content-type', 'text/javascript').end(asset)
+    })
+    await new Promise<void>((resolve) => cdn.listen(0, '127.0.0.1', resolve))
+    const origin = `http://127.0.0.1:${(cdn.address() as AddressInfo).port}`
+    const served = await startAttacked({ config: { spa: { origin }, maxRequests: 2 }, limits })
+    try {
+      await readNothing(served)
+      expect(await readSlowly(served)).toBeGreaterThan(asset.byteLength)
+    } finally {
+      await served.stop()
+      cdn.close()
+    }
+  })
+
+  /** For longer than the limit. */
+  async function readSlowly({ port, host }: Attacked): Promise<number> {
+    const socket = connect(port, 'localhost')
+    const began = performance.now()
+    let bytes = 0
+    socket.on('data', (chunk) => {
+      bytes += chunk.byteLength
+      if (performance.now() - began > 3 * limits.stallTimeoutMs) return
+      socket.pause()
+      setTimeout(() => socket.resume(), 10)
+    })
+    socket.write(`GET /assets/big-Dk3xQ9_b.js HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    await new Promise((resolve) => socket.once('close', resolve))
+    return bytes
+  }
 })
 
 describe('a slow reader', () => {
