@@ -27,6 +27,8 @@ export interface NodeRuntimeOptions {
 }
 
 export interface NodeRuntime extends Runtime {
+  /** What the configuration says of answers under way at a time: the least, if it serves several. For the server. */
+  readonly maxRequests: number | undefined
   /** Resolves when no work handed to `waitUntil` is left. */
   settled(): Promise<void>
   /** Ends the connections to upstreams. */
@@ -45,12 +47,18 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     idleTimeoutMs: options.webSocketIdleTimeoutMs ?? 0,
   }
 
+  let maxRequests: number | undefined
+
   return {
     clock: web.clock,
     transport,
+    get maxRequests() {
+      return maxRequests
+    },
     prepare(config, report) {
       const mistakes = nodeMistakes(config)
       if (mistakes.length > 0) throw new ConfigError(mistakes)
+      maxRequests = Math.min(config.maxRequests, maxRequests ?? config.maxRequests)
       transport.prepare(config.upstreams, report)
     },
     earlyHints(c, fields) {
