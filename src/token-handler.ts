@@ -100,6 +100,7 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
    * directly, in half the time.
    */
   const checkCall = (c: Context<BffEnv>): Target => {
+    runtime.checkMessage?.(c)
     checkHost(runtime.requestHeaders(c), config)
     checkAddress(services.clientAddress(c), config.addresses)
     return checkTarget(runtime.requestTarget(c))

@@ -9,6 +9,7 @@ import { webRuntime } from '../web-runtime.ts'
 import { nodeMistakes } from './config-mistakes.ts'
 import { sendEarlyHints } from './early-hints.ts'
 import { bodyOf, clientSignalOf, headersOf } from './incoming.ts'
+import { checkUnlessDone } from './message-checks.ts'
 import { canHold, hold } from './respond.ts'
 import { type NodeTransportOptions, nodeTransport } from './transport.ts'
 import { upgradeOf } from './upgrade.ts'
@@ -64,6 +65,10 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     earlyHints(c, fields) {
       const node = nodeSide(c)
       if (node !== undefined) sendEarlyHints(node.incoming, node.outgoing, fields)
+    },
+    checkMessage(c) {
+      const node = nodeSide(c)
+      if (node !== undefined) checkUnlessDone(node)
     },
     requestTarget: (c) => nodeSide(c)?.incoming.url ?? web.requestTarget(c),
     requestHeaders(c) {

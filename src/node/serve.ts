@@ -25,8 +25,8 @@ export interface ServeOptions extends Omit<ServerOptions, 'fetch'> {
 }
 
 /**
- * Serves a Hono app that has a token handler mounted. Use it instead of `serve` of `@hono/node-server`, under
- * which everything works too, but each answer of an API goes through a web stream.
+ * Serves a Hono app that has a token handler mounted. Use it instead of `serve` of `@hono/node-server`: there each answer
+ * of an API goes through a web stream, and `ServerLimits`, WebSockets and a clean end are missing (docs/node.md).
  *
  * @example
  * ```ts

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { problems } from '../errors.ts'
 import { type Connections, trackConnections } from './connections.ts'
+import { checkedEnvironment, declineUpgrade, refusal } from './message-checks.ts'
 import { announceRelease, contentTypeOf, drop, release } from './respond.ts'
 import { logError } from './runtime.ts'
 import { cutOffSlowReaders } from './slow-readers.ts'
@@ -109,7 +110,7 @@ function requestListener(
     const { incoming, outgoing } = env as HttpBindings
     announceRelease(outgoing)
     try {
-      const response = await options.fetch(request, { incoming, outgoing })
+      const response = await options.fetch(request, checkedEnvironment(incoming, outgoing))
       if (isEventStream(response)) connections.onEventStream(outgoing)
       const released = release(incoming, outgoing, response, onError)
       return released instanceof Promise ? await released : released
@@ -118,15 +119,8 @@ function requestListener(
       throw error
     }
   })
-  const declined = new WeakSet<Duplex>()
   return (incoming, outgoing) => {
-    // Node throws away what came in one piece with an `Upgrade` that is not taken, so that the rest of a request may look
-    // like a whole one: nothing more is read from that connection.
-    if (declined.has(incoming.socket)) return void incoming.socket.destroy()
-    if (incoming.headers.upgrade !== undefined) {
-      declined.add(incoming.socket)
-      outgoing.shouldKeepAlive = false
-    }
+    if (!declineUpgrade(incoming, outgoing)) return void incoming.socket.destroy()
     if (connections.onRequest(outgoing) > limits.maxRequests) {
       shed(outgoing)
       return
@@ -136,25 +130,6 @@ function requestListener(
     if (status === undefined) toApp(incoming, outgoing).catch(onError)
     else outgoing.writeHead(status, { connection: 'close' }).end()
   }
-}
-
-function refusal(incoming: IncomingMessage): number | undefined {
-  // RFC 9110 §9.3.8: TRACE would echo the cookies. TRACK is its old double.
-  if (incoming.method === 'TRACE' || incoming.method === 'TRACK') return 405
-  // Node's parser takes `HTTP/2.0` and `HTTP/0.9` in a request line for versions of what it speaks (RFC 9110 §15.6.6).
-  if (incoming.httpVersion !== '1.1' && incoming.httpVersion !== '1.0') return 505
-  // RFC 9112 §6.1: a coding that we do not take off must not reach an upstream as if we had.
-  const coding = incoming.headers['transfer-encoding']
-  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked') return 501
-  // RFC 9112 §6.1: 1.0 has no chunks, so whoever is in front has read another end of this request.
-  if (coding !== undefined && incoming.httpVersion === '1.0') return 400
-  // RFC 9112 §3.2: two of them, and who is in front may have read the other one.
-  let hosts = 0
-  for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
-    const name = incoming.rawHeaders[index]
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
-  }
-  return hosts > 1 ? 400 : undefined
 }
 
 /**
