@@ -38,7 +38,7 @@ export const problems = {
   store_unavailable: [503, 'The session store cannot be reached at the moment'],
   unsupported_media_type: [415, 'This route does not take a body of that media type'],
   streams_busy: [503, 'Too many event streams and WebSockets are open at the moment'],
-  too_many_streams: [429, 'This session has too many event streams and WebSockets open'],
+  too_many_streams: [429, 'This caller has too many event streams and WebSockets open'],
   upgrade_required: [426, 'This is not a WebSocket handshake that this server takes'],
   token_refused: [403, 'The authorization server gives no token for this API'],
   token_required: [401, 'This route takes an access token'],

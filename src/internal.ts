@@ -18,6 +18,7 @@ export function internalApp(services: Services, onError: ErrorHandler<BffEnv>): 
   const app = new Hono<BffEnv>()
   app.onError(onError)
   app.use(async (c, next) => {
+    runtime.checkMessage?.(c)
     const target = checkTarget(runtime.requestTarget(c))
     // The one path that a browser's fields come to, by way of a proxy; it looks itself at who asks.
     if (forwardAuth && isVerifyPath(forwardAuth, target)) return answerProxy(services, forwardAuth, c, target)

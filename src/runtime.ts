@@ -152,6 +152,12 @@ export interface Runtime {
   prepare(config: Config, report: (event: UpstreamEvent) => void): void
   /** Tells the client of links before the answer, where the runtime can. */
   earlyHints(c: Context, fields: HeaderList): void
+  /**
+   * Looks at what only the runtime sees of a message, and its server may have let through.
+   *
+   * @throws CoatcheckError `invalid_request` for what somebody in front may have read in another way
+   */
+  checkMessage?(c: Context): void
   /** The request target as it came on the wire where the runtime shows it, else path and query of the URL. */
   requestTarget(c: Context): string
   requestHeaders(c: Context): IncomingHeaders

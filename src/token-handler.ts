@@ -51,7 +51,7 @@ export interface TokenHandlerOptions {
   /** Default: `webRuntime()`, for any server that speaks web standards. `coatcheck/node` has Node's. */
   runtime?: Runtime
   /** Serves the app's pages: gets GET and HEAD that no route and no endpoint takes; undefined is 404. */
-  pages?: (c: Context) => Response | undefined | Promise<Response | undefined>
+  pages?: ((c: Context) => Response | undefined | Promise<Response | undefined>) | undefined
   /** Leaves unknown paths to the app that `routes` is mounted in, instead of answering 404. */
   fallthrough?: boolean
   /** Gets what happens: sign-ins, refreshes, failures. Default: lines of JSON on standard error. */
@@ -78,6 +78,10 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
   const services = makeServices(config, options)
   const { runtime, report } = services
   const { basePath } = config
+  // The app that we are mounted in may have them: no mistake, but worth a word.
+  if (config.spa && !options.pages && !options.fallthrough) {
+    report({ event: 'pages_not_served', setting: 'spa', add: 'pages, as appPages of coatcheck/node makes them' })
+  }
   const common = endpointHeaders(config)
   const problem = (error: CoatcheckError) => {
     if (error.status >= 500) report({ event: 'request_failed', code: error.code, cause: error.cause })
@@ -97,6 +101,7 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
    * directly, in half the time.
    */
   const checkCall = (c: Context<BffEnv>): Target => {
+    runtime.checkMessage?.(c)
     checkHost(runtime.requestHeaders(c), config)
     checkAddress(services.clientAddress(c), config.addresses)
     return checkTarget(runtime.requestTarget(c))

@@ -5,6 +5,7 @@ import type { Config } from './types.ts'
 
 const fields = {
   perSession: withDefault(wholeNumber(1, 1_000_000), 100),
+  perAddress: withDefault(wholeNumber(1, 1_000_000), 100),
   total: withDefault(wholeNumber(1, 1_000_000), 20_000),
 }
 

@@ -300,7 +300,7 @@ export interface UpstreamConfig {
   connections?: number
   /** Requests that may wait for one of them; more get 503 `upstream_busy`. Default ten times `connections`. */
   queue?: number
-  /** Event streams of one target at a time. Default 8192. */
+  /** Event streams of one target at a time, told by their answer's head; one more is 503. Default 8192. */
   eventStreams?: number
   /** How often a request that is safe to send again is, after its connection broke. Default 1. */
   retries?: number
@@ -369,8 +369,11 @@ export interface UserConfig {
    * upstream (docs/forward-auth.md). For routes that say `forwardAuth: true`.
    */
   forwardAuth?: ForwardAuthConfig
-  /** Event streams and WebSockets that may be open at a time in one process: of one session (100), and in all (20,000). */
-  streams?: { perSession?: number; total?: number } | undefined
+  /**
+   * Event streams and WebSockets that may be open at a time in one process: of one session or one caller with a token
+   * (100), from one address without either (100), and in all (20,000), of which a quarter is not for the latter.
+   */
+  streams?: { perSession?: number; perAddress?: number; total?: number } | undefined
   /** Request header fields that pass on every route besides the usual ones. */
   requestHeaders?: readonly string[]
   /** Where the authorization server delivers heads and payloads of JWTs, for `split` routes. */
@@ -612,7 +615,7 @@ export interface Config {
   readonly addresses: AddressPolicy | undefined
   readonly rateLimits: readonly RateLimit[]
   readonly forwardAuth: ForwardAuth | undefined
-  readonly streams: { readonly perSession: number; readonly total: number }
+  readonly streams: { readonly perSession: number; readonly perAddress: number; readonly total: number }
   /** Undefined without `split` routes. */
   readonly splitTokens: { readonly secrets: readonly string[] } | undefined
   readonly hooks: Hooks

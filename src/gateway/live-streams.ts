@@ -7,19 +7,20 @@
  * of what the browser did at another process only its cookie tells, so a stream is closed at the idle end that is known
  * here, and who is still signed in opens it again.
  */
-import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock, LongLived, Runtime } from '../runtime.ts'
 import { shortId } from '../session/session.ts'
 import type { KeepAlive, OpenSession, Sessions } from '../session/sessions.ts'
+import type { Callers } from './rate-limits.ts'
+import { sessionlessStreams, streamsBusy, tooManyStreams } from './sessionless-streams.ts'
 
 export interface LiveStreams {
   /**
-   * Takes a place for a stream of this session, or of nobody's.
+   * Takes a place for a stream of this session, or of this caller, who has none.
    *
-   * @throws CoatcheckError `too_many_streams` for this session, `streams_busy` for all of them together
+   * @throws CoatcheckError `too_many_streams` for this one, `streams_busy` for all of them together
    */
-  enter(open: OpenSession | undefined): Place
+  enter(open: OpenSession | undefined, caller?: Callers): Place
   /** This session has ended, here and now. */
   ended(sessionId: string): void
   /** A cookie went out by which the session idles out then, in epoch seconds. */
@@ -39,6 +40,7 @@ export interface LiveStreamsOptions {
   clock: Clock
   report: Report
   perSession: number
+  perAddress: number
   total: number
 }
 
@@ -75,6 +77,7 @@ const storeGraceMs = 10_000
 
 export function liveStreams(options: LiveStreamsOptions): LiveStreams {
   const { sessions, runtime, clock, report, perSession, total } = options
+  const sessionless = sessionlessStreams(options)
   const watched = new Map<string, Watched>()
   let count = 0
   let round = watched.values()
@@ -186,20 +189,16 @@ export function liveStreams(options: LiveStreamsOptions): LiveStreams {
   }
 
   return {
-    enter(open) {
-      if (count >= total) throw new CoatcheckError('streams_busy', { headers: { 'Retry-After': '5' } })
+    enter(open, caller = {}) {
+      if (count >= total) throw streamsBusy()
       const entry = open && entryFor(open)
-      if (entry && entry.places.size >= perSession) {
-        throw new CoatcheckError('too_many_streams', {
-          headers: { 'Retry-After': '5' },
-          members: { limit: perSession },
-        })
-      }
+      if (entry && entry.places.size >= perSession) throw tooManyStreams(perSession)
+      const leaveSessionless = open ? undefined : sessionless.enter(caller)
       const taken: Taken = { stream: undefined, hasEnded: false }
       let hasLeft = false
       count += 1
       entry?.places.add(taken)
-      startIfNeeded()
+      if (entry) startIfNeeded()
       const stopOwn =
         entry && !runtime.hasSharedTimers ? runtime.every(ownTickMs, () => void checkOwn(entry, taken)) : undefined
       const leave = () => {
@@ -207,6 +206,7 @@ export function liveStreams(options: LiveStreamsOptions): LiveStreams {
         hasLeft = true
         count -= 1
         stopOwn?.()
+        leaveSessionless?.()
         if (!entry) return
         entry.places.delete(taken)
         if (entry.places.size > 0 || watched.get(entry.open.session.id) !== entry) return

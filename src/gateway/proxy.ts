@@ -15,8 +15,10 @@ import { admit } from './admission/admit.ts'
 import { bodyTimeoutOf, checkContentType, checkHasNoContent, noBody, type OutgoingBody, outgoingBody } from './body.ts'
 import { applyFieldRules } from './field-rules.ts'
 import { isFieldValue } from './fields.ts'
+import type { Place } from './live-streams.ts'
 import { upstreamTarget } from './match.ts'
 import { rewriteQuery } from './query.ts'
+import { addressCaller } from './rate-limits.ts'
 import { upstreamRequestHeaders } from './request-headers.ts'
 import { clientInformationalHeaders, clientResponseHeaders, clientTrailers } from './response-headers.ts'
 import type { Target } from './target.ts'
@@ -88,12 +90,16 @@ function respond(
       headers: [...clientResponseHeaders(answer.headers, answer.status, route, context), ...left],
       trailers: route.trailers.size > 0 ? clientTrailers(answer.headers, route) : undefined,
     }
-    if (answer.stream) services.live.enter(admission.open).fill(answer.stream, keepAlive)
+    if (answer.stream) enterLive(services, c, admission).fill(answer.stream, keepAlive)
     return services.runtime.respond(c, head, answer.body, () => admission.finish(answer))
   } catch (error) {
     answer.body?.cancel()
     throw error
   }
+}
+
+function enterLive({ live, clientAddress }: Services, c: Context, { open, caller }: Admission): Place {
+  return live.enter(open, open ? caller : { ...addressCaller(clientAddress(c)), ...caller })
 }
 
 function upstreamRequest(

@@ -13,6 +13,9 @@ import type {
   UpstreamRequest,
   UpstreamResponse,
 } from '../runtime.ts'
+import { decodeFields } from './decode-fields.ts'
+import { placesBusy } from './places.ts'
+import type { Seat } from './seat.ts'
 
 /** Where a body goes. */
 export interface BodySink {
@@ -52,7 +55,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   #resolve!: (response: UpstreamResponse) => void
   #reject!: (reason: unknown) => void
   #controller: Dispatcher.DispatchController | undefined
-  readonly #leave: () => void
+  readonly #seat: Seat
   #bodyTimer: NodeJS.Timeout | undefined
   /** 0: it may be silent for ever. */
   #bodyTimeoutMs = 0
@@ -73,14 +76,14 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   #web: ReadableStream<Uint8Array> | undefined
 
   /**
-   * @param leave gives back the place that the request has; called when it is over
+   * @param seat the place that the request has; left when it is over
    * @param totalMs how long all of it may take, event streams aside; 0 is for ever
    */
-  constructor(request: UpstreamRequest, bodyFailure: { error?: unknown }, leave: () => void, totalMs = 0) {
+  constructor(request: UpstreamRequest, bodyFailure: { error?: unknown }, seat: Seat, totalMs = 0) {
     this.#request = request
     this.#signal = request.signal
     this.#bodyFailure = bodyFailure
-    this.#leave = leave
+    this.#seat = seat
     this.head = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -111,7 +114,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
       // Each of them begins undici's wait for the head anew.
       if (++this.#informational > mostInformational) throw new Error('The upstream sends one 1xx after another')
       // The others are not for us (RFC 9110 §15.2 lets a proxy drop those that it did not ask for).
-      if (status === 103) this.#request?.onEarlyHints?.(decode(controller.rawHeaders))
+      if (status === 103) this.#request?.onEarlyHints?.(decodeFields(controller.rawHeaders))
       return
     }
     // undici fails the request with what is thrown here.
@@ -119,8 +122,9 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
     const { method, bodyTimeoutMs } = this.#request as UpstreamRequest
     this.#request = undefined
     const hasBody = method !== 'HEAD' && mayHaveBody(status)
-    const headers = decode(controller.rawHeaders)
+    const headers = decodeFields(controller.rawHeaders)
     const isStream = hasBody && isEventStream(headers)
+    if (isStream && !this.#seat.moveToStreams()) throw placesBusy()
     if (isStream) clearTimeout(this.#totalTimer)
     else if (hasBody) this.#bodyTimeoutMs = bodyTimeoutMs
     this.#resolve({ status, headers, body: hasBody ? this : null, ...(isStream && { stream: this }) })
@@ -143,7 +147,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
-    this.#trailers = decode(controller.rawTrailers)
+    this.#trailers = decodeFields(controller.rawTrailers)
     this.#close('ended')
     this.#sink?.end(this.#trailers)
   }
@@ -258,7 +262,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
     this.#outcome = outcome
     clearTimeout(this.#bodyTimer)
     clearTimeout(this.#totalTimer)
-    this.#leave()
+    this.#seat.leave()
     this.#onOver()
     this.#signal.removeEventListener('abort', this.#onClientAbort)
     if (this.#web !== undefined) this.#signal.removeEventListener('close', this.#dropUnread)
@@ -285,25 +289,4 @@ const discard: BodySink = {
   write: () => true,
   end() {},
   fail() {},
-}
-
-/** Field values are bytes; latin1 keeps each of them, and is what Node writes them as. */
-function decode(raw: Dispatcher.DispatchController['rawHeaders']): HeaderList {
-  const headers: [string, string][] = []
-  if (!Array.isArray(raw)) return raw == null ? headers : decodeObject(raw)
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    headers.push([text(raw[index]), text(raw[index + 1])])
-  }
-  return headers
-}
-
-/** HTTP/2 fields, as Node gives them. */
-function decodeObject(fields: object): HeaderList {
-  return Object.entries(fields)
-    .filter(([name]) => !name.startsWith(':'))
-    .flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)] as const))
-}
-
-function text(value: Buffer | string | undefined): string {
-  return typeof value === 'string' ? value : (value?.toString('latin1') ?? '')
 }

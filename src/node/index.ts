@@ -1,4 +1,5 @@
 /** Node's side: a server for a Hono app with a token handler, and the runtime to hand in. No logic. */
+export { appPages } from './app-pages.ts'
 export type { NodeRuntime, NodeRuntimeOptions } from './runtime.ts'
 export { nodeRuntime } from './runtime.ts'
 export type { ServeOptions, StartedServer, StartOptions } from './serve.ts'

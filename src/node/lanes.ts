@@ -1,6 +1,10 @@
 /**
  * The connections to one target, in lanes. Event streams last for hours, and an upload as long as its client likes: each
  * kind has places of its own, or a few clients would use up those of everybody's reads.
+ *
+ * Whether an answer is an event stream its head says, and nothing that the caller does. Until then every request has one
+ * of the plain places. One that asks for events waits behind the others, so that thousands of readers who come back at
+ * once keep nobody waiting, and goes out on connections of their own: undici looks through those in use for a free one.
  */
 import { buildConnector, Client, Pool } from 'undici'
 import type { UpstreamSettings } from '../config/types.ts'
@@ -9,11 +13,14 @@ import { type Places, places } from './places.ts'
 
 export interface Lane {
   readonly pool: Pool
+  /** What a request needs one of before it is sent. */
   readonly places: Places
 }
 
 export interface Lanes {
   laneFor(request: UpstreamRequest): Lane
+  /** What an answer that is an event stream needs one of. */
+  readonly streams: Places
   /** A connection that was not used before, for one request. */
   fresh(): Client
   /** Ends every connection, those in use too. */
@@ -35,11 +42,15 @@ export function lanes(target: string, settings: ConnectionSettings): Lanes {
     connect: connector(settings),
   }
 
+  const { connections, queue, eventStreams } = settings
+  const plain = places(connections, queue, Math.max(queue, eventStreams))
+  const placesOf: Record<Kind, Places> = { plain, events: plain.second, upload: places(connections, queue) }
+
   function make(kind: Kind): Lane {
-    const count = kind === 'events' ? settings.eventStreams : settings.connections
+    // The places are the limit; an answer of any lane may turn out to be a stream.
     const lane = {
-      pool: new Pool(target, { ...options, connections: count }),
-      places: places(count, kind === 'events' ? count * waitingFactor : settings.queue),
+      pool: new Pool(target, { ...options, connections: connections + eventStreams }),
+      places: placesOf[kind],
     }
     made[kind] = lane
     return lane
@@ -50,14 +61,13 @@ export function lanes(target: string, settings: ConnectionSettings): Lanes {
       const kind = kindOf(request)
       return made[kind] ?? make(kind)
     },
+    streams: places(eventStreams, 0),
     fresh: () => new Client(target, options),
     async close() {
       await Promise.all(Object.values(made).map(({ pool }) => pool.destroy()))
     },
   }
 }
-
-const waitingFactor = 10
 
 /** The name that a certificate has to be for is the upstream's, whatever target is asked: undici takes it from `Host`. */
 export function connector({ tls, http2, timeouts }: Pick<ConnectionSettings, 'tls' | 'http2' | 'timeouts'>) {
@@ -75,8 +85,8 @@ export function connector({ tls, http2, timeouts }: Pick<ConnectionSettings, 'tl
 }
 
 function kindOf({ headers, body }: UpstreamRequest): Kind {
-  if (accepts(headers, 'text/event-stream')) return 'events'
-  return body === null || body instanceof Uint8Array ? 'plain' : 'upload'
+  if (body !== null && !(body instanceof Uint8Array)) return 'upload'
+  return accepts(headers, 'text/event-stream') ? 'events' : 'plain'
 }
 
 function accepts(headers: HeaderList, mediaType: string): boolean {

@@ -13,13 +13,20 @@ export interface Places {
   take(signal: ClientSignal, timeoutMs: number): Promise<() => void>
 }
 
+/** Places of which some calls get one only when none of the others waits. */
+export interface PlacesWithTwoLines extends Places {
+  /** The same places, for who waits until nobody is in the first line. */
+  readonly second: Places
+}
+
 /** Who waits and goes away leaves nothing behind: neither a place in the queue nor a request that is kept for it. */
-export function places(count: number, maxWaiting: number): Places {
+export function places(count: number, maxWaiting: number, maxInSecondLine = 0): PlacesWithTwoLines {
   let free = count
-  const waiting = new Set<() => void>()
+  const first = new Set<() => void>()
+  const second = new Set<() => void>()
 
   function give(): void {
-    const [next] = waiting
+    const next = nextOf(first) ?? nextOf(second)
     if (next === undefined) free++
     else next()
   }
@@ -30,15 +37,13 @@ export function places(count: number, maxWaiting: number): Places {
     return give
   }
 
-  return {
+  const line = (waiting: Set<() => void>, most: number): Places => ({
     takeFree,
     async take(signal, timeoutMs) {
       if (signal.aborted) throw signal.reason
       const freePlace = takeFree()
       if (freePlace !== undefined) return freePlace
-      if (waiting.size >= maxWaiting) {
-        throw new CoatcheckError('upstream_busy', { headers: { 'Retry-After': '1' } })
-      }
+      if (waiting.size >= most) throw placesBusy()
       return new Promise((resolve, reject) => {
         const leave = () => {
           waiting.delete(enter)
@@ -61,5 +66,16 @@ export function places(count: number, maxWaiting: number): Places {
         waiting.add(enter)
       })
     },
-  }
+  })
+  return { ...line(first, maxWaiting), second: line(second, maxInSecondLine) }
+}
+
+function nextOf(waiting: ReadonlySet<() => void>): (() => void) | undefined {
+  if (waiting.size === 0) return undefined
+  const [next] = waiting
+  return next
+}
+
+export function placesBusy(): CoatcheckError {
+  return new CoatcheckError('upstream_busy', { headers: { 'Retry-After': '1' } })
 }

@@ -99,18 +99,12 @@ export function hold(
   return response
 }
 
-export interface ReleaseOptions {
-  /** A client that takes nothing for so long is cut off. */
-  readonly stallTimeoutMs: number
-  readonly onError: (error: unknown) => void
-}
-
 /** What is left to do with the app's response: itself, or nothing when it was a held one and is written now. */
 export function release(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   response: Response,
-  options: ReleaseOptions,
+  onError: (error: unknown) => void,
 ): Response | Promise<Response> {
   const held = heldBodies.get(outgoing) ?? []
   heldBodies.delete(outgoing)
@@ -126,13 +120,13 @@ export function release(
   const finished = (added: HeaderList): Response => {
     const fields = withFields(response, added)
     if (chosen.socket) switchProtocols(outgoing, fields, chosen.socket)
-    else write(incoming, outgoing, response.status, fields, chosen, options)
+    else write(incoming, outgoing, response.status, fields, chosen)
     return alreadySent
   }
   const failed = (error: unknown): Response => {
     letGo(chosen)
     if (outgoing.headersSent) throw error
-    options.onError(error)
+    onError(error)
     return problemResponse(toCoatcheckError(error), problemFields)
   }
   try {
@@ -177,13 +171,11 @@ function write(
   status: number,
   fields: Iterable<readonly [string, string]>,
   { body, trailers }: Held,
-  options: ReleaseOptions,
 ): void {
   if (outgoing.destroyed) {
     body?.cancel()
     return
   }
-  closeAfterUnreadBody(incoming, outgoing)
   const list = flat(fields, status)
   // Node refuses to announce what it could not send: trailers need chunks (RFC 9112 §7.1.2).
   const isChunked =
@@ -199,7 +191,7 @@ function write(
     outgoing.end()
     return
   }
-  sendBody(outgoing, body, options.stallTimeoutMs, trailers)
+  sendBody(outgoing, body, trailers)
 }
 
 /** Node writes the fields of the connection (RFC 9110 §7.6.1). */
@@ -248,14 +240,6 @@ export function contentTypeOf(response: Response): string | undefined {
   const untouched = untouchedFieldsOf(response)
   if (untouched === undefined) return response.headers.get('content-type') ?? undefined
   return untouched.find(([name]) => name === 'content-type')?.[1]
-}
-
-/** node-server drains what is left of a body, but not that of a GET or HEAD; the next request would be read from it. */
-function closeAfterUnreadBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  if (incoming.complete || (incoming.method !== 'GET' && incoming.method !== 'HEAD')) return
-  outgoing.once('finish', () => {
-    if (!incoming.complete) incoming.socket.destroySoon()
-  })
 }
 
 function withoutMarker(response: Response): Response {

@@ -9,6 +9,7 @@ import { webRuntime } from '../web-runtime.ts'
 import { nodeMistakes } from './config-mistakes.ts'
 import { sendEarlyHints } from './early-hints.ts'
 import { bodyOf, clientSignalOf, headersOf } from './incoming.ts'
+import { checkUnlessDone } from './message-checks.ts'
 import { nodeDeflate } from './raw-deflate.ts'
 import { canHold, hold } from './respond.ts'
 import { type NodeTransportOptions, nodeTransport } from './transport.ts'
@@ -28,6 +29,8 @@ export interface NodeRuntimeOptions {
 }
 
 export interface NodeRuntime extends Runtime {
+  /** What the configuration says of answers under way at a time: the least, if it serves several. For the server. */
+  readonly maxRequests: number | undefined
   /** Resolves when no work handed to `waitUntil` is left. */
   settled(): Promise<void>
   /** Ends the connections to upstreams. */
@@ -46,17 +49,27 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     idleTimeoutMs: options.webSocketIdleTimeoutMs ?? 0,
   }
 
+  let maxRequests: number | undefined
+
   return {
     clock: web.clock,
     transport,
+    get maxRequests() {
+      return maxRequests
+    },
     prepare(config, report) {
       const mistakes = nodeMistakes(config)
       if (mistakes.length > 0) throw new ConfigError(mistakes)
+      maxRequests = Math.min(config.maxRequests, maxRequests ?? config.maxRequests)
       transport.prepare(config.upstreams, report)
     },
     earlyHints(c, fields) {
       const node = nodeSide(c)
       if (node !== undefined) sendEarlyHints(node.incoming, node.outgoing, fields)
+    },
+    checkMessage(c) {
+      const node = nodeSide(c)
+      if (node !== undefined) checkUnlessDone(node)
     },
     requestTarget: (c) => nodeSide(c)?.incoming.url ?? web.requestTarget(c),
     requestHeaders(c) {

@@ -4,31 +4,23 @@ import type { ResponseHead, UpstreamBody } from '../runtime.ts'
 import { type BodySink, isPipedBody } from './exchange.ts'
 
 /**
- * Takes the body over; the head has to be written already. A client that takes nothing for `stallTimeoutMs` is
- * cut off, so that it cannot hold an upstream's connection for ever.
+ * Takes the body over; the head has to be written already. A client that takes nothing is cut off by the server
+ * (`slow-readers.ts`), so that it cannot hold an upstream's connection for ever.
  */
-export function sendBody(
-  outgoing: ServerResponse,
-  body: UpstreamBody,
-  stallTimeoutMs: number,
-  trailers?: ResponseHead['trailers'],
-): void {
+export function sendBody(outgoing: ServerResponse, body: UpstreamBody, trailers?: ResponseHead['trailers']): void {
   // Most answers are small and whole by now: nothing has to be listened for.
   const whole = isPipedBody(body) ? body.takeWhole(outgoing.writableHighWaterMark) : undefined
   if (whole !== undefined) {
     outgoing.end(whole)
     return
   }
-  let stallTimer: NodeJS.Timeout | undefined
   let hasWritten = false
   const sink: BodySink = {
     write(chunk) {
       hasWritten = true
       // The server has ended an event stream to shut down.
       if (outgoing.writableEnded) return false
-      const isWanted = outgoing.write(chunk)
-      if (!isWanted) stallTimer ??= setTimeout(() => outgoing.destroy(), stallTimeoutMs)
-      return isWanted
+      return outgoing.write(chunk)
     },
     end: (fields) => {
       const passed = fields.length > 0 ? trailers?.pick(fields) : undefined
@@ -40,15 +32,8 @@ export function sendBody(
     fail: () => outgoing.destroy(),
   }
   const source = isPipedBody(body) ? body : pumped(body)
-  outgoing.on('drain', () => {
-    clearTimeout(stallTimer)
-    stallTimer = undefined
-    source.resume()
-  })
-  outgoing.once('close', () => {
-    clearTimeout(stallTimer)
-    source.cancel()
-  })
+  outgoing.on('drain', () => source.resume())
+  outgoing.once('close', () => source.cancel())
   source.pipe(sink)
   // Nothing there yet, as with an event stream: the head goes ahead.
   if (!hasWritten && !outgoing.writableEnded) outgoing.flushHeaders()

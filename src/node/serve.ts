@@ -4,15 +4,12 @@ import { ConfigError } from '../config/config-error.ts'
 import type { Address, Config } from '../config/types.ts'
 import type { SessionStore } from '../coordinator.ts'
 import { type Report, reportToConsole } from '../observability/events.ts'
-import { originPages } from '../origin-pages.ts'
-import { pageHeaders } from '../protection/security-headers.ts'
 import { cookieStore } from '../session/stores/cookie-store.ts'
-import { type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
-import { devProxy } from './dev-proxy.ts'
+import { tokenHandler } from '../token-handler.ts'
+import { appPages } from './app-pages.ts'
 import { type NodeRuntime, type NodeRuntimeOptions, nodeRuntime } from './runtime.ts'
 import { createServer, type RunningServer, type ServerOptions } from './server.ts'
 import { sqliteCoordinator } from './sqlite-coordinator.ts'
-import { staticApp } from './static.ts'
 
 /** A Hono app, whatever its types. */
 export interface FetchApp {
@@ -20,13 +17,16 @@ export interface FetchApp {
 }
 
 export interface ServeOptions extends Omit<ServerOptions, 'fetch'> {
-  /** The runtime that the app's token handler was given: closed with the server, once its work is done. */
+  /**
+   * The runtime that the app's token handler was given, before: the server takes `maxRequests` of its configuration, and
+   * closes it at the end, once its work is done.
+   */
   runtime?: NodeRuntime
 }
 
 /**
- * Serves a Hono app that has a token handler mounted. Use it instead of `serve` of `@hono/node-server`, under
- * which everything works too, but each answer of an API goes through a web stream.
+ * Serves a Hono app that has a token handler mounted. Use it instead of `serve` of `@hono/node-server`: there each answer
+ * of an API goes through a web stream, and `ServerLimits`, WebSockets and a clean end are missing (docs/node.md).
  *
  * @example
  * ```ts
@@ -39,7 +39,8 @@ export interface ServeOptions extends Omit<ServerOptions, 'fetch'> {
  */
 export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<RunningServer> {
   const { runtime, ...serverOptions } = options
-  const server = await createServer({ ...serverOptions, fetch: (request, env) => app.fetch(request, env) })
+  const limits = { ...(runtime?.maxRequests && { maxRequests: runtime.maxRequests }), ...options.limits }
+  const server = await createServer({ ...serverOptions, limits, fetch: (request, env) => app.fetch(request, env) })
   if (runtime === undefined) return server
   return { ...server, close: () => closeAll(server, runtime, options.closeTimeoutMs ?? 10_000) }
 }
@@ -62,13 +63,10 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   const serverOptions = { ...others, limits: { maxRequests: config.maxRequests, ...others.limits } }
   const onError = (cause: unknown) => report({ event: 'request_failed', code: 'internal_error', cause })
   const runtime = nodeRuntime({ onError, ...runtimeOptions })
-  const pages = await pagesOf(config, runtime, report)
+  const pages = await appPages(config, runtime, report)
   const { store, ownStore } = storeOf(config)
   await refuseProblem(store, report)
-  const handler = tokenHandler(
-    { ...config, session: { ...config.session, store } },
-    { runtime, report, ...(pages === undefined ? {} : { pages }) },
-  )
+  const handler = tokenHandler({ ...config, session: { ...config.session, store } }, { runtime, report, pages })
   // Plain HTTP: a certificate is for names outside.
   const listenInside = (app: FetchApp, address: Address) =>
     serve(app, { onError, ...serverOptions, ...address, tls: undefined })
@@ -113,22 +111,6 @@ function storeOf({ session }: Config): { store: SessionStore; ownStore?: Session
   if (session.store !== undefined) return { store: session.store }
   const ownStore = cookieStore({ coordinator: sqliteCoordinator({ file: defaultLedgerFile }) })
   return { store: ownStore, ownStore }
-}
-
-async function pagesOf(config: Config, runtime: NodeRuntime, report: Report): Promise<TokenHandlerOptions['pages']> {
-  if (config.spa === undefined) return undefined
-  if ('dir' in config.spa) return staticApp(config.spa.dir, pageHeaders(config))
-  if ('origin' in config.spa) {
-    const { transport, clock } = runtime
-    const codings = ['br', 'gzip']
-    return originPages({ base: config.spa.origin, transport, clock, report, codings, pageHeaders: pageHeaders(config) })
-  }
-  return devProxy({
-    target: config.spa.proxy,
-    origin: config.origin,
-    runtime,
-    pageHeaders: pageHeaders(config, { isDevelopment: true }),
-  })
 }
 
 /** Answers first, then what they left to do, then the connections behind. */

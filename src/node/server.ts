@@ -5,10 +5,12 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { problems } from '../errors.ts'
+import { type Connections, trackConnections } from './connections.ts'
+import { checkedEnvironment, declineUpgrade, refusal } from './message-checks.ts'
 import { announceRelease, contentTypeOf, drop, release } from './respond.ts'
 import { logError } from './runtime.ts'
-import { slots } from './slots.ts'
-import { offerUpgrade, responseFor, type Upgrade } from './upgrade.ts'
+import { cutOffSlowReaders } from './slow-readers.ts'
+import { offerUpgrade, responseFor } from './upgrade.ts'
 
 export interface ServerLimits {
   /** How long a request's head may take. */
@@ -86,6 +88,8 @@ export async function createServer(options: ServerOptions): Promise<RunningServe
   server.on('upgrade', upgradeListener(listener, connections.onUpgrade))
 
   await listen(server, options.port ?? 0, options.host)
+  const stopWatching = cutOffSlowReaders(connections.answers, limits.stallTimeoutMs)
+  server.once('close', stopWatching)
   const { port } = server.address() as AddressInfo
   const scheme = options.tls === undefined ? 'http' : 'https'
   return {
@@ -106,51 +110,26 @@ function requestListener(
     const { incoming, outgoing } = env as HttpBindings
     announceRelease(outgoing)
     try {
-      const response = await options.fetch(request, { incoming, outgoing })
+      const response = await options.fetch(request, checkedEnvironment(incoming, outgoing))
       if (isEventStream(response)) connections.onEventStream(outgoing)
-      const released = release(incoming, outgoing, response, { stallTimeoutMs: limits.stallTimeoutMs, onError })
+      const released = release(incoming, outgoing, response, onError)
       return released instanceof Promise ? await released : released
     } catch (error) {
       drop(outgoing)
       throw error
     }
   })
-  const declined = new WeakSet<Duplex>()
   return (incoming, outgoing) => {
-    // Node throws away what came in one piece with an `Upgrade` that is not taken, so that the rest of a request may look
-    // like a whole one: nothing more is read from that connection.
-    if (declined.has(incoming.socket)) return void incoming.socket.destroy()
-    if (incoming.headers.upgrade !== undefined) {
-      declined.add(incoming.socket)
-      outgoing.shouldKeepAlive = false
-    }
+    if (!declineUpgrade(incoming, outgoing)) return void incoming.socket.destroy()
     if (connections.onRequest(outgoing) > limits.maxRequests) {
       shed(outgoing)
       return
     }
+    if (hasBody(incoming)) closeAfterUnreadBody(incoming, outgoing)
     const status = refusal(incoming)
     if (status === undefined) toApp(incoming, outgoing).catch(onError)
     else outgoing.writeHead(status, { connection: 'close' }).end()
   }
-}
-
-function refusal(incoming: IncomingMessage): number | undefined {
-  // RFC 9110 §9.3.8: TRACE would echo the cookies. TRACK is its old double.
-  if (incoming.method === 'TRACE' || incoming.method === 'TRACK') return 405
-  // Node's parser takes `HTTP/2.0` and `HTTP/0.9` in a request line for versions of what it speaks (RFC 9110 §15.6.6).
-  if (incoming.httpVersion !== '1.1' && incoming.httpVersion !== '1.0') return 505
-  // RFC 9112 §6.1: a coding that we do not take off must not reach an upstream as if we had.
-  const coding = incoming.headers['transfer-encoding']
-  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked') return 501
-  // RFC 9112 §6.1: 1.0 has no chunks, so whoever is in front has read another end of this request.
-  if (coding !== undefined && incoming.httpVersion === '1.0') return 400
-  // RFC 9112 §3.2: two of them, and who is in front may have read the other one.
-  let hosts = 0
-  for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
-    const name = incoming.rawHeaders[index]
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
-  }
-  return hosts > 1 ? 400 : undefined
 }
 
 /**
@@ -165,6 +144,14 @@ function continueWhenRead(incoming: IncomingMessage, outgoing: ServerResponse): 
     isAsked = true
     read(size)
   }
+}
+
+/** node-server drains what is left of a body, but not that of a GET or HEAD; the next request would be read from it. */
+function closeAfterUnreadBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
+  if (incoming.method !== 'GET' && incoming.method !== 'HEAD') return
+  outgoing.once('finish', () => {
+    if (!incoming.complete) incoming.socket.destroySoon()
+  })
 }
 
 function shed(outgoing: ServerResponse): void {
@@ -216,91 +203,6 @@ function refuse(socket: Duplex, status: number): void {
 
 function isEventStream(response: Response): boolean {
   return contentTypeOf(response)?.startsWith('text/event-stream') === true
-}
-
-/**
- * Answers that wait behind another of their connection (RFC 9112 §9.3.2). Node before 24 tells none of them that the
- * connection is gone: whoever sends a hundred requests at once and leaves would take their places for ever.
- */
-function pipelinedAnswers(): (outgoing: ServerResponse) => void {
-  const waiting = new WeakMap<Duplex, Set<ServerResponse>>()
-  const closeAll = (answers: Set<ServerResponse>) => {
-    for (const outgoing of answers) {
-      outgoing.destroy()
-      outgoing.emit('close')
-    }
-  }
-  return (outgoing) => {
-    const { socket } = outgoing.req
-    let answers = waiting.get(socket)
-    if (answers === undefined) {
-      const all = new Set<ServerResponse>()
-      answers = all
-      waiting.set(socket, all)
-      // After Node has told those that it does tell.
-      socket.once('close', () => setImmediate(closeAll, all))
-    }
-    const mine = answers.add(outgoing)
-    outgoing.once('close', () => mine.delete(outgoing))
-  }
-}
-
-type Connections = ReturnType<typeof trackConnections>
-
-/** Knows what is under way, so that the end can be clean. */
-function trackConnections() {
-  const answers = slots<ServerResponse>()
-  const eventStreams = new WeakSet<ServerResponse>()
-  const upgraded = new Map<Duplex, Upgrade | undefined>()
-  const closeWithConnection = pipelinedAnswers()
-  let closing: http.Server | undefined
-  let closed: Promise<void> | undefined
-
-  const end = (outgoing: ServerResponse) => {
-    if (!outgoing.headersSent) outgoing.shouldKeepAlive = false
-    // A reader of events comes back by itself; it would keep us waiting for ever.
-    else if (eventStreams.has(outgoing)) outgoing.end()
-  }
-  return {
-    /** @returns how many answers are under way with this one */
-    onRequest(outgoing: ServerResponse): number {
-      const leave = answers.add(outgoing)
-      if (outgoing.socket === null) closeWithConnection(outgoing)
-      outgoing.once('close', () => {
-        leave()
-        if (closing !== undefined) setImmediate(() => closing?.closeIdleConnections())
-      })
-      if (closing !== undefined) end(outgoing)
-      return answers.size
-    },
-    onEventStream(outgoing: ServerResponse): void {
-      eventStreams.add(outgoing)
-      // Too late for a new one: its head goes out, and the reader comes back to the next process.
-      if (closing !== undefined) setImmediate(() => outgoing.headersSent && outgoing.end())
-    },
-    /** Node's own server does not know such a connection any more. */
-    onUpgrade(socket: Duplex, upgrade: Upgrade | undefined): void {
-      upgraded.set(socket, upgrade)
-      socket.once('close', () => upgraded.delete(socket))
-    },
-    close(server: http.Server, timeoutMs: number): Promise<void> {
-      closed ??= new Promise((resolve) => {
-        closing = server
-        const timer = setTimeout(() => {
-          server.closeAllConnections()
-          for (const socket of upgraded.keys()) socket.destroy()
-        }, timeoutMs)
-        server.close(() => {
-          clearTimeout(timer)
-          resolve()
-        })
-        server.closeIdleConnections()
-        for (const outgoing of answers) end(outgoing)
-        for (const upgrade of upgraded.values()) upgrade?.shutDown()
-      })
-      return closed
-    },
-  }
 }
 
 function listen(server: http.Server, port: number, host: string | undefined): Promise<void> {

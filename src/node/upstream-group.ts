@@ -5,16 +5,17 @@ import { CoatcheckError } from '../errors.ts'
 import type { Clock, RequestBody, UpstreamEvent, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
 import { Exchange } from './exchange.ts'
 import { watchHealth } from './health.ts'
-import { type Lanes, lanes } from './lanes.ts'
+import { type Lane, type Lanes, lanes } from './lanes.ts'
 import type { Places } from './places.ts'
 import { retryBudget } from './retry-budget.ts'
+import { Seat } from './seat.ts'
 import { type Target, targets as targetsOf } from './targets.ts'
 import type { TunnelOptions } from './tunnel.ts'
 import { connectWebSocket } from './websocket.ts'
 
 export interface UpstreamGroup {
   send(request: UpstreamRequest): Promise<UpstreamResponse>
-  /** A WebSocket's handshake: one try, on a connection of its own. */
+  /** A WebSocket's handshake, on a connection of its own; one that could not be made is tried at another target. */
   connect(request: UpstreamRequest, tunnel: TunnelOptions): Promise<UpstreamResponse>
   close(): Promise<void>
 }
@@ -40,11 +41,12 @@ export function upstreamGroup(
     endsAt: number,
   ): Exchange | Promise<Exchange> {
     const own = lanesOf.get(target) as Lanes
-    const { pool, places } = own.laneFor(request)
-    const begin = (leave: () => void) =>
-      start(how === 'fresh' ? own.fresh() : pool, target, how, request, endsAt, leave)
-    const free = places.takeFree()
-    return free === undefined ? waitForPlace(places, target, request).then(begin) : begin(free)
+    const lane = own.laneFor(request)
+    const free = lane.places.takeFree()
+    if (free !== undefined) return start(own, lane, target, how, request, endsAt, free)
+    return waitForPlace(lane.places, target, request).then((place) =>
+      start(own, lane, target, how, request, endsAt, place),
+    )
   }
 
   async function waitForPlace(places: Places, target: Target, request: UpstreamRequest): Promise<() => void> {
@@ -58,21 +60,20 @@ export function upstreamGroup(
   }
 
   function start(
-    dispatcher: Dispatcher,
+    own: Lanes,
+    lane: Lane,
     target: Target,
     how: 'kept' | 'fresh',
     request: UpstreamRequest,
     endsAt: number,
-    leave: () => void,
+    givePlace: () => void,
   ): Exchange {
+    const dispatcher = how === 'fresh' ? own.fresh() : lane.pool
     const bodyFailure: { error?: unknown } = {}
     const exchange = new Exchange(
       request,
       bodyFailure,
-      () => {
-        leave()
-        targets.release(target)
-      },
+      new Seat(givePlace, own.streams, targets, target),
       endsAt === 0 ? 0 : Math.max(1, endsAt - performance.now()),
     )
     dispatcher.dispatch(
@@ -97,12 +98,17 @@ export function upstreamGroup(
     if (exchange.hasAnswered || request.signal.aborted) return undefined
     const isNew = !exchange.wasSent
     if (targets.all.length > 1 && (isNew || isReplayable(request))) {
-      if (!budget.spend()) return undefined
-      return [targets.choose(target), 'kept']
+      const other = another(target)
+      return other && [other, 'kept']
     }
     // The server may have closed a kept connection just as the request came (RFC 9112 §9.3.1).
     if (isNew || request.body !== null || !safe.has(request.method) || !budget.spend()) return undefined
     return [targets.choose(), 'fresh']
+  }
+
+  /** One for what failed at this one. @throws CoatcheckError `upstream_unavailable` */
+  function another(target: Target): Target | undefined {
+    return targets.all.length > 1 && budget.spend() ? targets.choose(target) : undefined
   }
 
   return {
@@ -124,44 +130,56 @@ export function upstreamGroup(
             throw error
           }
           targets.failed(target, error)
-          const again = retriesLeft > 0 ? nextOrNone(exchange, target, request) : undefined
+          const again = retriesLeft > 0 ? orNone(() => next(exchange, target, request)) : undefined
           if (again === undefined) throw error
           ;[target, how] = again
         }
       }
     },
     async connect(request, tunnel) {
-      const target = targets.choose()
-      try {
-        const answer = await connectWebSocket(request, {
-          target: target.origin,
-          tls: settings.tls,
-          connectTimeoutMs: settings.timeouts.connectMs,
-          tunnel,
-          onClosed: () => targets.release(target),
-        })
-        targets.succeeded(target)
-        return answer
-      } catch (error) {
-        const isBroken = error instanceof CoatcheckError && error.code === 'upstream_unreachable'
-        if (isBroken) targets.failed(target, error)
-        else targets.undecided(target)
-        throw error
+      budget.earn()
+      let target = targets.choose()
+      for (let retriesLeft = settings.retries; ; retriesLeft--) {
+        const tried = target
+        let isConnected = false
+        try {
+          const answer = await connectWebSocket(request, {
+            target: tried.origin,
+            tls: settings.tls,
+            connectTimeoutMs: settings.timeouts.connectMs,
+            tunnel,
+            onConnected: () => {
+              isConnected = true
+            },
+            onClosed: () => targets.release(tried),
+          })
+          targets.succeeded(tried)
+          return answer
+        } catch (error) {
+          const isBroken = error instanceof CoatcheckError && error.code === 'upstream_unreachable'
+          if (isBroken) targets.failed(tried, error)
+          else targets.undecided(tried)
+          // A handshake that may have been read is not sent again: it may have opened something.
+          const mayGoElsewhere = isBroken && !isConnected && retriesLeft > 0 && !request.signal.aborted
+          const other = mayGoElsewhere ? orNone(() => another(tried)) : undefined
+          if (other === undefined) throw error
+          target = other
+        }
       }
     },
     async close() {
       await Promise.all([stopHealth(), ...[...lanesOf.values()].map((one) => one.close())])
     },
   }
+}
 
-  /** With no other target in order, what the first one came to is the better word. */
-  function nextOrNone(...parameters: Parameters<typeof next>): ReturnType<typeof next> {
-    try {
-      return next(...parameters)
-    } catch (error) {
-      if (error instanceof CoatcheckError && error.code === 'upstream_unavailable') return undefined
-      throw error
-    }
+/** With no other target in order, what the first one came to is the better word. */
+function orNone<Found>(look: () => Found): Found | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (error instanceof CoatcheckError && error.code === 'upstream_unavailable') return undefined
+    throw error
   }
 }
 

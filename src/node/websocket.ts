@@ -23,6 +23,8 @@ export interface ConnectOptions {
   readonly tls: UpstreamSettings['tls']
   readonly connectTimeoutMs: number
   readonly tunnel: TunnelOptions
+  /** Called once there is a connection: from then on the handshake may have been read. */
+  readonly onConnected: () => void
   /** Called once the connection is closed, or was never made. */
   readonly onClosed: () => void
 }
@@ -58,10 +60,12 @@ export function connectWebSocket(request: UpstreamRequest, options: ConnectOptio
     // Given up before there was a connection.
     outgoing.once('close', () => outgoing.socket ?? options.onClosed())
     outgoing.once('socket', (socket) => {
-      const connectTimer = setTimeout(() => fail(new CoatcheckError('upstream_timeout')), options.connectTimeoutMs)
-      socket.once(new URL(options.target).protocol === 'https:' ? 'secureConnect' : 'connect', () =>
-        clearTimeout(connectTimer),
-      )
+      const late = () => fail(new CoatcheckError('upstream_unreachable', { cause: new Error('no connection in time') }))
+      const connectTimer = setTimeout(late, options.connectTimeoutMs)
+      socket.once(new URL(options.target).protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+        clearTimeout(connectTimer)
+        options.onConnected()
+      })
       socket.once('close', () => {
         clearTimeout(connectTimer)
         options.onClosed()

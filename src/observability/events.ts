@@ -23,6 +23,8 @@ export type CoatcheckEvent =
   | { readonly event: 'hook_failed'; readonly hook: string; readonly cause?: unknown }
   /** A call from outside that was made with this server's own token. */
   | { readonly event: 'client_token_used'; readonly route: string; readonly method: string }
+  /** `spa` is said, and the token handler has nothing that serves it: what to add, if the app around it does not. */
+  | { readonly event: 'pages_not_served'; readonly setting: 'spa'; readonly add: string }
   /** In development: what did not pass of a request, and what to add to the route if it should. */
   | {
       readonly event: 'request_headers_dropped'

@@ -535,6 +535,7 @@ refuses('spa.csp', 'spa.csp', csp, [
 refuses('streams', 'streams', (streams) => good({ streams }), [
   [5, 'has to be an object'],
   [{ perSession: 0 }, 'not a whole number'],
+  [{ perAddress: 0 }, 'not a whole number'],
   [{ total: 1.5 }, 'not a whole number'],
   [{ total: '5' }, 'has to be a number'],
   [{ perUser: 5 }, 'not a known setting'],

@@ -29,7 +29,7 @@ describe('a configuration that is right', () => {
       listeners: { public: { host: undefined, port: 3000 }, internal: undefined, management: undefined },
       spa: undefined,
       forwardAuth: undefined,
-      streams: { perSession: 100, total: 20_000 },
+      streams: { perSession: 100, perAddress: 100, total: 20_000 },
       hooks: {},
       thirdPartyInitiatedLogin: false,
       backChannelLogout: false,

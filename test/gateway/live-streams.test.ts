@@ -42,6 +42,7 @@ function make(changes: Partial<LiveStreamsOptions> = {}) {
     clock: { now: () => nowMs },
     report: (event) => events.push(event),
     perSession: 3,
+    perAddress: 2,
     total: 10_000,
     ...changes,
   })
@@ -220,6 +221,51 @@ describe('places', () => {
     place.leave()
     open(live, 'b')
     expect(() => live.enter(undefined)).toThrow(expect.objectContaining({ code: 'streams_busy' }))
+  })
+})
+
+describe('places of callers without a session', () => {
+  const tooMany = expect.objectContaining({ code: 'too_many_streams' })
+  const busy = expect.objectContaining({ code: 'streams_busy' })
+
+  it('are so many from one address, and come back', () => {
+    const live = make()
+    const place = live.enter(undefined, { address: '192.0.2.1' })
+    live.enter(undefined, { address: '192.0.2.1' })
+    expect(() => live.enter(undefined, { address: '192.0.2.1' })).toThrow(tooMany)
+    expect(() => live.enter(undefined, { address: '192.0.2.2' })).not.toThrow()
+    place.leave()
+    place.leave()
+    live.enter(undefined, { address: '192.0.2.1' })
+    expect(() => live.enter(undefined, { address: '192.0.2.1' })).toThrow(tooMany)
+  })
+
+  it('are so many for one who has brought a token, wherever from', () => {
+    const live = make()
+    const caller = (address: string) => ({ address, subject: 'https://login.example.com ada' })
+    for (const address of ['192.0.2.1', '192.0.2.2', '192.0.2.3']) live.enter(undefined, caller(address))
+    expect(() => live.enter(undefined, caller('192.0.2.4'))).toThrow(tooMany)
+    expect(() => live.enter(undefined, { address: '192.0.2.1' })).not.toThrow()
+  })
+
+  it('are three quarters of all, whatever address they say: the rest is for who is known', () => {
+    const live = make({ total: 8 })
+    const places = Array.from({ length: 6 }, (_, index) =>
+      live.enter(undefined, index < 3 ? {} : { address: `192.0.2.${index}` }),
+    )
+    expect(() => live.enter(undefined, { address: '192.0.2.9' })).toThrow(busy)
+    expect(() => live.enter(undefined, {})).toThrow(busy)
+    open(live, 'a')
+    live.enter(undefined, { subject: 'a client' })
+    expect(() => live.enter(session('b'))).toThrow(busy)
+    places[0]?.leave()
+    expect(() => live.enter(undefined, { address: '192.0.2.9' })).not.toThrow()
+  })
+
+  it('ask for no timer: nobody looks at a session', () => {
+    const live = make()
+    live.enter(undefined, {}).fill(new Stream(), keepAlive)
+    expect(ticks.size).toBe(0)
   })
 })
 

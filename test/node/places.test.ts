@@ -61,3 +61,21 @@ test('a wait has an end', async () => {
     vi.useRealTimers()
   }
 })
+
+test('who waits in the second line comes when nobody waits in the first', async () => {
+  const one = places(1, 10, 1)
+  const leave = await one.second.take(never, 1000)
+  const order: string[] = []
+  const later = one.second.take(never, 1000).then((give) => {
+    order.push('second line')
+    give()
+  })
+  await expect(one.second.take(never, 1000)).rejects.toMatchObject({ code: 'upstream_busy' })
+  const sooner = one.take(never, 1000).then((give) => {
+    order.push('first line')
+    give()
+  })
+  leave()
+  await Promise.all([later, sooner])
+  expect(order).toEqual(['first line', 'second line'])
+})

@@ -336,8 +336,8 @@ describe('an upload', () => {
 
 test('event streams do not take the places of other requests, and may be silent', async () => {
   const { origin } = await upstream((incoming, outgoing) => {
-    if (incoming.headers.accept === 'text/event-stream') outgoing.writeHead(200).flushHeaders()
-    else outgoing.end('served')
+    if (incoming.headers.accept !== 'text/event-stream') outgoing.end('served')
+    else outgoing.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
   })
   const client = transport({ connections: 1 })
   const streams = await Promise.all(

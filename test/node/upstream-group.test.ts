@@ -11,6 +11,11 @@ import { settingsOf } from './upstream-settings.ts'
 
 afterEach(closeEverything)
 
+const handshake = [
+  ['sec-websocket-key', 'dGhlIHNhbXBsZSBub25jZQ=='],
+  ['sec-websocket-version', '13'],
+] as const
+
 /** The origin that routes name; nobody is there. */
 const origin = 'http://orders.localhost:1'
 
@@ -24,6 +29,18 @@ function prepared(settings: UpstreamSettings) {
     for (const look of waiting) look()
   })
   onCleanup(() => transport.close())
+  const requestOf = (more: Partial<UpstreamRequest>): UpstreamRequest => ({
+    origin: settings.origin,
+    upstream: settings,
+    target: '/',
+    method: 'GET',
+    headers: [],
+    body: null,
+    signal: new AbortController().signal,
+    headersTimeoutMs: 5_000,
+    bodyTimeoutMs: 5_000,
+    ...more,
+  })
   return {
     events,
     advance: (ms: number) => {
@@ -37,19 +54,10 @@ function prepared(settings: UpstreamSettings) {
         waiting.add(look)
         look()
       }),
-    send: (more: Partial<UpstreamRequest> = {}) =>
-      transport.send({
-        origin: settings.origin,
-        upstream: settings,
-        target: '/',
-        method: 'GET',
-        headers: [],
-        body: null,
-        signal: new AbortController().signal,
-        headersTimeoutMs: 5_000,
-        bodyTimeoutMs: 5_000,
-        ...more,
-      }),
+    send: (more: Partial<UpstreamRequest> = {}) => transport.send(requestOf(more)),
+    /** A WebSocket's handshake. */
+    connect: (more: Partial<UpstreamRequest> = {}) =>
+      transport.connect(requestOf({ headers: [...handshake], ...more }), { stallTimeoutMs: 1000, idleTimeoutMs: 0 }),
   }
 }
 
@@ -280,6 +288,55 @@ describe('health checks', () => {
     const { send, until } = prepared(settings)
     await until((seen) => seen.length === 1)
     await expect(send()).rejects.toMatchObject({ code: 'upstream_unavailable', headers: { 'Retry-After': '1' } })
+  })
+})
+
+describe('a WebSocket’s handshake', () => {
+  /** Takes every handshake with the key above, and counts. */
+  async function taking() {
+    let handshakes = 0
+    const { origin: at, server } = await upstream((_incoming, outgoing) => outgoing.end())
+    server.on('upgrade', (_incoming, socket) => {
+      handshakes++
+      socket.on('error', () => socket.destroy())
+      socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+          'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
+      )
+      onCleanup(async () => socket.destroy())
+    })
+    return { origin: at, handshakes: () => handshakes }
+  }
+
+  test('whose connection was refused goes to another target, and what was refused counts', async () => {
+    const good = await taking()
+    const { connect, events } = prepared(settingsOf(origin, { targets: [good.origin, await deadTarget()] }))
+    for (let call = 0; call < 6; call++) {
+      const { status, socket } = await connect()
+      expect(status).toBe(101)
+      socket?.cancel()
+    }
+    expect(good.handshakes()).toBe(6)
+    expect(events).toMatchObject([{ event: 'upstream_ejected', because: 'failures' }])
+  })
+
+  test('that has one target, no retries, or none in order left, is told of the first', async () => {
+    const dead = await deadTarget()
+    for (const changes of [
+      { targets: [dead] },
+      { targets: [dead, await deadTarget()], retries: 0 },
+      { targets: [dead, await deadTarget()] },
+    ]) {
+      const { connect } = prepared(settingsOf(origin, changes))
+      await expect(connect()).rejects.toMatchObject({ code: 'upstream_unreachable' })
+    }
+  })
+
+  test('that may have been read is not sent again', async () => {
+    const [first, second] = [await dropping(), await dropping()]
+    const { connect } = prepared(settingsOf(origin, { targets: [first.origin, second.origin] }))
+    await expect(connect()).rejects.toMatchObject({ code: 'upstream_unreachable' })
+    expect(first.requests() + second.requests()).toBe(1)
   })
 })
 

@@ -6,15 +6,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { type ServerType, serve as serveOther } from '@hono/node-server'
+import { Hono } from 'hono'
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
-import type { RouteConfig, UserConfig } from '../../src/config/types.ts'
-import type { NodeRuntimeOptions } from '../../src/node/runtime.ts'
+import type { Config, RouteConfig, UpstreamConfig, UserConfig } from '../../src/config/types.ts'
+import { type NodeRuntime, type NodeRuntimeOptions, nodeRuntime } from '../../src/node/runtime.ts'
 import { startServer } from '../../src/node/serve.ts'
 import type { ServerLimits } from '../../src/node/server.ts'
 import { sqliteCoordinator } from '../../src/node/sqlite-coordinator.ts'
-import { type CoatcheckEvent, eventLine } from '../../src/observability/events.ts'
+import { type CoatcheckEvent, eventLine, type Report } from '../../src/observability/events.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
+import { tokenHandler } from '../../src/token-handler.ts'
 import { UserAgent } from '../support/browser.ts'
 import { freePort } from '../support/free-port.ts'
 import { testSecret } from '../support/system.ts'
@@ -42,7 +45,11 @@ export interface AttackedOptions {
   readonly limits?: Partial<ServerLimits>
   readonly runtime?: NodeRuntimeOptions
   readonly config?: Partial<UserConfig>
+  /** What the configuration says of the API; nothing by default. */
+  readonly upstream?: Omit<UpstreamConfig, 'origin'>
   readonly accessTokenSeconds?: number
+  /** Whose server it is: ours, or the plain one of `@hono/node-server` with our runtime. */
+  readonly server?: 'own' | 'other'
 }
 
 const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -81,6 +88,7 @@ export async function startAttacked(options: AttackedOptions = {}): Promise<Atta
       },
       session: { secrets: [testSecret], store: cookieStore({ coordinator }) },
       backChannelLogout: true,
+      ...(options.upstream && { upstreams: [{ origin: upstream.origin, ...options.upstream }] }),
       ...options.config,
       routes: (options.routes ?? attackedRoutes).map((route) => ({
         ...route,
@@ -90,14 +98,19 @@ export async function startAttacked(options: AttackedOptions = {}): Promise<Atta
     {},
   )
   const events: CoatcheckEvent[] = []
-  const server = await startServer(config, {
-    port,
-    host: 'localhost',
-    closeTimeoutMs: 200,
-    limits: options.limits ?? {},
-    runtime: { clock, ...options.runtime },
-    report: (event) => void events.push(event),
-  })
+  const report = (event: CoatcheckEvent) => void events.push(event)
+  const runtime = { clock, ...options.runtime }
+  const server =
+    options.server === 'other'
+      ? await startOther(config, port, nodeRuntime(runtime), report)
+      : await startServer(config, {
+          port,
+          host: 'localhost',
+          closeTimeoutMs: 200,
+          limits: options.limits ?? {},
+          runtime,
+          report,
+        })
   return {
     origin,
     host,
@@ -120,6 +133,21 @@ export async function startAttacked(options: AttackedOptions = {}): Promise<Atta
       await server.close()
       await Promise.all([coordinator.close(), provider.stop(), upstream.stop()])
       await rm(folder, { recursive: true })
+    },
+  }
+}
+
+/** In somebody's own app, under somebody else's server. */
+async function startOther(config: Config, port: number, runtime: NodeRuntime, report: Report) {
+  const app = new Hono().route('/', tokenHandler(config, { runtime, report }).routes as unknown as Hono)
+  const server = await new Promise<ServerType>((resolve) => {
+    const made = serveOther({ fetch: app.fetch, port, hostname: 'localhost' }, () => resolve(made))
+  })
+  return {
+    async close() {
+      if ('closeAllConnections' in server) server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await runtime.close()
     },
   }
 }

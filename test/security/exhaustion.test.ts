@@ -2,13 +2,24 @@
  * Attacks on what there is only so much of: connections, memory, places at the API. Limits are small here, and each test
  * waits for what the limit does: an answer, or the end of the connection.
  */
-import { connect, type Socket } from 'node:net'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import http from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Attacked, answerTo, connectTo, startAttacked, statusesOf } from './attacked.ts'
+import { type Attacked, answerTo, type Connection, connectTo, startAttacked, statusesOf } from './attacked.ts'
 
 let attacked: Attacked
 let cookie: string
+/** An app with a page, and an asset that no buffer on the way takes whole. */
+let app: string
+const asset = Buffer.alloc(15 * 2 ** 20, 'x')
 beforeAll(async () => {
+  app = await mkdtemp(path.join(tmpdir(), 'coatcheck-app-'))
+  await mkdir(path.join(app, 'assets'))
+  await writeFile(path.join(app, 'index.html'), '<!doctype html><title>An app</title>')
+  await writeFile(path.join(app, 'assets/big-Dk3xQ9_b.js'), asset)
   attacked = await startAttacked({
     routes: [
       { path: '/api/*', upstream: '/v1', auth: 'session', methods: ['GET', 'POST'] },
@@ -23,11 +34,16 @@ beforeAll(async () => {
       },
     ],
     limits: { headersTimeoutMs: 400, checkIntervalMs: 20, stallTimeoutMs: 400 },
-    runtime: { stallTimeoutMs: 400, transport: { connections: 2, eventStreams: 3 } },
+    runtime: { stallTimeoutMs: 400 },
+    config: { spa: { dir: app }, trustedProxies: ['127.0.0.0/8', '::1'], streams: { perAddress: 2, total: 5 } },
+    upstream: { connections: 2, eventStreams: 4, breaker: false, timeouts: { body: '1s' } },
   })
   cookie = (await attacked.signedIn()).cookies.header(attacked.origin) ?? ''
 })
-afterAll(() => attacked.stop())
+afterAll(async () => {
+  await attacked.stop()
+  await rm(app, { recursive: true })
+})
 beforeEach(() => attacked.upstream.reset())
 
 const head = (line: string, fields: readonly string[] = []) =>
@@ -76,6 +92,83 @@ describe('a slow sender', () => {
     await Promise.all(slow.map(({ closed }) => closed))
     expect(attacked.upstream.requests().map(({ target }) => target)).toEqual(['/open/y'])
   })
+})
+
+describe('content that nobody reads', () => {
+  it.each([
+    ['a page', 'GET /', 200],
+    ['an endpoint', 'GET /bff/session', 403],
+    ['an endpoint that there is none of', 'GET /bff/nowhere', 404],
+    ['a route', 'GET /open/x', 400],
+    ['a page that takes none', 'POST /', 404],
+    ['an endpoint that takes none', 'POST /bff/session', 405],
+  ])('and that never comes does not keep the connection open: %s', async (_what, line, status) => {
+    const slow = connectTo(attacked.port, head(`${line} HTTP/1.1`, ['Content-Length: 1000000']))
+    drip(slow.socket, 'x')
+    expect(statusesOf(await slow.closed)).toEqual([status])
+    const chunked = connectTo(attacked.port, head(`${line} HTTP/1.1`, ['Transfer-Encoding: chunked']))
+    expect(statusesOf(await chunked.closed)).toEqual([status])
+  })
+})
+
+describe('a slow reader of what Coatcheck serves itself', () => {
+  /** Reads nothing of the asset, twice; resolves once another call is answered, with what it got before. */
+  async function readNothing({ port, host }: Attacked) {
+    const call = () =>
+      answerTo(port, `GET /bff/session HTTP/1.1\r\nHost: ${host}\r\nX-CSRF: 1\r\nConnection: close\r\n\r\n`)
+    const sockets = [1, 2].map(() => {
+      const socket = connect(port, 'localhost')
+      socket.on('error', () => socket.destroy())
+      socket.pause()
+      socket.write(`GET /assets/big-Dk3xQ9_b.js HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+      return socket
+    })
+    await expect.poll(async () => statusesOf(await call())).toEqual([503])
+    await expect.poll(async () => statusesOf(await call()), { timeout: 10_000 }).toEqual([200])
+    for (const socket of sockets) socket.destroy()
+  }
+  const limits = { stallTimeoutMs: 800 }
+
+  it('from a folder is cut off, and others are served again', async () => {
+    const served = await startAttacked({ config: { spa: { dir: app }, maxRequests: 2 }, limits })
+    try {
+      await readNothing(served)
+    } finally {
+      await served.stop()
+    }
+  })
+
+  it('from a CDN is cut off, and who takes a little now and then gets all of it', async () => {
+    const cdn = http.createServer((_incoming, outgoing) => {
+      outgoing.setHeader('content-type', 'text/javascript').end(asset)
+    })
+    await new Promise<void>((resolve) => cdn.listen(0, '127.0.0.1', resolve))
+    const origin = `http://127.0.0.1:${(cdn.address() as AddressInfo).port}`
+    const served = await startAttacked({ config: { spa: { origin }, maxRequests: 2 }, limits })
+    try {
+      await readNothing(served)
+      expect(await readSlowly(served)).toBeGreaterThan(asset.byteLength)
+    } finally {
+      await served.stop()
+      cdn.close()
+    }
+  })
+
+  /** For longer than the limit. */
+  async function readSlowly({ port, host }: Attacked): Promise<number> {
+    const socket = connect(port, 'localhost')
+    const began = performance.now()
+    let bytes = 0
+    socket.on('data', (chunk) => {
+      bytes += chunk.byteLength
+      if (performance.now() - began > 3 * limits.stallTimeoutMs) return
+      socket.pause()
+      setTimeout(() => socket.resume(), 10)
+    })
+    socket.write(`GET /assets/big-Dk3xQ9_b.js HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    await new Promise((resolve) => socket.once('close', resolve))
+    return bytes
+  }
 })
 
 describe('a slow reader', () => {
@@ -170,41 +263,112 @@ describe('event streams', () => {
   const silentStream = () =>
     attacked.upstream.answerWith((socket, { target }) => {
       socket.write(
-        target === '/v1/events'
+        target.endsWith('/events')
           ? 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n:hi\n\n\r\n'
           : 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
       )
     })
 
-  it('that are all taken leave the other calls their places', async () => {
+  const streamHead = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n'
+  /** An upstream decides what is a stream; the caller may say what it likes. */
+  const open = (target: string, fields: readonly string[] = []) =>
+    connectTo(attacked.port, head(`GET ${target} HTTP/1.1`, [...session(), ...fields]))
+  const leave = async (connections: readonly Connection[]) => {
+    for (const { socket } of connections) socket.destroy()
+    await Promise.all(connections.map(({ closed }) => closed))
+  }
+  const callers = [
+    ['that were asked for', ['Accept: text/event-stream']],
+    ['that nobody asked for', []],
+  ] as const
+
+  it.each(callers)('%s and are all taken leave the other calls their places', async (_who, fields) => {
     silentStream()
-    const streams = Array.from({ length: 3 }, () =>
-      connectTo(attacked.port, head('GET /api/events HTTP/1.1', [...session(), 'Accept: text/event-stream'])),
-    )
+    const streams = [1, 2, 3, 4].map(() => open('/api/events', fields))
     await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
     const answers = await Promise.all(Array.from({ length: 20 }, () => get('/api/x', session())))
     expect(answers.flatMap(statusesOf)).toEqual(Array(20).fill(200))
-    for (const { socket } of streams) socket.destroy()
-    await Promise.all(streams.map(({ closed }) => closed))
+    await leave(streams)
+  })
+
+  it.each(callers)('%s beyond their number are 503, and the API’s connection ends', async (_who, fields) => {
+    silentStream()
+    const streams = [1, 2, 3, 4].map(() => open('/api/events', fields))
+    await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
+    const dropped = new Promise((resolve) =>
+      attacked.upstream.answerWith((socket) => void socket.once('close', resolve).write(streamHead)),
+    )
+    const answer = await get('/api/events', [...session(), ...fields])
+    expect(statusesOf(answer)).toEqual([503])
+    expect(answer).toContain('upstream_busy')
+    await dropped
+    attacked.upstream.reset()
+    expect(statusesOf(await get('/api/x', session()))).toEqual([200])
+    await leave(streams)
   })
 
   it('that are over give their places back', async () => {
     silentStream()
     for (let round = 0; round < 10; round++) {
-      const stream = connectTo(
-        attacked.port,
-        head('GET /api/events HTTP/1.1', [...session(), 'Accept: text/event-stream']),
-      )
+      const stream = open('/api/events', ['Accept: text/event-stream'])
       await expect.poll(() => stream.received(), { interval: 5 }).toContain(':hi')
-      stream.socket.destroy()
-      await stream.closed
+      await leave([stream])
     }
     expect(statusesOf(await get('/api/x', session()))).toEqual([200])
   })
 
   it('are not had by a call that only says so: its answer has its time limit', async () => {
-    attacked.upstream.answerWith('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok')
+    attacked.upstream.answerWith((socket) =>
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'),
+    )
     const answer = await get('/api/x', [...session(), 'Accept: text/event-stream'])
     expect(statusesOf(answer)).toEqual([200])
+    // Cut where it stood still: the last chunk never came.
+    expect(answer).toMatch(/5\r\nhello\r\n$/)
+  })
+
+  it('are not had by a call that only says so: it has one of the places of all calls', async () => {
+    const held: (() => void)[] = []
+    attacked.upstream.answerWith((socket) => {
+      held.push(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+    })
+    const calls = Array.from({ length: 8 }, () => get('/api/x', [...session(), 'Accept: text/event-stream']))
+    for (let answered = 0; answered < 8; answered += 2) {
+      // Two are at the API, and no third one comes.
+      await expect.poll(() => held.length).toBe(2)
+      expect(attacked.upstream.requests()).toHaveLength(answered + 2)
+      for (const answer of held.splice(0)) answer()
+    }
+    expect((await Promise.all(calls)).flatMap(statusesOf)).toEqual(Array(8).fill(200))
+  })
+
+  it('that are open to everybody are so many for one address, with the calls of others untouched', async () => {
+    silentStream()
+    const from = (address: string) =>
+      connectTo(attacked.port, head('GET /open/events HTTP/1.1', [`X-Forwarded-For: ${address}`, 'Connection: close']))
+    const streams = [from('192.0.2.1'), from('192.0.2.1')]
+    await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
+    const more = await from('192.0.2.1').closed
+    expect(statusesOf(more)).toEqual([429])
+    expect(more).toContain('too_many_streams')
+    const other = from('192.0.2.2')
+    await expect.poll(() => other.received()).toContain(':hi')
+    await leave([...streams, other])
+  })
+
+  it('that are open to everybody do not take the places of who is signed in, from however many addresses', async () => {
+    silentStream()
+    const from = (address: string) =>
+      connectTo(attacked.port, head('GET /open/events HTTP/1.1', [`X-Forwarded-For: ${address}`, 'Connection: close']))
+    const streams = [from('192.0.2.1'), from('192.0.2.2')]
+    await expect.poll(() => streams.every(({ received }) => received().includes(':hi'))).toBe(true)
+    streams.push(from('192.0.2.3'))
+    await expect.poll(() => streams[2]?.received()).toContain(':hi')
+    const fourth = await from('192.0.2.4').closed
+    expect(statusesOf(fourth)).toEqual([503])
+    expect(fourth).toContain('streams_busy')
+    const own = open('/api/events')
+    await expect.poll(() => own.received()).toContain(':hi')
+    await leave([...streams, own])
   })
 })
