@@ -9,7 +9,7 @@ import type { CommitResult, Coordinator, EndedEntry } from '../../coordinator.ts
 import { CoatcheckError, isErrorCode } from '../../errors.ts'
 import type { Clock } from '../../runtime.ts'
 import { randomId } from '../session.ts'
-import { type RedisClient, redisConnections } from './redis-client.ts'
+import { durably, type RedisClient, redisConnections } from './redis-client.ts'
 
 export type { RedisClient } from './redis-client.ts'
 
@@ -110,16 +110,6 @@ const scripts = {
     return type(memory) == 'string' and string.match(memory, 'maxmemory_policy:(%S+)') or nil`,
 } as const
 
-/** Gives what `body` returns, and how many replicas there are; 0 where this user may not ask. */
-function durably(body: string): string {
-  return `
-    local result = (function() ${body}
-    end)()
-    local replication = redis.pcall('INFO', 'replication')
-    local replicas = type(replication) == 'string' and string.match(replication, 'connected_slaves:(%d+)') or '0'
-    return {result, tonumber(replicas)}`
-}
-
 /** The scripts that a replica is waited for: rotations and tombstones (S2), and what a session begins with. */
 const durable: ReadonlySet<keyof typeof scripts> = new Set(['commit', 'recordAttempt', 'end', 'addToIndex'])
 /** More than that at once is more than one command of Redis should have to do. */
@@ -132,7 +122,7 @@ const pollMs = 25
 export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator {
   const { client, prefix = 'coatcheck:', commandTimeoutMs = 1000, replicaTimeoutMs = 200 } = options
   const clock = options.clock ?? { now: () => Date.now() }
-  const connections = redisConnections(client, replicaTimeoutMs)
+  const connections = redisConnections(client, { replicaTimeoutMs, clock })
   const indexKey = (key: string) => `${prefix}index:${key}`
   const sessionKey = (id: string) => `${prefix}session:${id}`
   const leaseKey = (id: string) => `${prefix}lease:${id}`
