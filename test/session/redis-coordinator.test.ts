@@ -63,6 +63,26 @@ describe('a Redis that is away', () => {
     await coordinator.close()
   })
 
+  it('and one that takes a lease when nobody waits for it any more gives it back', async () => {
+    const coordinator = redisCoordinator({
+      client: await redisClient(redis.url),
+      prefix: 'orphaned-lease:',
+      commandTimeoutMs: 100,
+    })
+    // What a script is, Redis remembers: the first time of one takes longer.
+    await (await coordinator.acquireLease('s', 60_000)).release()
+    redis.freeze()
+    try {
+      await expect(coordinator.acquireLease('s', 60_000)).rejects.toMatchObject(isOut)
+    } finally {
+      redis.thaw()
+    }
+    await expect
+      .poll(() => coordinator.acquireLease('s', 60_000).catch(() => 'out'))
+      .toMatchObject({ takenAt: expect.any(Number) })
+    await coordinator.close()
+  })
+
   it('and one that is full refuses, and loses nothing that it has', async () => {
     const admin = await redisClient(redis.url)
     const coordinator = redisCoordinator({ client: await redisClient(redis.url), prefix: 'full:' })

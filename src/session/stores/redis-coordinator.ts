@@ -145,6 +145,17 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     }
   }
 
+  /** @returns whether the key is the taker's now. What came from no answer is taken back, or it would be nobody's. */
+  async function take(key: string, taker: string, ttlMs: number): Promise<boolean> {
+    try {
+      return (await run('take', key, taker, String(ttlMs))) === 1
+    } catch (error) {
+      // Redis may run the first command yet, and this one after it. Nobody is told if it fails too: then it lapses.
+      run('release', key, taker).catch(() => undefined)
+      throw error
+    }
+  }
+
   async function settled(key: string, ttlMs: number): Promise<string> {
     const end = clock.now() + ttlMs
     while (clock.now() < end) {
@@ -187,7 +198,7 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
       const key = leaseKey(sessionId)
       const holder = randomId(12)
       let takenAt = clock.now()
-      while ((await run('take', key, holder, String(ttlMs))) !== 1) {
+      while (!(await take(key, holder, ttlMs))) {
         await pause()
         takenAt = clock.now()
       }
