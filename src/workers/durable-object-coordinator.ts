@@ -118,7 +118,10 @@ export function durableObjectCoordinator<Id>(
     },
 
     async once(key, ttlMs, work) {
-      if (!(await ofResult<boolean>(key, { do: 'claim', ttlMs }))) return settled(key, ttlMs)
+      const claimant = crypto.randomUUID()
+      const claim = () => ofResult<boolean>(key, { do: 'claim', claimant, ttlMs })
+      const disclaim = () => ofResult(key, { do: 'disclaim', claimant })
+      if (!(await orTakeBack(claim, disclaim))) return settled(key, ttlMs)
       try {
         const value = await work()
         await ofResult(key, { do: 'settle', value })

@@ -83,6 +83,23 @@ describe('a Redis that is away', () => {
     await coordinator.close()
   })
 
+  it('and one that begins what is done once when nobody waits for it any more lets it be done (R12)', async () => {
+    const coordinator = redisCoordinator({
+      client: await redisClient(redis.url),
+      prefix: 'orphaned-once:',
+      commandTimeoutMs: 100,
+    })
+    await coordinator.once('before', 60_000, async () => 'done')
+    redis.freeze()
+    try {
+      await expect(coordinator.once('k', 60_000, async () => 'never')).rejects.toMatchObject(isOut)
+    } finally {
+      redis.thaw()
+    }
+    await expect.poll(() => coordinator.once('k', 60_000, async () => 'done').catch(() => 'out')).toBe('done')
+    await coordinator.close()
+  })
+
   it('and one that is full refuses, and loses nothing that it has', async () => {
     const admin = await redisClient(redis.url)
     const coordinator = redisCoordinator({ client: await redisClient(redis.url), prefix: 'full:' })

@@ -59,4 +59,11 @@ describe('an object whose answer is lost', () => {
     await expect(coordinator.acquireLease('s', 600_000)).rejects.toMatchObject({ code: 'store_unavailable' })
     await (await coordinator.acquireLease('s', 600_000)).release()
   })
+
+  it('has what was to be done once done by the next (R12)', async () => {
+    const coordinator = durableObjectCoordinator(losing('claim'))
+    const isOut = { code: 'store_unavailable' }
+    await expect(coordinator.once('k', 600_000, async () => 'never')).rejects.toMatchObject(isOut)
+    expect(await coordinator.once('k', 600_000, async () => 'done')).toBe('done')
+  })
 })

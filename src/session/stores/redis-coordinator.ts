@@ -115,7 +115,7 @@ const durable: ReadonlySet<keyof typeof scripts> = new Set(['commit', 'recordAtt
 /** More than that at once is more than one command of Redis should have to do. */
 const mostRemoved = 500
 
-/** Results begin with a letter that says what they are: being done, done, failed. */
+/** Results begin with a letter that says what they are: being done (and by whom), done, failed. */
 const pending = 'p'
 const pollMs = 25
 
@@ -161,7 +161,7 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     while (clock.now() < end) {
       const value = await run('recall', resultKey(key))
       if (typeof value !== 'string') break
-      if (value !== pending) return resultOf(value)
+      if (!value.startsWith(pending)) return resultOf(value)
       await pause()
     }
     // Whoever did it is gone, and it must not be done twice.
@@ -227,7 +227,7 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     },
 
     async once(key, ttlMs, work) {
-      if ((await run('take', resultKey(key), pending, String(ttlMs))) !== 1) return settled(key, ttlMs)
+      if (!(await take(resultKey(key), pending + randomId(12), ttlMs))) return settled(key, ttlMs)
       try {
         const value = await work()
         await run('settle', resultKey(key), `v${value}`)
