@@ -40,7 +40,7 @@ interface Writer {
 export interface RedisConnections {
   /** One script on one key. */
   run(script: string, key: string, parameters: string[]): Promise<unknown>
-  /** The same, of a script made by `durably`: with any replica, one of them has it too. */
+  /** The same, of a script that is durable: with any replica, one of them has it too. */
   runDurably(script: string, key: string, parameters: string[]): Promise<unknown>
   close(): Promise<void>
 }
@@ -49,17 +49,6 @@ export interface RedisConnectionsOptions {
   /** The longest that one write waits for a replica. Milliseconds. */
   replicaTimeoutMs: number
   clock: Clock
-}
-
-/** Gives what `body` returns, how many replicas there are (0 where this user may not ask), and whose they are. */
-export function durably(body: string): string {
-  return `
-    local result = (function() ${body}
-    end)()
-    local replication = redis.pcall('INFO', 'replication')
-    if type(replication) ~= 'string' then replication = '' end
-    local replicas = string.match(replication, 'connected_slaves:(%d+)') or '0'
-    return {result, tonumber(replicas), string.match(replication, 'master_replid:(%w+)') or ''}`
 }
 
 export function redisConnections(
@@ -115,7 +104,7 @@ async function connect(client: Duplicable, replicaTimeoutMs: number): Promise<Wr
   return { eval: own.eval.bind(own), sendWait, destroy }
 }
 
-/** What a script made by `durably` gives. */
+/** What a durable script gives. */
 function toDurable(reply: unknown): { result: unknown; replicas: number; master: string } {
   const [result, replicas, master] = reply as [unknown, number, string]
   return { result, replicas: Number(replicas), master: String(master) }
