@@ -40,6 +40,8 @@ interface Writer {
 export interface RedisConnections {
   /** One script on one key. */
   run(script: string, key: string, parameters: string[]): Promise<unknown>
+  /** The same, after every durable one that was begun before: what those do late, this finds. */
+  runInOrder(script: string, key: string, parameters: string[]): Promise<unknown>
   /** The same, of a script that is durable: with any replica, one of them has it too. */
   runDurably(script: string, key: string, parameters: string[]): Promise<unknown>
   close(): Promise<void>
@@ -71,6 +73,9 @@ export function redisConnections(
 
   return {
     run,
+    async runInOrder(script, key, parameters) {
+      return run(script, key, parameters, 'duplicate' in client ? await writer() : client)
+    },
     async runDurably(script, key, parameters) {
       if (!('duplicate' in client)) return toDurable(await run(script, key, parameters)).result
       const own = await writer()

@@ -9,8 +9,8 @@ import type { CommitResult, Coordinator, EndedEntry } from '../../coordinator.ts
 import { CoatcheckError, isErrorCode } from '../../errors.ts'
 import type { Clock } from '../../runtime.ts'
 import { randomId } from '../session.ts'
-import { type RedisClient, redisConnections } from './redis-client.ts'
-import { durable, scripts } from './redis-scripts.ts'
+import { type RedisClient, type RedisConnections, redisConnections } from './redis-client.ts'
+import { durable, inOrder, scripts } from './redis-scripts.ts'
 
 export type { RedisClient } from './redis-client.ts'
 
@@ -44,14 +44,18 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
   /** Keys live by Redis's own clock: what goes there is how long. */
   const ttl = (until: number) => String(Math.max(1, Math.ceil(until - clock.now())))
 
+  function wayOf(name: keyof typeof scripts): RedisConnections['run'] {
+    if (durable.has(name)) return connections.runDurably
+    return inOrder.has(name) ? connections.runInOrder : connections.run
+  }
+
   async function run(name: keyof typeof scripts, key: string, ...parameters: string[]): Promise<unknown> {
     let timer: ReturnType<typeof setTimeout> | undefined
     const limit = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('Redis does not answer')), commandTimeoutMs)
     })
     try {
-      const run = durable.has(name) ? connections.runDurably : connections.run
-      return await Promise.race([run(scripts[name], key, parameters), limit])
+      return await Promise.race([wayOf(name)(scripts[name], key, parameters), limit])
     } catch (cause) {
       throw unavailable(cause)
     } finally {

@@ -88,6 +88,12 @@ export const scripts = {
 /** The scripts that a replica is waited for: rotations and tombstones (S2), and what a session begins with. */
 export const durable: ReadonlySet<keyof typeof scripts> = new Set(['commit', 'recordAttempt', 'end', 'addToIndex'])
 
+/**
+ * Those that take back what a durable one wrote. On another connection they could overtake one that did not get through in
+ * time and is carried out later: an attempt would be on record of a request that was never sent.
+ */
+export const inOrder: ReadonlySet<keyof typeof scripts> = new Set(['clearAttempt'])
+
 /** Gives what `body` returns, how many replicas there are (0 where this user may not ask), and whose they are. */
 function durably(body: string): string {
   return `
