@@ -38,6 +38,8 @@ interface Writer {
 }
 
 export interface RedisConnections {
+  /** Not a cluster: what one command meets, the next one meets too. */
+  readonly isOneServer: boolean
   /** One script on one key. */
   run(script: string, key: string, parameters: string[]): Promise<unknown>
   /** The same, after every durable one that was begun before: what those do late, this finds. */
@@ -72,6 +74,7 @@ export function redisConnections(
   }
 
   return {
+    isOneServer: (client as Partial<WritingClient>).masters === undefined,
     run,
     async runInOrder(script, key, parameters) {
       return run(script, key, parameters, 'duplicate' in client ? await writer() : client)

@@ -10,7 +10,8 @@ import { CoatcheckError, isErrorCode } from '../../errors.ts'
 import type { Clock } from '../../runtime.ts'
 import { randomId } from '../session.ts'
 import { type RedisClient, type RedisConnections, redisConnections } from './redis-client.ts'
-import { durable, inOrder, scripts } from './redis-scripts.ts'
+import { outageOf } from './redis-outage.ts'
+import { durable, inOrder, scripts, spared } from './redis-scripts.ts'
 
 export type { RedisClient } from './redis-client.ts'
 
@@ -37,6 +38,9 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
   const { client, prefix = 'coatcheck:', commandTimeoutMs = 1000, replicaTimeoutMs = 200 } = options
   const clock = options.clock ?? { now: () => Date.now() }
   const connections = redisConnections(client, { replicaTimeoutMs, clock })
+  const outage = outageOf(clock)
+  /** The connection that writes may be held up by a replica, and in a cluster one server says nothing of another. */
+  const isNoted = (name: keyof typeof scripts) => wayOf(name) === connections.run && connections.isOneServer
   const indexKey = (key: string) => `${prefix}index:${key}`
   const sessionKey = (id: string) => `${prefix}session:${id}`
   const leaseKey = (id: string) => `${prefix}lease:${id}`
@@ -49,13 +53,23 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     return inOrder.has(name) ? connections.runInOrder : connections.run
   }
 
+  async function answerTo(name: keyof typeof scripts, key: string, parameters: string[]): Promise<unknown> {
+    if (spared.has(name) && outage.isOn()) throw new NotSent('Redis did not answer a moment ago')
+    const answer = wayOf(name)(scripts[name], key, parameters)
+    if (isNoted(name)) answer.then(outage.ended, outage.ended)
+    return answer
+  }
+
   async function run(name: keyof typeof scripts, key: string, ...parameters: string[]): Promise<unknown> {
     let timer: ReturnType<typeof setTimeout> | undefined
     const limit = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('Redis does not answer')), commandTimeoutMs)
+      timer = setTimeout(() => {
+        if (isNoted(name)) outage.began()
+        reject(new Error('Redis does not answer'))
+      }, commandTimeoutMs)
     })
     try {
-      return await Promise.race([wayOf(name)(scripts[name], key, parameters), limit])
+      return await Promise.race([answerTo(name, key, parameters), limit])
     } catch (cause) {
       throw unavailable(cause)
     } finally {
@@ -69,7 +83,7 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
       return (await run('take', key, taker, String(ttlMs))) === 1
     } catch (error) {
       // Redis may run the first command yet, and this one after it. Nobody is told if it fails too: then it lapses.
-      run('release', key, taker).catch(() => undefined)
+      if (!wasNotSent(error)) run('release', key, taker).catch(() => undefined)
       throw error
     }
   }
@@ -217,6 +231,13 @@ function resultOf(value: string): string {
 /** Not all at the same moment. */
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, pollMs * (0.5 + Math.random())))
+}
+
+/** A command that was spared the wait for a Redis that does not answer. */
+class NotSent extends Error {}
+
+function wasNotSent(error: unknown): boolean {
+  return error instanceof CoatcheckError && error.cause instanceof NotSent
 }
 
 function unavailable(cause: unknown): CoatcheckError {

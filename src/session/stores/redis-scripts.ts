@@ -94,6 +94,11 @@ export const durable: ReadonlySet<keyof typeof scripts> = new Set(['commit', 're
  */
 export const inOrder: ReadonlySet<keyof typeof scripts> = new Set(['clearAttempt'])
 
+/** Those that nobody has to wait for in vain while Redis does not answer. What gives something back is sent all the same. */
+export const spared: ReadonlySet<keyof typeof scripts> = new Set([
+  ...(['read', 'touch', 'readNotes', 'time', 'take', 'recall', 'count', 'listIndex'] as const),
+])
+
 /** Gives what `body` returns, how many replicas there are (0 where this user may not ask), and whose they are. */
 function durably(body: string): string {
   return `
