@@ -89,7 +89,10 @@ export interface Coordinator {
    */
   recordAttempt(sessionId: string, version: number, keepUntil: number): Promise<'recorded' | 'stale' | 'ended'>
 
-  /** Takes back the attempt of a request that surely did not reach the authorization server. */
+  /**
+   * Takes back the attempt of a request that surely did not reach the authorization server; also one whose record failed
+   * here, and may be made yet: it does not overtake that.
+   */
   clearAttempt(sessionId: string): Promise<void>
 
   /**

@@ -44,6 +44,8 @@ export interface Services {
   readonly rateLimiter: RateLimiter
   /** Whose address the call comes from, as far as the proxies in front are trusted. */
   readonly clientAddress: (c: Context) => string | undefined
+  /** With every call: tells the operator if the store is set up so that it would lose sessions. */
+  readonly watchStore: () => void
   /** Rejects where the store cannot be asked. */
   readonly askStore: () => Promise<unknown>
 }

@@ -44,6 +44,7 @@ import { logoutMarks, noLogoutMarks } from './session/logout-marks.ts'
 import { sealer } from './session/seal.ts'
 import { sessions } from './session/sessions.ts'
 import { splitTokens } from './session/split-tokens.ts'
+import { storeWatch } from './session/store-watch.ts'
 import { cookieStore } from './session/stores/cookie-store.ts'
 import { webRuntime } from './web-runtime.ts'
 
@@ -104,6 +105,7 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
     runtime.checkMessage?.(c)
     checkHost(runtime.requestHeaders(c), config)
     checkAddress(services.clientAddress(c), config.addresses)
+    services.watchStore()
     return checkTarget(runtime.requestTarget(c))
   }
 
@@ -228,6 +230,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     reply: replyWith(endpointHeaders(config)),
     clientAddress: (c) => addresses.of(runtime.peerAddress(c), runtime.requestHeaders(c)['x-forwarded-for']),
     rateLimiter: rateLimiter(coordinator, clock, report),
+    watchStore: storeWatch(coordinator, clock, report),
     askStore: async () => coordinator.read('readiness'),
     routes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'public')),
     internalRoutes: buildRouteTable(config.routes.filter(({ listener }) => listener === 'internal')),

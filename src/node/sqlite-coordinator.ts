@@ -25,7 +25,8 @@ const superseded = 2
 
 const pollMs = 25
 const sweepEveryMs = 60_000
-const sweepRows = 1000
+/** Of each table in one transaction: a write that removes so many takes a few milliseconds. */
+const sweepRows = 200
 
 interface SessionRow {
   version: number
@@ -109,10 +110,12 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     return row && toEntry(row, clock.now())
   }
 
+  /** Part of every transaction that may add a row. While there is more to remove it goes on with the next one. */
   function sweep(): void {
-    if (clock.now() - sweptAt < sweepEveryMs) return
-    sweptAt = clock.now()
-    for (const one of [...sweeps, sweepIndex]) one.run(sweptAt)
+    const now = clock.now()
+    if (now - sweptAt < sweepEveryMs) return
+    const removed = [...sweeps, sweepIndex].map((one) => Number(one.run(now).changes))
+    if (Math.max(...removed) < sweepRows) sweptAt = now
   }
 
   /** Nobody else writes between what `work` reads and what it writes. */
@@ -205,6 +208,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
         if (known?.isEnded) return 'ended'
         if (known && known.version !== version) return 'stale'
         writeAttempt.run(sessionId, version, clock.now(), keepUntil)
+        sweep()
         return 'recorded'
       })
     },
@@ -223,7 +227,10 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     },
 
     async once(key, ttlMs, work) {
-      const isFirst = guarded(() => claimResult.run(key, clock.now() + ttlMs, clock.now()).changes === 1)
+      const isFirst = atomically(() => {
+        sweep()
+        return claimResult.run(key, clock.now() + ttlMs, clock.now()).changes === 1
+      })
       if (!isFirst) return settled(key, ttlMs)
       try {
         const value = await work()

@@ -19,6 +19,8 @@ export type CoatcheckEvent =
   | { readonly event: 'session_cloned'; readonly session: string; readonly sign: 'old_version' | 'two_devices' }
   | { readonly event: 'revocation_failed'; readonly session: string; readonly cause?: unknown }
   | { readonly event: 'store_unavailable'; readonly during: string; readonly cause?: unknown }
+  /** The store works, and is set up so that it would lose sessions. */
+  | { readonly event: 'store_misconfigured'; readonly problem: string; readonly cure: string }
   | UpstreamEvent
   | { readonly event: 'hook_failed'; readonly hook: string; readonly cause?: unknown }
   /** A call from outside that was made with this server's own token. */

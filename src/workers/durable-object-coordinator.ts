@@ -88,7 +88,9 @@ export function durableObjectCoordinator<Id>(
     async acquireLease(sessionId, ttlMs) {
       const holder = crypto.randomUUID()
       let takenAt = clock.now()
-      while (!(await ofSession<boolean>(sessionId, { do: 'take', holder, ttlMs }))) {
+      const take = () => ofSession<boolean>(sessionId, { do: 'take', holder, ttlMs })
+      const takeBack = () => ofSession(sessionId, { do: 'release', holder })
+      while (!(await orTakeBack(take, takeBack))) {
         await pause()
         takenAt = clock.now()
       }
@@ -116,7 +118,10 @@ export function durableObjectCoordinator<Id>(
     },
 
     async once(key, ttlMs, work) {
-      if (!(await ofResult<boolean>(key, { do: 'claim', ttlMs }))) return settled(key, ttlMs)
+      const claimant = crypto.randomUUID()
+      const claim = () => ofResult<boolean>(key, { do: 'claim', claimant, ttlMs })
+      const disclaim = () => ofResult(key, { do: 'disclaim', claimant })
+      if (!(await orTakeBack(claim, disclaim))) return settled(key, ttlMs)
       try {
         const value = await work()
         await ofResult(key, { do: 'settle', value })
@@ -142,6 +147,19 @@ export function durableObjectCoordinator<Id>(
     },
 
     async close() {},
+  }
+}
+
+/**
+ * What the object did although its answer was lost is taken back, or it would be nobody's. That is waited for, because what
+ * a request leaves behind dies with it. If it fails too, what was taken lapses: there is nothing more to tell.
+ */
+async function orTakeBack<Value>(take: () => Promise<Value>, takeBack: () => Promise<unknown>): Promise<Value> {
+  try {
+    return await take()
+  } catch (error) {
+    await takeBack().catch(() => undefined)
+    throw error
   }
 }
 

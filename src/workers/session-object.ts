@@ -41,6 +41,7 @@ interface Window {
 }
 
 interface Result {
+  claimant: string
   value?: string
   error?: string
   expiresAt: number
@@ -66,7 +67,8 @@ export type SessionRequest =
   | { readonly do: 'end'; readonly ttlMs: number; readonly isSuperseded: boolean }
   | { readonly do: 'take' | 'renew'; readonly holder: string; readonly ttlMs: number }
   | { readonly do: 'release'; readonly holder: string }
-  | { readonly do: 'claim'; readonly ttlMs: number }
+  | { readonly do: 'claim'; readonly claimant: string; readonly ttlMs: number }
+  | { readonly do: 'disclaim'; readonly claimant: string }
   | { readonly do: 'settle'; readonly value?: string; readonly error?: string }
   | { readonly do: 'recall' }
   | { readonly do: 'count'; readonly windowMs: number }
@@ -132,9 +134,12 @@ export class CoatcheckSession {
         return undefined
       }
       case 'claim':
-        if (await this.#result()) return false
-        await this.#keep({ result: { expiresAt: Date.now() + asked.ttlMs } satisfies Result }, asked.ttlMs)
-        return true
+        return this.#claim(asked)
+      case 'disclaim': {
+        const result = await this.#result()
+        if (result?.claimant === asked.claimant) await this.#storage.delete(['result'])
+        return undefined
+      }
       case 'settle': {
         const result = await this.#result()
         const { value, error } = asked
@@ -236,6 +241,12 @@ export class CoatcheckSession {
     if (!mayHold) return false
     const { holder, ttlMs } = asked
     await this.#keep({ lease: { holder, expiresAt: Date.now() + ttlMs } satisfies Lease }, ttlMs)
+    return true
+  }
+
+  async #claim({ claimant, ttlMs }: { claimant: string; ttlMs: number }): Promise<boolean> {
+    if (await this.#result()) return false
+    await this.#keep({ result: { claimant, expiresAt: Date.now() + ttlMs } satisfies Result }, ttlMs)
     return true
   }
 

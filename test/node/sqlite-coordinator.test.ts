@@ -57,6 +57,79 @@ async function kill(child: ChildProcess): Promise<void> {
   await exited
 }
 
+describe('what has expired', () => {
+  const start = Date.now()
+  const minute = 60_000
+  const expired = 5000
+
+  /** A file in which so many rows of each table expire within a minute, and one a table that does not. */
+  async function fullFile() {
+    const file = nextFile()
+    let now = start
+    const coordinator = sqliteCoordinator({ file, clock: { now: () => now } })
+    const book = new DatabaseSync(file)
+    const rows = (last: number, sql: string) =>
+      book.exec(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ${last}) ${sql} FROM n`)
+    const until = `iif(i = 0, ${start + 60 * minute}, ${start + minute / 2})`
+    rows(
+      expired,
+      `INSERT INTO session (id, version, payload, keep_until) SELECT 'old' || i, 1, hex(zeroblob(2000)), ${until}`,
+    )
+    rows(expired, `INSERT INTO lease (id, holder, expires_at) SELECT 'old' || i, 'gone', ${until}`)
+    rows(expired, `INSERT INTO result (key, value, expires_at) SELECT 'old' || i, 'done', ${until}`)
+    rows(expired, `INSERT INTO session_index (key, id, keep_until) SELECT 'key', 'old' || i, ${until}`)
+    const left = (table: string) =>
+      Number(
+        book.prepare(`SELECT count(*) AS n FROM ${table} WHERE ${table === 'result' ? 'key' : 'id'} LIKE 'old%'`).get()
+          ?.n,
+      )
+    return {
+      coordinator,
+      left: () => ['session', 'lease', 'result', 'session_index'].map(left),
+      advance(ms: number) {
+        now += ms
+      },
+      entry: (version: number) => ({ version, payload: 'p', keepUntil: now + 60 * minute }),
+      async close() {
+        book.close()
+        await coordinator.close()
+      },
+    }
+  }
+
+  it('leaves the file with the writes of a minute later, however much it is', async () => {
+    const { coordinator, left, advance, entry, close } = await fullFile()
+    await coordinator.commit('s', 0, entry(1))
+    expect(left()).toEqual(Array(4).fill(expired + 1))
+    advance(minute)
+    await coordinator.commit('s', 1, entry(2))
+    // Not all in one write: others wait for it.
+    expect(Math.min(...left())).toBeGreaterThan(expired / 2)
+    for (let version = 2; version < 40; version++) await coordinator.commit('s', version, entry(version + 1))
+    expect(left()).toEqual([1, 1, 1, 1])
+    await close()
+  })
+
+  it('leaves it with writes of every kind that may add a row', async () => {
+    const { coordinator, left, advance, close } = await fullFile()
+    const later = start + 60 * minute
+    advance(minute)
+    let before = left()
+    const writes = [
+      () => coordinator.end('s', later),
+      () => coordinator.recordAttempt('t', 1, later),
+      () => coordinator.once('k', minute, async () => 'done'),
+    ]
+    for (const write of writes) {
+      await write()
+      const after = left()
+      for (const [table, count] of after.entries()) expect(count).toBeLessThan(before[table] ?? 0)
+      before = after
+    }
+    await close()
+  })
+})
+
 describe('a process that is killed', () => {
   const until = Date.now() + 60_000
 

@@ -1,6 +1,7 @@
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisCoordinator } from '../../src/session/stores/redis-coordinator.ts'
+import { outageOf } from '../../src/session/stores/redis-outage.ts'
 import { redisClient, startRedis, type TestRedis } from '../support/redis.ts'
 import { describeCoordinator } from './coordinator-suite.ts'
 
@@ -60,6 +61,74 @@ describe('a Redis that is away', () => {
       redis.thaw()
     }
     await expect.poll(() => Promise.resolve(coordinator.read('s')).catch(() => 'out')).toBeUndefined()
+    await coordinator.close()
+  })
+
+  it('and one that is frozen keeps few waiting: the others go on at once, until it answers (R2)', async () => {
+    const commandTimeoutMs = 500
+    const client = await redisClient(redis.url)
+    const coordinator = redisCoordinator({ client, prefix: 'remembered:', commandTimeoutMs })
+    await coordinator.commit('s', 1, entry(2))
+    redis.freeze()
+    try {
+      await expect(coordinator.read('s')).rejects.toMatchObject(isOut)
+      const began = performance.now()
+      for (let count = 0; count < 20; count++) await expect(coordinator.read('s')).rejects.toMatchObject(isOut)
+      await expect(coordinator.acquireLease('s', 1000)).rejects.toMatchObject(isOut)
+      expect(performance.now() - began).toBeLessThan(commandTimeoutMs)
+    } finally {
+      redis.thaw()
+    }
+    await expect.poll(() => Promise.resolve(coordinator.read('s')).catch(() => 'out')).toMatchObject({ version: 2 })
+    await coordinator.close()
+  })
+
+  it('and one that is frozen is tried once a second all the same', () => {
+    let now = 0
+    const outage = outageOf({ now: () => now })
+    expect(outage.isOn()).toBe(false)
+    outage.began()
+    const tried: number[] = []
+    for (; now < 3000; now += 100) if (!outage.isOn()) tried.push(now)
+    expect(tried).toEqual([1000, 2000])
+    outage.ended()
+    expect([outage.isOn(), outage.isOn()]).toEqual([false, false])
+  })
+
+  it('and one that takes a lease when nobody waits for it any more gives it back', async () => {
+    const coordinator = redisCoordinator({
+      client: await redisClient(redis.url),
+      prefix: 'orphaned-lease:',
+      commandTimeoutMs: 100,
+    })
+    // What a script is, Redis remembers: the first time of one takes longer.
+    await (await coordinator.acquireLease('s', 60_000)).release()
+    redis.freeze()
+    try {
+      await expect(coordinator.acquireLease('s', 60_000)).rejects.toMatchObject(isOut)
+    } finally {
+      redis.thaw()
+    }
+    await expect
+      .poll(() => coordinator.acquireLease('s', 60_000).catch(() => 'out'))
+      .toMatchObject({ takenAt: expect.any(Number) })
+    await coordinator.close()
+  })
+
+  it('and one that begins what is done once when nobody waits for it any more lets it be done (R12)', async () => {
+    const coordinator = redisCoordinator({
+      client: await redisClient(redis.url),
+      prefix: 'orphaned-once:',
+      commandTimeoutMs: 100,
+    })
+    await coordinator.once('before', 60_000, async () => 'done')
+    redis.freeze()
+    try {
+      await expect(coordinator.once('k', 60_000, async () => 'never')).rejects.toMatchObject(isOut)
+    } finally {
+      redis.thaw()
+    }
+    await expect.poll(() => coordinator.once('k', 60_000, async () => 'done').catch(() => 'out')).toBe('done')
     await coordinator.close()
   })
 

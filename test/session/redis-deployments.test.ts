@@ -88,6 +88,69 @@ describe('a Redis with a replica', () => {
     }
   })
 
+  it('that has stopped fails no write, however many come at once, and is waited for once in a while (S2)', async () => {
+    const client = await redisClient(redis.master.url)
+    const coordinator = redisCoordinator({ client, prefix: 'many:' })
+    const writeMany = (name: string) =>
+      Promise.all(Array.from({ length: 200 }, (_, count) => coordinator.commit(`${name}${count}`, 0, entry(1))))
+    const waitsSoFar = async () => Number(/cmdstat_wait:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0)
+    redis.replica.freeze()
+    try {
+      const before = await waitsSoFar()
+      expect(new Set(await writeMany('first'))).toEqual(new Set(['committed']))
+      expect(new Set(await writeMany('second'))).toEqual(new Set(['committed']))
+      expect(new Set(await writeMany('third'))).toEqual(new Set(['committed']))
+      const waits = (await waitsSoFar()) - before
+      expect(waits).toBeGreaterThan(0)
+      expect(waits).toBeLessThan(10)
+    } finally {
+      redis.replica.thaw()
+      await coordinator.close()
+    }
+  })
+
+  it('that has stopped lets no attempt come back that was taken back because it did not get through (R3)', async () => {
+    const [client, watcher] = [await redisClient(redis.master.url), await redisClient(redis.master.url)]
+    const until = Date.now() + hour
+    const coordinator = redisCoordinator({ client, prefix: 'late:', commandTimeoutMs: 300, replicaTimeoutMs: 1000 })
+    try {
+      await coordinator.commit('s', 0, entry(1))
+      redis.replica.freeze()
+      // Its wait for the replica holds up the connection that writes.
+      const other = expect(coordinator.commit('t', 0, entry(1))).rejects.toMatchObject({ code: 'store_unavailable' })
+      await expect
+        .poll(() => watcher.clientList().then((all) => all.some(({ flags }) => flags.includes('b'))))
+        .toBe(true)
+      await expect(coordinator.recordAttempt('s', 1, until)).rejects.toMatchObject({ code: 'store_unavailable' })
+      const clearing = coordinator.clearAttempt('s').catch(() => 'not answered in time')
+      await Promise.all([other, clearing])
+      redis.replica.thaw()
+      // On the same connection, so it comes after them.
+      await expect.poll(() => coordinator.commit('u', 0, entry(1)).catch(() => 'out')).toMatch(/committed|stale/)
+      expect((await coordinator.read('s'))?.attempt).toBeUndefined()
+    } finally {
+      redis.replica.thaw()
+      await coordinator.close()
+      await watcher.close()
+    }
+  })
+
+  it('is waited for by writes together, and has all of them', async () => {
+    const client = await redisClient(redis.master.url)
+    const coordinator = redisCoordinator({ client, prefix: 'together:', ...patient })
+    const names = Array.from({ length: 200 }, (_, count) => `s${count}`)
+    try {
+      await Promise.all(
+        names.map(async (name) => {
+          await coordinator.commit(name, 0, entry(1))
+          expect(await redis.admin.hGet(`together:session:${name}`, 'v')).toBe('1')
+        }),
+      )
+    } finally {
+      await coordinator.close()
+    }
+  })
+
   it('keeps rotations and sign-outs when the replica takes over', async () => {
     const { master, replica, admin } = await withReplica()
     const before = redisCoordinator({ client: await redisClient(master.url), ...patient })

@@ -35,3 +35,35 @@ describe('objects that cannot be reached', () => {
     await expect(coordinator.acquireLease('s', 1000)).rejects.toMatchObject({ code: 'store_unavailable' })
   })
 })
+
+describe('an object whose answer is lost', () => {
+  /** The first request of this kind reaches the object, and its answer nobody. */
+  function losing(kind: string): SessionNamespace<string> {
+    const namespace = objects.namespace(`lost-${++count}:`)
+    let isLost = false
+    return {
+      ...namespace,
+      get: (id) => ({
+        async fetch(url, init) {
+          const answer = await namespace.get(id).fetch(url, init)
+          if (isLost || JSON.parse(String(init.body)).do !== kind) return answer
+          isLost = true
+          throw new Error('the connection broke')
+        },
+      }),
+    }
+  }
+
+  it('has the lease that it gave taken back', async () => {
+    const coordinator = durableObjectCoordinator(losing('take'))
+    await expect(coordinator.acquireLease('s', 600_000)).rejects.toMatchObject({ code: 'store_unavailable' })
+    await (await coordinator.acquireLease('s', 600_000)).release()
+  })
+
+  it('has what was to be done once done by the next (R12)', async () => {
+    const coordinator = durableObjectCoordinator(losing('claim'))
+    const isOut = { code: 'store_unavailable' }
+    await expect(coordinator.once('k', 600_000, async () => 'never')).rejects.toMatchObject(isOut)
+    expect(await coordinator.once('k', 600_000, async () => 'done')).toBe('done')
+  })
+})

@@ -9,7 +9,9 @@ import type { CommitResult, Coordinator, EndedEntry } from '../../coordinator.ts
 import { CoatcheckError, isErrorCode } from '../../errors.ts'
 import type { Clock } from '../../runtime.ts'
 import { randomId } from '../session.ts'
-import { type RedisClient, redisConnections } from './redis-client.ts'
+import { type RedisClient, type RedisConnections, redisConnections } from './redis-client.ts'
+import { outageOf } from './redis-outage.ts'
+import { durable, inOrder, scripts, spared } from './redis-scripts.ts'
 
 export type { RedisClient } from './redis-client.ts'
 
@@ -25,114 +27,20 @@ export interface RedisCoordinatorOptions {
   clock?: Clock
 }
 
-/** The attempt's time leaves as its age, so that nobody's clock but Redis's counts (R6). */
-const readKnown = `
-    local time = redis.call('TIME')
-    local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local known = redis.call('HMGET', KEYS[1], 'v', 'p', 'av', 'at', 'e', 's', 'r')
-    if known[4] then known[4] = now - known[4] end`
-
-/**
- * A hash a session: v version, p payload, av and at the attempt, e the tombstone (`ended` or `superseded`), s seen at,
- * b about, r revocation.
- */
-const scripts = {
-  read: `
-    local time = redis.call('TIME')
-    local known = redis.call('HMGET', KEYS[1], 'v', 'av', 'at', 'e', 's')
-    local age = known[3] and time[1] * 1000 + math.floor(time[2] / 1000) - known[3]
-    local payload = known[1] ~= ARGV[1] and redis.call('HGET', KEYS[1], 'p')
-    return {known[1], payload, known[2], age, known[4], known[5]}`,
-  commit: durably(`
-    local tombstone = redis.call('HGET', KEYS[1], 'e')
-    if tombstone then return tombstone end
-    local version = redis.call('HGET', KEYS[1], 'v')
-    if version and version ~= ARGV[1] then return 'stale' end
-    redis.call('HSET', KEYS[1], 'v', ARGV[2], 'p', ARGV[3])
-    if ARGV[5] ~= '' then redis.call('HSETNX', KEYS[1], 's', ARGV[5]) end
-    if ARGV[6] ~= '' then redis.call('HSETNX', KEYS[1], 'b', ARGV[6]) end
-    if ARGV[7] ~= '' then redis.call('HSET', KEYS[1], 'r', ARGV[7]) else redis.call('HDEL', KEYS[1], 'r') end
-    redis.call('HDEL', KEYS[1], 'av', 'at')
-    redis.call('PEXPIRE', KEYS[1], ARGV[4])
-    return 'committed'`),
-  touch: `
-    local known = redis.call('HMGET', KEYS[1], 'v', 'e', 's')
-    if not known[1] or known[2] or tonumber(known[3] or 0) >= tonumber(ARGV[1]) then return end
-    redis.call('HSET', KEYS[1], 's', ARGV[1])
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
-  readNotes: `return redis.call('HMGET', KEYS[1], 'b', 's')`,
-  recordAttempt: durably(`
-    ${readKnown}
-    if known[5] then return 'ended' end
-    if known[1] and known[1] ~= ARGV[1] then return 'stale' end
-    redis.call('HSET', KEYS[1], 'v', ARGV[1], 'av', ARGV[1], 'at', now)
-    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-    return 'recorded'`),
-  clearAttempt: `redis.call('HDEL', KEYS[1], 'av', 'at')`,
-  end: durably(`
-    ${readKnown}
-    local ttl = tonumber(ARGV[1])
-    if known[5] then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
-    redis.call('DEL', KEYS[1])
-    local isEndedOtherwise = known[5] == 'ended'
-    redis.call('HSET', KEYS[1], 'e', isEndedOtherwise and 'ended' or ARGV[2])
-    redis.call('PEXPIRE', KEYS[1], ttl)
-    return known`),
-  time: `
-    local time = redis.call('TIME')
-    return time[1] * 1000 + math.floor(time[2] / 1000)`,
-  take: `return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`,
-  renew: `
-    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-    return redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
-  release: `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end`,
-  settle: `redis.call('SET', KEYS[1], ARGV[1], 'XX', 'KEEPTTL')`,
-  count: `
-    local count = redis.call('INCR', KEYS[1])
-    if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-    return {count, redis.call('PTTL', KEYS[1])}`,
-  recall: `return redis.call('GET', KEYS[1])`,
-  /** A sorted set a key: ids by the time until which they are kept, by Redis's clock. */
-  addToIndex: durably(`
-    local time = redis.call('TIME')
-    local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-    redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-    if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-    return 'added'`),
-  listIndex: `
-    local time = redis.call('TIME')
-    local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    return redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', now, 'LIMIT', 0, ARGV[1])`,
-  removeFromIndex: `return redis.call('ZREM', KEYS[1], unpack(ARGV))`,
-  policy: `
-    local memory = redis.pcall('INFO', 'memory')
-    return type(memory) == 'string' and string.match(memory, 'maxmemory_policy:(%S+)') or nil`,
-} as const
-
-/** Gives what `body` returns, and how many replicas there are; 0 where this user may not ask. */
-function durably(body: string): string {
-  return `
-    local result = (function() ${body}
-    end)()
-    local replication = redis.pcall('INFO', 'replication')
-    local replicas = type(replication) == 'string' and string.match(replication, 'connected_slaves:(%d+)') or '0'
-    return {result, tonumber(replicas)}`
-}
-
-/** The scripts that a replica is waited for: rotations and tombstones (S2), and what a session begins with. */
-const durable: ReadonlySet<keyof typeof scripts> = new Set(['commit', 'recordAttempt', 'end', 'addToIndex'])
 /** More than that at once is more than one command of Redis should have to do. */
 const mostRemoved = 500
 
-/** Results begin with a letter that says what they are: being done, done, failed. */
+/** Results begin with a letter that says what they are: being done (and by whom), done, failed. */
 const pending = 'p'
 const pollMs = 25
 
 export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator {
   const { client, prefix = 'coatcheck:', commandTimeoutMs = 1000, replicaTimeoutMs = 200 } = options
   const clock = options.clock ?? { now: () => Date.now() }
-  const connections = redisConnections(client, replicaTimeoutMs)
+  const connections = redisConnections(client, { replicaTimeoutMs, clock })
+  const outage = outageOf(clock)
+  /** The connection that writes may be held up by a replica, and in a cluster one server says nothing of another. */
+  const isNoted = (name: keyof typeof scripts) => wayOf(name) === connections.run && connections.isOneServer
   const indexKey = (key: string) => `${prefix}index:${key}`
   const sessionKey = (id: string) => `${prefix}session:${id}`
   const leaseKey = (id: string) => `${prefix}lease:${id}`
@@ -140,18 +48,43 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
   /** Keys live by Redis's own clock: what goes there is how long. */
   const ttl = (until: number) => String(Math.max(1, Math.ceil(until - clock.now())))
 
+  function wayOf(name: keyof typeof scripts): RedisConnections['run'] {
+    if (durable.has(name)) return connections.runDurably
+    return inOrder.has(name) ? connections.runInOrder : connections.run
+  }
+
+  async function answerTo(name: keyof typeof scripts, key: string, parameters: string[]): Promise<unknown> {
+    if (spared.has(name) && outage.isOn()) throw new NotSent('Redis did not answer a moment ago')
+    const answer = wayOf(name)(scripts[name], key, parameters)
+    if (isNoted(name)) answer.then(outage.ended, outage.ended)
+    return answer
+  }
+
   async function run(name: keyof typeof scripts, key: string, ...parameters: string[]): Promise<unknown> {
     let timer: ReturnType<typeof setTimeout> | undefined
     const limit = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('Redis does not answer')), commandTimeoutMs)
+      timer = setTimeout(() => {
+        if (isNoted(name)) outage.began()
+        reject(new Error('Redis does not answer'))
+      }, commandTimeoutMs)
     })
     try {
-      const run = durable.has(name) ? connections.runDurably : connections.run
-      return await Promise.race([run(scripts[name], key, parameters), limit])
+      return await Promise.race([answerTo(name, key, parameters), limit])
     } catch (cause) {
       throw unavailable(cause)
     } finally {
       clearTimeout(timer)
+    }
+  }
+
+  /** @returns whether the key is the taker's now. What came from no answer is taken back, or it would be nobody's. */
+  async function take(key: string, taker: string, ttlMs: number): Promise<boolean> {
+    try {
+      return (await run('take', key, taker, String(ttlMs))) === 1
+    } catch (error) {
+      // Redis may run the first command yet, and this one after it. Nobody is told if it fails too: then it lapses.
+      if (!wasNotSent(error)) run('release', key, taker).catch(() => undefined)
+      throw error
     }
   }
 
@@ -160,7 +93,7 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     while (clock.now() < end) {
       const value = await run('recall', resultKey(key))
       if (typeof value !== 'string') break
-      if (value !== pending) return resultOf(value)
+      if (!value.startsWith(pending)) return resultOf(value)
       await pause()
     }
     // Whoever did it is gone, and it must not be done twice.
@@ -197,7 +130,7 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
       const key = leaseKey(sessionId)
       const holder = randomId(12)
       let takenAt = clock.now()
-      while ((await run('take', key, holder, String(ttlMs))) !== 1) {
+      while (!(await take(key, holder, ttlMs))) {
         await pause()
         takenAt = clock.now()
       }
@@ -226,7 +159,7 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
     },
 
     async once(key, ttlMs, work) {
-      if ((await run('take', resultKey(key), pending, String(ttlMs))) !== 1) return settled(key, ttlMs)
+      if (!(await take(resultKey(key), pending + randomId(12), ttlMs))) return settled(key, ttlMs)
       try {
         const value = await work()
         await run('settle', resultKey(key), `v${value}`)
@@ -298,6 +231,13 @@ function resultOf(value: string): string {
 /** Not all at the same moment. */
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, pollMs * (0.5 + Math.random())))
+}
+
+/** A command that was spared the wait for a Redis that does not answer. */
+class NotSent extends Error {}
+
+function wasNotSent(error: unknown): boolean {
+  return error instanceof CoatcheckError && error.cause instanceof NotSent
 }
 
 function unavailable(cause: unknown): CoatcheckError {
