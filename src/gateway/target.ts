@@ -65,6 +65,9 @@ export function checkTarget(raw: string): Target {
         hasSemicolon = true
         if (!hasParameters) assertSegment(raw, segmentStart, at)
         hasParameters = true
+      } else if (octet === space || octet === numberSign || octet === questionMark) {
+        // A server that decodes, and then reads a URL, sees its end: `..%3Fx` is `..` to it, and so is `..%20`.
+        if (!hasParameters && segmentStart < at) assertSegment(raw, segmentStart, at)
       }
       at += 2
     } else if (code === semicolon) {
@@ -88,6 +91,8 @@ export function assertRouteTakes(target: Target, route: { allowEncodedSlash: boo
   if (target.hasSemicolon && !route.allowSemicolon) throw notCanonical()
 }
 
+const space = 0x20
+const numberSign = 0x23
 const slash = 0x2f
 const percent = 0x25
 const dot = 0x2e

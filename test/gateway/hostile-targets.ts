@@ -15,6 +15,11 @@ const dots = [
   '..;x=1',
   '..%3B',
   '..%3b',
+  '.%20',
+  '..%20',
+  '..%3F',
+  '..%3fx',
+  '..%23a',
 ]
 const places: ReadonlyArray<(segment: string) => string> = [
   (segment) => `/${segment}`,
