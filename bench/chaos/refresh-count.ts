@@ -64,8 +64,13 @@ function issueTimes(requests: readonly TokenRequest[]): Map<string, number> {
   return times
 }
 
-function broughtAnAnswer({ outcome, fault }: TokenRequest): boolean {
-  return outcome !== 'not-handled' && fault !== 'lose-answer' && fault !== 'garbage'
+function broughtAnAnswer(request: TokenRequest): boolean {
+  return request.outcome !== 'not-handled' && !isAnswerLost(request)
+}
+
+/** The provider did what was asked, and the answer did not come as it was. */
+export function isAnswerLost({ fault, wasCutOff }: TokenRequest): boolean {
+  return fault === 'lose-answer' || fault === 'garbage' || wasCutOff
 }
 
 function mayHaveBeenHandled({ fault }: TokenRequest): boolean {

@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
-import { type RunningProvider, startProvider, type TokenRequest } from '../../spa-example/provider/index.ts'
+import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import { startHandler as startWorker } from '../../test/support/handler-on-workers.ts'
 import { startUpstream, type TestUpstream } from '../../test/support/upstream.ts'
 import type { AppOptions } from './app.ts'
 import { endChild, forkReady, type Processes, startProcesses } from './processes.ts'
 import { type RedisPlace, startRedisPlace } from './redis-place.ts'
-import { countRefreshes, grantOf, grantsOfLostAnswers } from './refresh-count.ts'
+import { countRefreshes, grantOf, grantsOfLostAnswers, isAnswerLost } from './refresh-count.ts'
 import type { Finding } from './row.ts'
 import type { Scenario, StoreName } from './scenarios.ts'
 import { type NewestToken, type Site, signInUser, type Tally, type User } from './users.ts'
@@ -207,10 +207,6 @@ async function startApi(): Promise<TestUpstream> {
     outgoing.writeHead(401, { 'WWW-Authenticate': 'Bearer error="invalid_token"' }).end()
   })
   return api
-}
-
-function isAnswerLost({ fault }: TokenRequest): boolean {
-  return fault === 'lose-answer' || fault === 'garbage'
 }
 
 /** When each person's newest access token was issued, as far as its answer was not lost. */

@@ -98,7 +98,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       respondPage,
     }
     const assets = await assetRoutes()
-    const token = createTokenEndpointControl('/token')
+    const token = createTokenEndpointControl('/token', () => !server.listening)
     const build = () => {
       const made = new Provider(issuer, createConfiguration({ ...parts, keys }))
       registerTokenExchange(made, keys, accessTokenSeconds)

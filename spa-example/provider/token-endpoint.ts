@@ -35,6 +35,8 @@ export interface TokenRequest {
   /** Milliseconds since the epoch; the end is when the answer went or was lost, `Infinity` while it is held. */
   readonly beganAt: number
   readonly endedAt: number
+  /** It was handled, and the provider went down before all of the answer was out. */
+  readonly wasCutOff: boolean
 }
 
 export interface TokenEndpoint {
@@ -61,7 +63,7 @@ export interface TokenEndpointControl extends TokenEndpoint {
 const keptRequests = 10_000
 const bodyLimitBytes = 64 * 1024
 
-export function createTokenEndpointControl(tokenPath: string): TokenEndpointControl {
+export function createTokenEndpointControl(tokenPath: string, isDown: () => boolean): TokenEndpointControl {
   const requests: TokenRequest[] = []
   const held = new Set<() => void>()
   const waiting = new Set<{ count: number; resolve: () => void }>()
@@ -132,7 +134,16 @@ export function createTokenEndpointControl(tokenPath: string): TokenEndpointCont
         const clientId = form.get('client_id') ?? undefined
         const tokens = { refreshToken: form.get('refresh_token') ?? undefined, issuedRefreshToken: undefined }
         const times = { beganAt, endedAt: Date.now() }
-        record({ grantType, clientId, outcome: 'not-handled', error: undefined, fault, ...tokens, ...times })
+        record({
+          grantType,
+          clientId,
+          outcome: 'not-handled',
+          error: undefined,
+          fault,
+          ...tokens,
+          ...times,
+          wasCutOff: false,
+        })
         return
       }
 
@@ -149,8 +160,11 @@ export function createTokenEndpointControl(tokenPath: string): TokenEndpointCont
         beganAt,
       } as const
       const isHeld = fault === 'hold-answer' && ends === endsThen
-      const request = { ...answered, endedAt: isHeld ? Number.POSITIVE_INFINITY : Date.now() }
+      const request = { ...answered, endedAt: isHeld ? Number.POSITIVE_INFINITY : Date.now(), wasCutOff: false }
       record(request)
+      ctx.res.once('close', () => {
+        request.wasCutOff = !ctx.res.writableFinished && isDown()
+      })
       if (isHeld) {
         await hold()
         request.endedAt = Date.now()

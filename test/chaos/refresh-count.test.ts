@@ -1,6 +1,6 @@
 /** How many refreshes a perfect client would have sent, from what the provider saw. */
 import { describe, expect, it } from 'vitest'
-import { countRefreshes, grantsOfLostAnswers } from '../../bench/chaos/refresh-count.ts'
+import { countRefreshes, grantsOfLostAnswers, isAnswerLost } from '../../bench/chaos/refresh-count.ts'
 import type { TokenRequest } from '../../spa-example/provider/index.ts'
 
 const lifeMs = 8000
@@ -23,6 +23,7 @@ function request(changes: Partial<TokenRequest>): TokenRequest {
     issuedRefreshToken: 'two',
     beganAt,
     endedAt: beganAt + 10,
+    wasCutOff: false,
     ...changes,
   }
 }
@@ -54,6 +55,11 @@ describe('a perfect client', () => {
     expect(counted(lost, again(7015), request({ beganAt: 7300 }))).toEqual({ sent: 3, needed: 2 })
   })
 
+  it('asks at once for an answer that the provider went down with', () => {
+    const cutOff = request({ wasCutOff: true })
+    expect(counted(cutOff, request({ beganAt: 7015 }))).toEqual({ sent: 2, needed: 2 })
+  })
+
   it('asks a server that said 503 a second later', () => {
     const refused = request({ fault: '503', ...unanswered })
     expect(counted(refused, request({ beganAt: 7200 }))).toEqual({ sent: 2, needed: 1 })
@@ -62,15 +68,14 @@ describe('a perfect client', () => {
 })
 
 describe('a session that nobody could have saved', () => {
-  const isLost = ({ fault }: TokenRequest) => fault === 'lose-answer'
-
   it('is one whose only answer with the next token was lost', () => {
-    expect([...grantsOfLostAnswers([signIn, request({ fault: 'lose-answer' })], isLost)]).toEqual(['one'])
+    expect([...grantsOfLostAnswers([signIn, request({ fault: 'lose-answer' })], isAnswerLost)]).toEqual(['one'])
+    expect([...grantsOfLostAnswers([signIn, request({ wasCutOff: true })], isAnswerLost)]).toEqual(['one'])
   })
 
   it('is none whose next token was used, nor whose answer arrived', () => {
     const used = request({ beganAt: 14_000, refreshToken: 'two', issuedRefreshToken: 'three' })
-    expect([...grantsOfLostAnswers([signIn, request({ fault: 'lose-answer' }), used], isLost)]).toEqual([])
-    expect([...grantsOfLostAnswers([signIn, request({})], isLost)]).toEqual([])
+    expect([...grantsOfLostAnswers([signIn, request({ fault: 'lose-answer' }), used], isAnswerLost)]).toEqual([])
+    expect([...grantsOfLostAnswers([signIn, request({})], isAnswerLost)]).toEqual([])
   })
 })
