@@ -191,7 +191,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   const unshared = coordinatorMistake(config.backChannelLogout, coordinator)
   if (unshared) throw new ConfigError([unshared])
   const marks = config.backChannelLogout
-    ? logoutMarks(coordinator, clock, absoluteSeconds, keyedHash(secrets, 'logout-mark', context))
+    ? logoutMarks(coordinator, clock, absoluteSeconds, keyedHash(secrets, 'logout-mark', { ...context, origin: '' }))
     : noLogoutMarks
   const server = authorizationServer(config, clock)
   const addresses = clientAddresses(config.trustedProxies)

@@ -63,4 +63,5 @@ const rows = findings.map(({ row }) => row).sort((one, other) => placeOf(one) - 
 if (isJson) console.log(JSON.stringify({ rows }))
 const broken = findings.filter(({ row }) => row.store !== 'express-openid-connect').flatMap(missed)
 for (const target of broken) console.error(target)
-if (broken.length > 0) process.exitCode = 1
+// A handle that does not close has kept Node at its end before.
+process.exit(broken.length > 0 ? 1 : 0)

@@ -8,7 +8,19 @@ import type { FieldRules, QueryRules, ResponseFieldRules, Route } from './types.
 
 const nothing: FieldRules = { set: [], add: [], remove: new Set() }
 const nothingOfAnswers: ResponseFieldRules = { ...nothing, allow: undefined }
-const parameter = list(text('write the name of a parameter, such as page'), 'write a list of names')
+const parameter = text('write the name of a parameter, such as page')
+const parameters = list(parameter, 'write a list of names')
+/** Servers spell a part in too many ways (`a.b`, `a[b]`, `a[b][]`) to take one out and leave the others. */
+const wholeParameters = list(
+  v.pipe(
+    parameter,
+    v.regex(
+      /^[^[\].]*$/,
+      mistake('is a part of a parameter', 'write the name of the whole: what is below it goes too'),
+    ),
+  ),
+  'write a list of names',
+)
 
 /** RFC 9110 §5.6.2 token, without what CGI-like servers could mistake for another name. */
 const plainName = /^[A-Za-z0-9-]+$/
@@ -100,8 +112,8 @@ function whyLost(name: string, route: AnswerContext, isSet: boolean): [problem: 
 export function readQueryRules(input: unknown, path: string, issues: Issues): QueryRules | undefined {
   if (input === undefined) return undefined
   const fields = {
-    allow: v.optional(parameter),
-    remove: withDefault(parameter, []),
+    allow: v.optional(parameters),
+    remove: withDefault(wholeParameters, []),
     set: values(v.string(wanted('a string'))),
   }
   const { complete } = readObject(fields, input, path, issues)

@@ -49,7 +49,7 @@ export function sessionMiddleware<Claims>(
   services: Services,
   problem: (error: CoatcheckError) => Response,
 ): MiddlewareHandler<SessionEnv<Claims>> {
-  const { config, runtime, sessions, rateLimiter } = services
+  const { config, runtime, sessions, rateLimiter, watchStore } = services
   const fetchOf = sessionFetches(services)
   const { byAddress, byCaller } = byStage(config.rateLimits)
   return async (c, next) => {
@@ -59,6 +59,8 @@ export function sessionMiddleware<Claims>(
     let open: OpenSession | undefined
     const left: [string, string][] = []
     try {
+      runtime.checkMessage?.(c)
+      watchStore()
       checkHost(headers, config)
       const address = services.clientAddress(c)
       checkAddress(address, config.addresses)

@@ -36,7 +36,8 @@ export function checkUnlessDone(environment: HttpBindings): void {
   throw new CoatcheckError('invalid_request')
 }
 
-const declined = new WeakSet<Duplex>()
+/** By connection, the request that was the last one of it. */
+const declined = new WeakMap<Duplex, IncomingMessage>()
 
 /**
  * Node throws away what came in one piece with an `Upgrade` that is not taken, so that the rest of a request may look like
@@ -45,9 +46,10 @@ const declined = new WeakSet<Duplex>()
  * @returns false where this one comes after such a request
  */
 export function declineUpgrade(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
-  if (declined.has(incoming.socket)) return false
+  const last = declined.get(incoming.socket)
+  if (last !== undefined) return last === incoming
   if (incoming.headers.upgrade !== undefined) {
-    declined.add(incoming.socket)
+    declined.set(incoming.socket, incoming)
     outgoing.shouldKeepAlive = false
   }
   return true

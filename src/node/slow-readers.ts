@@ -22,6 +22,7 @@ interface Waiting {
  * @returns stops it
  */
 export function cutOffSlowReaders(answers: Iterable<ServerResponse>, stallTimeoutMs: number): () => void {
+  if (!(stallTimeoutMs > 0)) throw new RangeError('stallTimeoutMs has to be more than 0')
   const pauseMs = Math.min(stallTimeoutMs / looks, longestPauseMs)
   const mostUnmoved = Math.ceil(stallTimeoutMs / pauseMs)
   let waiting = new Map<ServerResponse, Waiting>()

@@ -3,6 +3,8 @@
 /** The middleware that `expressGuard` puts first, and the handlers that `allow` made. */
 export const guardMark = new WeakSet<object>()
 export const policyMark = new WeakSet<object>()
+/** Those of them that let everybody in. */
+export const openPolicyMark = new WeakSet<object>()
 
 /** What Express's router keeps of `app.use(…)` and of a route. */
 interface Layer {
@@ -23,7 +25,8 @@ interface Handler {
 
 /**
  * Stops the start if something that answers has no policy, and names every one: the first handler of each route has to be
- * `allow(…)`, in routers too, or `app.use('/path', allow(…))` comes before it. `app.use(…)` with a handler that takes no
+ * `allow(…)`, in routers too, or `app.use('/path', allow(…))` comes before it, with a policy that asks for a token: an open
+ * one counts for the handlers beside it alone. `app.use(…)` with a handler that takes no
  * `next` is a route, too. What takes `next` and answers all the same (`express.static`) cannot be told from other
  * middleware: it is refused when it is called. Call it when all routes are declared.
  *
@@ -64,7 +67,8 @@ function stackOf(router: unknown): readonly Layer[] | undefined {
 function unguardedIn(stack: readonly Layer[], isPolicy: (handler: object) => boolean): string[] {
   const policyPaths: unknown[] = []
   return stack.flatMap(({ name, route, handle, rawPath }) => {
-    if (isPolicy(handle)) policyPaths.push(rawPath)
+    // What is open is open where it is said: whatever comes after it (what `express.static` does not have) is another thing.
+    if (isPolicy(handle) && !openPolicyMark.has(handle)) policyPaths.push(rawPath)
     if (policyPaths.some((path) => covers(path, rawPath))) return []
     if (route) return unguardedMethods(route.stack, isPolicy).map((method) => `${method} ${String(route.path)}`)
     const inner = stackOf(handle)

@@ -3,7 +3,7 @@ import { insteadOf } from './bypass.ts'
 import type { Call } from './call.ts'
 import { callerOf, rememberCaller } from './callers.ts'
 import type { Access } from './claims.ts'
-import { guardMark, policyMark } from './express-routes.ts'
+import { guardMark, openPolicyMark, policyMark } from './express-routes.ts'
 import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
 import { type HeldAnswer, holdAnswer, type NodeResponse } from './held-answer.ts'
@@ -100,6 +100,7 @@ export function expressGuard<Claims extends object = object>(
       })
     }
     policyMark.add(handler)
+    if (needed === 'open') openPolicyMark.add(handler)
     return handler
   }
 }

@@ -16,6 +16,7 @@ export interface NodeResponse {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   end(...args: any[]): any
   flushHeaders(): void
+  destroy(): unknown
 }
 
 type NodeJsHeaders = Readonly<Record<string, number | string | string[] | undefined>>
@@ -41,9 +42,8 @@ export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer
 
   function replace(status = response.statusCode, fields: unknown = {}): void {
     state = 'replaced'
-    const answer = instead({ status, headers: headersOf({ ...response.getHeaders(), ...Object(fields) }) })
-    // It has a body that is there already, so this does not fail.
-    void answer.arrayBuffer().then((body) => {
+    const answer = insteadOrNothing({ status, headers: headersOf({ ...response.getHeaders(), ...Object(fields) }) })
+    const sent = answer.arrayBuffer().then((body) => {
       for (const name of Object.keys(response.getHeaders())) response.removeHeader(name)
       // Node then writes its own.
       response.statusMessage = ''
@@ -51,6 +51,17 @@ export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer
       writeHead.call(response, answer.status, { ...fieldsBefore, ...Object.fromEntries(answer.headers), ...length })
       end.call(response, new Uint8Array(body))
     })
+    // A listener for the head that was there before the guard may fail: nobody else would hear of the end.
+    sent.catch(() => response.destroy())
+  }
+
+  /** A hook of the operator's that fails lets nothing out, and leaves nobody waiting. */
+  function insteadOrNothing(answer: BegunAnswer): Response {
+    try {
+      return instead(answer)
+    } catch {
+      return new Response(null, { status: 403 })
+    }
   }
 
   /** Whether the caller's own method is to be called. */

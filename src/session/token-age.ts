@@ -50,7 +50,8 @@ function isRefreshTokenDue({ id, version, tokens }: Session, nowMs: number): boo
   const endMs = refreshTokenExpiresAt * 1000
   const lifeMs = endMs - issuedAt * 1000
   if (lifeMs < leastRefreshTokenLifeMs || nowMs >= endMs) return false
-  return nowMs >= endMs - spread(lifeMs * marginShare, { id, version })
+  // Nearly every call is before any margin, and need not know which it is.
+  return nowMs >= endMs - lifeMs * marginShare && nowMs >= endMs - spread(lifeMs * marginShare, { id, version })
 }
 
 function isAccessTokenDue(session: Session, nowMs: number): boolean {

@@ -643,6 +643,8 @@ refuses('routes[].query', 'routes[0].query', (query) => good({ routes: [goodRout
   ['a=1', 'has to be an object'],
   [{ allow: 'page' }, 'has to be a list'],
   [{ remove: [''] }, 'is empty'],
+  [{ remove: ['user.id'] }, 'is a part of a parameter'],
+  [{ remove: ['filter[owner]'] }, 'is a part of a parameter'],
   [{ set: { tenant: 7 } }, 'has to be a string'],
 ])
 

@@ -42,12 +42,12 @@ it('parameters that are taken out leave the others as they came', () => {
 })
 
 describe('a parameter that is taken out or set', () => {
-  const rules = { remove: ['debug', 'is_admin', 'filter[raw]'], set: { tenant: 'acme' } }
+  const rules = { remove: ['debug', 'is_admin'], set: { tenant: 'acme' } }
 
   it.each([
     ...['debug', 'debug[]', 'debug%5B%5D', '+debug', '%20debug', 'debug+', 'debug%09', '[debug]', 'debug[a][b]'],
     ...['debug.x', 'Debug[]', 'debug+[x]', 'debug[', 'debug]', '[[debug', 'tenant[x]', 'tenant%20', 'tenant%5bx%5d'],
-    ...['is_admin', 'is.admin', 'is+admin', 'is[admin', 'is%5Badmin', 'IS.ADMIN[]', '+is.admin', 'filter[raw]'],
+    ...['is_admin', 'is.admin', 'is+admin', 'is[admin', 'is%5Badmin', 'IS.ADMIN[]', '+is.admin'],
   ])('is known when it is written as %s', (name) => {
     expect(rewritten(`?a=1&${name}=x&${name}`, rules)).toBe('?a=1&tenant=acme')
   })

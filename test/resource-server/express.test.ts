@@ -131,6 +131,14 @@ describe('a route without a policy', () => {
     expect((await ask(app, '/orders/1')).status).toBe(401)
   })
 
+  it('is one behind an open policy of a folder: what is open is what stands beside it', () => {
+    const app = express()
+    const allow = expressGuard(app, guard())
+    app.use(allow(openToEveryone('assets')), express.static('public'))
+    app.get('/secret', (_req, res) => void res.send('secret'))
+    expect(() => assertExpressGuarded(app)).toThrow('would not answer:\n  GET /secret\nexpressGuard')
+  })
+
   it.each<[string, () => unknown, RegExp]>([
     ['a Router', () => express.Router().get('/x', (_req, res) => void res.send('')), /takes an app/],
     ['nothing', () => undefined, /takes an app|undefined/],

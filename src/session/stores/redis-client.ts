@@ -99,6 +99,15 @@ async function connect(client: Duplicable, replicaTimeoutMs: number): Promise<Wr
   const own = client.duplicate()
   // What it could not do is told to whoever asked for it.
   own.on('error', () => undefined)
+  try {
+    return await writerOf(own, replicaTimeoutMs)
+  } catch (error) {
+    own.destroy()
+    throw error
+  }
+}
+
+async function writerOf(own: ReturnType<Duplicable['duplicate']>, replicaTimeoutMs: number): Promise<Writer> {
   await own.connect()
   const wait = ['WAIT', '1', String(replicaTimeoutMs)]
   const destroy = () => own.destroy()

@@ -11,7 +11,7 @@ export interface Outage {
   /** Whether to fail at once: an earlier command is overdue, and no other has been answered since. */
   isOn(): boolean
   began(): void
-  /** Redis answered, whatever it said and however late; or the connection broke, and what is asked now fails at once anyway. */
+  /** Redis answered, however late. */
   ended(): void
 }
 
