@@ -1,6 +1,7 @@
 /**
- * Event streams that no session was opened for (WebSockets are on session routes alone): each caller has so many, and those of whom nothing but an
- * address is known leave a share of all places to those who have said who they are. An address costs nothing to have.
+ * Event streams that no session was opened for (WebSockets are on session routes alone): each caller has so many, and
+ * those of whom nothing but an address is known leave a share of all places to those who have said who they are. An address
+ * costs nothing to have.
  */
 import { CoatcheckError } from '../errors.ts'
 import type { Callers } from './rate-limits.ts'
