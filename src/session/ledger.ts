@@ -63,6 +63,12 @@ const maxHeld = 10_000
 /** Whole payloads: some kilobytes each. */
 const maxOpened = 2000
 
+/** A version that is to be written, and the one on record that it stands on. */
+interface Held {
+  readonly parentVersion: number
+  readonly session: Session
+}
+
 /** How a session is written down. */
 export interface LedgerRecords {
   write(session: Session): Promise<Pick<NewEntry, 'payload' | 'revocation'>>
@@ -87,7 +93,7 @@ export interface LedgerOptions {
 export function ledger(options: LedgerOptions): Ledger {
   const { coordinator, records, clock, idleSeconds, absoluteSeconds, isMarked, report } = options
   /** Versions whose write failed, by session id. */
-  const held = new ExpiringMap<{ parentVersion: number; session: Session }>(clock, maxHeld)
+  const held = new ExpiringMap<Held>(clock, maxHeld)
   /** What was written or opened last, by session id: the same text need not be opened again, and a refresh begins at once. */
   const opened = new ExpiringMap<{ payload: string; session: Session }>(clock, maxOpened)
   const endOf = (session: Session) => session.endsAt * 1000 + skewMs
@@ -127,11 +133,21 @@ export function ledger(options: LedgerOptions): Ledger {
     return result === 'stale' && parentVersion !== direct ? write(direct, session) : result
   }
 
+  /**
+   * A session that the authorization server has ended gets its tombstone here: the attempt on record would be taken for a
+   * lost answer, and its refresh token sent once more.
+   */
+  async function writeUnlessMarked({ parentVersion, session }: Held): Promise<CommitResult> {
+    if (!(await isMarked(session))) return writeOnParent(parentVersion, session)
+    await coordinator.end(session.id, endOf(session))
+    return 'ended'
+  }
+
   async function writeHeld(sessionId: string): Promise<SaveResult> {
     const one = held.get(sessionId)
     if (!one) return 'committed'
     try {
-      const result = (await isMarked(one.session)) ? 'ended' : await writeOnParent(one.parentVersion, one.session)
+      const result = await writeUnlessMarked(one)
       // Not one that was put here in the meantime.
       if (held.get(sessionId) === one) held.delete(sessionId)
       return result

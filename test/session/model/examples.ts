@@ -116,4 +116,12 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Partial
     ],
     cookie: 'session',
   },
+  {
+    name: 'the provider ends a session by a logout token while two processes would refresh it (E2)',
+    choices: [
+      ...[pass(50), ...steps(1), callTo(2), ...steps(1), pass(3), ...steps(3), stepAt(40, doneSlowly), logoutToken],
+      ...[pass(30), turnsOut(doneSlowly)],
+    ],
+    cookie: 'session',
+  },
 ]
