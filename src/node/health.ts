@@ -1,8 +1,8 @@
 /** Asks each target of an upstream, from time to time, whether it is in order. On a connection of its own: a busy target is not an ill one. */
-import { Client } from 'undici'
 import type { UpstreamSettings } from '../config/types.ts'
 import { connector } from './lanes.ts'
 import type { Target, Targets } from './targets.ts'
+import { Client, request } from './undici.ts'
 
 /** @returns what stops it */
 export function watchHealth(settings: UpstreamSettings, targets: Targets): () => Promise<void> {
@@ -29,7 +29,7 @@ function watch(
   async function check(): Promise<void> {
     let cause: unknown
     try {
-      const answer = await client.request({
+      const answer = await request(client, {
         method: 'GET',
         path: health.path,
         headers: { host, accept: '*/*' },

@@ -6,10 +6,10 @@
  * of the plain places. One that asks for events waits behind the others, so that thousands of readers who come back at
  * once keep nobody waiting, and goes out on connections of their own: undici looks through those in use for a free one.
  */
-import { buildConnector, Client, Pool } from 'undici'
 import type { UpstreamSettings } from '../config/types.ts'
 import type { HeaderList, UpstreamRequest } from '../runtime.ts'
 import { type Places, places } from './places.ts'
+import { buildConnector, Client, type Connector, Pool } from './undici.ts'
 
 export interface Lane {
   readonly pool: Pool
@@ -80,7 +80,7 @@ export function connector({ tls, http2, timeouts }: Pick<ConnectionSettings, 'tl
   })
   const servername = tls?.servername
   if (servername === undefined) return connect
-  const named: buildConnector.connector = (options, callback) => connect({ ...options, servername }, callback)
+  const named: Connector = (options, callback) => connect({ ...options, servername }, callback)
   return named
 }
 
