@@ -13,9 +13,8 @@ import type { Ending, Found, Presented } from './carrier.ts'
 import { cloneWatch } from './clone-watch.ts'
 import { cookieCarrier } from './cookie-carrier.ts'
 import { type CookieChange, markerCookieName, type RequestCookies, sessionCookieName } from './cookie-names.ts'
-import { clearCookies, fromCookies, toCookies } from './cookie-parts.ts'
+import { clearCookies, fromCookies } from './cookie-parts.ts'
 import type { KeyContext } from './keys.ts'
-import { loginResults } from './login-results.ts'
 import type { LogoutMarks } from './logout-marks.ts'
 import { markedSessionId, markerCookie } from './marker.ts'
 import { type OwnSessions, ownSessions } from './own-sessions.ts'
@@ -24,7 +23,8 @@ import type { Grant } from './refresh-run.ts'
 import { loginRequired, storeUnavailable } from './refusals.ts'
 import { revokeTokens } from './revoke-tokens.ts'
 import { sealer } from './seal.ts'
-import { idleEndsAt, newSession, randomId, type Session, type SessionStart, shortId } from './session.ts'
+import { idleEndsAt, type Session, type SessionStart, shortId } from './session.ts'
+import { type LoginArrival, signIns } from './sign-in.ts'
 import { ticketCarrier } from './ticket-carrier.ts'
 import { canRefresh, isAlive, isDueForRefresh, tokensEndAt } from './token-age.ts'
 import { tokenClock } from './token-clock.ts'
@@ -100,18 +100,8 @@ export interface Sessions {
   readonly own: OwnSessions | undefined
 }
 
-/** A sign-in that has come back. */
-export interface LoginArrival {
-  readonly key: string
-  /** What only the browser that began it can show: its result is sealed with that. */
-  readonly secret: string
-  /** Keys of other sign-ins of this browser. */
-  readonly rivals: readonly string[]
-  /** In a word or two, for the person's own list. */
-  readonly device: string
-}
-
 export type { KeepAlive } from './refresh.ts'
+export type { LoginArrival } from './sign-in.ts'
 
 export interface SessionsOptions {
   secrets: readonly string[]
@@ -135,16 +125,13 @@ export interface SessionsOptions {
   onSeen?: (sessionId: string, idleEndsAt: number) => void
 }
 
-/** A callback that arrives twice within this time gets one result (R12). */
-const onceMs = 60_000
 const longestSlideStepSeconds = 60
 /** Of tokens for other APIs: they are not used to their last second, and some do not say when that is. */
 const targetMarginSeconds = 5
 const unknownLifeSeconds = 60
 
 export function sessions(options: SessionsOptions): Sessions {
-  const { secrets, context, coordinator, logoutMarks, clock, report, idleSeconds, absoluteSeconds, onEnd, grant } =
-    options
+  const { secrets, context, coordinator, logoutMarks, clock, report, idleSeconds, onEnd, grant } = options
   const markerSealer = sealer(secrets, 'marker', context)
   const { isMarked } = logoutMarks
   const carrier = (options.cookie === 'ticket' ? ticketCarrier : cookieCarrier)({ ...options, isMarked })
@@ -160,7 +147,18 @@ export function sessions(options: SessionsOptions): Sessions {
     callerLimitMs: options.callerLimitMs,
     onEnd: (session) => ended(session, 'refresh_refused'),
   })
-  const results = loginResults(secrets, context)
+  const markedId = (cookies: RequestCookies) => markedSessionId(markerSealer, cookies)
+  const starting = signIns({
+    ...options,
+    tokenClock: timeOfTokens,
+    carrier,
+    own,
+    hasTickets: options.cookie === 'ticket',
+    isMarked,
+    presentedBy,
+    markedId,
+    onSuperseded: (session) => onEnd(session, 'superseded'),
+  })
   const signOfClone = cloneWatch(clock)
   const targetTokens = tokenCache<string>(timeOfTokens)
   /** The idle clock is written on when it is worth a cookie, not with every call. */
@@ -197,7 +195,7 @@ export function sessions(options: SessionsOptions): Sessions {
    * one back (C3).
    */
   async function isOvertaken(id: string, cookies: RequestCookies): Promise<boolean> {
-    const marked = await markedSessionId(markerSealer, cookies)
+    const marked = await markedId(cookies)
     return marked !== undefined && marked !== id
   }
 
@@ -205,40 +203,6 @@ export function sessions(options: SessionsOptions): Sessions {
     const { version } = newest
     const sign = signOfClone({ sessionId: id, version: presented?.version ?? version, newestVersion: version, device })
     if (sign) report({ event: 'session_cloned', session: shortId({ id }), sign })
-  }
-
-  async function supersede(cookies: RequestCookies, rivals: readonly string[]): Promise<void> {
-    const ids = new Set<string>()
-    const marked = await markedSessionId(markerSealer, cookies)
-    if (marked) ids.add(marked)
-    const presented = await presentedBy(cookies)
-    if (presented) ids.add(presented.id)
-    for (const rival of rivals) {
-      const result = await coordinator.recall(rival)
-      if (result !== undefined) ids.add(results.idOf(result))
-    }
-    for (const id of ids) await supersedeOne(id)
-    if (presented?.session) onEnd(presented.session, 'superseded')
-  }
-
-  async function supersedeOne(id: string): Promise<void> {
-    await book.supersede(id)
-    carrier.forget(id)
-    report({ event: 'session_ended', session: shortId({ id }), reason: 'superseded' })
-  }
-
-  /**
-   * Of two sign-ins that came back at the same moment neither saw the other's session while it began its own. Once both are
-   * there whoever looks sees both, and all keep the same one (C3).
-   */
-  async function keepOne({ id }: Session, { key, rivals }: LoginArrival): Promise<void> {
-    for (const rival of rivals) {
-      const result = await coordinator.recall(rival)
-      const other = result === undefined ? id : results.idOf(result)
-      if (other === id) continue
-      const known = await Promise.all([coordinator.read(id), coordinator.read(other)])
-      if (!known.some((entry) => entry?.isEnded)) await supersedeOne(rival < key ? other : id)
-    }
   }
 
   /** The authorization server has ended it: from now on that is known without asking. */
@@ -307,38 +271,12 @@ export function sessions(options: SessionsOptions): Sessions {
       }
     },
 
-    async begin(login, cookies, start) {
-      const { key, secret, rivals, device } = login
-      const result = await coordinator.once(key, onceMs, async () => {
-        const ticketKey = options.cookie === 'ticket' ? randomId(32) : undefined
-        await timeOfTokens.sync()
-        const started = await start()
-        // A session's own end is by this process's clock, as all that compares it is.
-        const begun = newSession(started, nowSeconds(), absoluteSeconds, ticketKey)
-        const session = { ...begun, tokens: timeOfTokens.fromOwn(started.tokens) }
-        // Before anything is ended for it.
-        if (!toCookies(sessionCookieName, await carrier.seal(session, session.createdAt), 'unknown')) {
-          throw new CoatcheckError('session_too_large')
-        }
-        // A logout token that came while the code was on its way.
-        if (await isMarked(session)) throw new CoatcheckError('login_required')
-        await carrier.begin(session, (await own?.aboutText(session, device)) ?? '')
-        await own?.register(session)
-        await supersede(cookies, rivals)
-        await own?.endOldest(session)
-        return results.write(session, secret)
-      })
-      const session = await results.read(result, secret)
-      await keepOne(session, login)
-      return session
-    },
+    begin: starting.begin,
 
-    async firstCookies(session) {
-      // The callback may have come without the Strict cookies that this browser holds.
-      const changes = toCookies(sessionCookieName, await carrier.seal(session, session.createdAt), 'unknown')
-      if (!changes) throw new CoatcheckError('session_too_large')
-      return [...changes, await markerCookie(markerSealer, session.id)]
-    },
+    firstCookies: async (session) => [
+      ...(await starting.sessionCookies(session)),
+      await markerCookie(markerSealer, session.id),
+    ],
 
     refresh(open, keepAlive) {
       const { session, isConfirmed } = open
