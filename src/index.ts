@@ -2,7 +2,9 @@
 
 export { ConfigError, type ConfigIssue } from './config/config-error.ts'
 export { defineConfig, resolveConfig } from './config/resolve.ts'
-export type { Config, ConfigSource, Hooks, RouteConfig, UpstreamConfig, UserConfig } from './config/types.ts'
+export type { Config } from './config/types.ts'
+export type { ConfigSource, Hooks, UpstreamConfig, UserConfig } from './config/user-config.ts'
+export type { RouteConfig } from './config/user-routes.ts'
 export type {
   Coordinator,
   EndedEntry,

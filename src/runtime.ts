@@ -3,7 +3,8 @@
  * Nothing below asks where it runs.
  */
 import type { Context } from 'hono'
-import type { Config, FetchBinding, UpstreamSettings } from './config/types.ts'
+import type { Config, UpstreamSettings } from './config/types.ts'
+import type { FetchBinding } from './config/user-routes.ts'
 
 /** Milliseconds since the epoch. Handed in so that tests hold time. */
 export interface Clock {

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
 import { resolveConfig } from '../../src/config/resolve.ts'
-import type { RouteConfig } from '../../src/config/types.ts'
+import type { RouteConfig } from '../../src/config/user-routes.ts'
 import type { SessionStore } from '../../src/coordinator.ts'
 import { nodeRuntime } from '../../src/node/runtime.ts'
 import { serve } from '../../src/node/serve.ts'

@@ -1,7 +1,7 @@
 /** Coatcheck with a route for sessions and two for opaque tokens. Answers every message with its CPU time in microseconds. */
 import { apiResource, partnerResource } from '../../spa-example/provider/index.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
-import type { UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
 import { nodeRuntime } from '../../src/node/runtime.ts'
 import { serve } from '../../src/node/serve.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'

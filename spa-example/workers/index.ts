@@ -1,5 +1,5 @@
 /** The demo on Workers: the same configuration as on Node, and sessions in Durable Objects. */
-import type { UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
 import { durableObjectStore, type SessionNamespace, worker } from '../../src/workers/index.ts'
 import config from '../coatcheck.config.mts'
 

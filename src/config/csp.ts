@@ -2,8 +2,8 @@
 import * as v from 'valibot'
 import { list, optional } from './fields.ts'
 import { type Field, type Issues, mistake, readObject, wanted } from './read-object.ts'
-import type { CspConfig } from './types.ts'
 import { isLoopbackHost } from './urls.ts'
+import type { CspConfig } from './user-config.ts'
 
 const directives = [
   'connectSrc',

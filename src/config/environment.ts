@@ -1,6 +1,6 @@
 /** Calls a configuration that is a function of the environment, and notes which variables were read in vain. */
 import type { Issues } from './read-object.ts'
-import type { ConfigSource } from './types.ts'
+import type { ConfigSource } from './user-config.ts'
 
 export interface FromEnvironment {
   /** Undefined if the function threw. */

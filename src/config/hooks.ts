@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { CoatcheckError } from '../errors.ts'
 import { optional } from './fields.ts'
 import { type Field, type Issues, mistake, readObject, wanted } from './read-object.ts'
-import type { Hooks } from './types.ts'
+import type { Hooks } from './user-config.ts'
 
 type AnyFunction = (...parameters: never[]) => unknown
 

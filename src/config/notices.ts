@@ -2,9 +2,10 @@
 import { audienceNotice } from './protected-resource.ts'
 import { leftOut, unequalReaches } from './resource-conflicts.ts'
 import type { ReadRoute } from './route.ts'
-import type { Config, CspConfig, Provider } from './types.ts'
+import type { Config, Provider } from './types.ts'
 import { isInsecure } from './upstream.ts'
 import { isLoopbackHost } from './urls.ts'
+import type { CspConfig } from './user-config.ts'
 
 export function notices(
   routes: readonly ReadRoute[],

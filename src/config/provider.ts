@@ -2,8 +2,9 @@
 import * as v from 'valibot'
 import { anything, duration, flag, oneOf, optional, resourceIndicator, text, withDefault } from './fields.ts'
 import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
-import type { Provider, ProviderConfig } from './types.ts'
+import type { Provider } from './types.ts'
 import { serverUrl } from './urls.ts'
+import type { ProviderConfig } from './user-config.ts'
 
 const fields = {
   issuer: serverUrl({ example: 'the issuer identifier, such as https://login.example.com' }),

@@ -1,6 +1,6 @@
 /** Keeps secrets out of what is said about a configuration. */
 import type { ConfigIssue } from './config-error.ts'
-import type { UserConfig } from './types.ts'
+import type { UserConfig } from './user-config.ts'
 
 /** A secret that was written into the wrong field would otherwise be shown there. */
 export function redact(issues: readonly ConfigIssue[], secrets: readonly string[]): ConfigIssue[] {

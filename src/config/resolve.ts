@@ -20,9 +20,10 @@ import { completeRoutes, readRoutes } from './routes.ts'
 import { coordinatorMistake, readSession } from './session.ts'
 import { readSpa } from './spa.ts'
 import { readStreams } from './streams.ts'
-import type { Config, ConfigSource } from './types.ts'
+import type { Config } from './types.ts'
 import { readUpstreams } from './upstreams.ts'
 import { baseUrl } from './urls.ts'
+import type { ConfigSource } from './user-config.ts'
 
 /** At 48 KB for an idle stream, under a gigabyte. */
 const defaultMaxRequests = 16_384

@@ -11,8 +11,9 @@ import { overlap, withoutParameterNames } from './path-patterns.ts'
 import { isWildcard } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
 import type { ReadRoute } from './route.ts'
-import type { Route, SpaConfig, Upstream } from './types.ts'
+import type { Route, Upstream } from './types.ts'
 import { canonicalHost } from './urls.ts'
+import type { SpaConfig } from './user-config.ts'
 
 export function reportConflicts(routes: readonly ReadRoute[], path: string, issues: Issues): void {
   for (const [index, route] of routes.entries()) {

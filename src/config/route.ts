@@ -5,9 +5,10 @@ import { isWildcard, withoutWildcard } from './paths.ts'
 import { byStage, readRateLimits } from './rate-limits.ts'
 import { type Field, type Issues, join, readObject } from './read-object.ts'
 import { routeFields, routeHints } from './route-auth.ts'
-import type { Method, RateLimit, RequestKind, Route, UpstreamToken } from './types.ts'
+import type { RateLimit, Route, UpstreamToken } from './types.ts'
 import { readUpstream, type UpstreamContext } from './upstream.ts'
 import { readUpstreamToken } from './upstream-token.ts'
+import type { Method, RequestKind } from './user-routes.ts'
 
 const defaultTimeoutMs = 30_000
 

@@ -4,8 +4,8 @@ import { readCsp } from './csp.ts'
 import { anything, optional, text } from './fields.ts'
 import { canonicalPathMistake } from './paths.ts'
 import { type Field, type Issues, join, mistake, readObject } from './read-object.ts'
-import type { SpaConfig } from './types.ts'
 import { loopbackOrigin, serverUrl } from './urls.ts'
+import type { SpaConfig } from './user-config.ts'
 
 const fields = {
   dir: optional(text("write the folder that was built, such as 'dist'")),

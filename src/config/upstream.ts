@@ -3,8 +3,9 @@
 import { parametersOf } from './path-patterns.ts'
 import { canonicalPathMistake, type PathMistake } from './paths.ts'
 import { type Issues, join } from './read-object.ts'
-import type { FetchBinding, Upstream, UpstreamSettings } from './types.ts'
+import type { Upstream, UpstreamSettings } from './types.ts'
 import { canonicalHost, isLoopbackHost, parseHttp, partsMistake } from './urls.ts'
+import type { FetchBinding } from './user-routes.ts'
 
 const example = 'https://orders.internal/v1'
 

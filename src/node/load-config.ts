@@ -5,7 +5,8 @@ import { pathToFileURL } from 'node:url'
 import { ConfigError } from '../config/config-error.ts'
 import { redact, stringsOf } from '../config/redact.ts'
 import { resolveConfig } from '../config/resolve.ts'
-import type { Config, ConfigSource, UserConfig } from '../config/types.ts'
+import type { Config } from '../config/types.ts'
+import type { ConfigSource, UserConfig } from '../config/user-config.ts'
 import { loaderMistake } from './loader-mistakes.ts'
 
 /** Looked for in this order, where no file is named. */

@@ -4,7 +4,8 @@
  * Three checks, at the time when each can be made: what the answer would become in the browser (every proxied
  * route), where the request comes from (before the session is opened), whose session the page takes it for (after).
  */
-import type { RequestKind, Route } from '../config/types.ts'
+import type { Route } from '../config/types.ts'
+import type { RequestKind } from '../config/user-routes.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { IncomingHeaders } from '../runtime.ts'
 

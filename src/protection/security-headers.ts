@@ -1,5 +1,6 @@
 /** Header fields of our own answers: the app's pages, and the endpoints under `/bff`. ASVS 5.0 §3.4. */
-import type { Config, CspConfig } from '../config/types.ts'
+import type { Config } from '../config/types.ts'
+import type { CspConfig } from '../config/user-config.ts'
 import type { HeaderList } from '../runtime.ts'
 
 /** What is needed of the configuration. */

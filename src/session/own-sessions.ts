@@ -3,7 +3,7 @@
  * may read for that is sealed under keys of its own: a few words on the session, and a copy of its refresh token that is
  * good for nothing but to whom has our client's credentials.
  */
-import type { SessionEndReason } from '../config/types.ts'
+import type { SessionEndReason } from '../config/user-config.ts'
 import type { Coordinator } from '../coordinator.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'

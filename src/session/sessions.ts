@@ -2,7 +2,7 @@
  * Sessions as the rest of the house sees them: opened from a request's cookies, begun, kept fresh, ended, and
  * turned into the cookies that go out.
  */
-import type { SessionEndReason } from '../config/types.ts'
+import type { SessionEndReason } from '../config/user-config.ts'
 import type { Coordinator, SessionStore } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'

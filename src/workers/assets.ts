@@ -1,6 +1,6 @@
 /** The app's pages from a static assets binding, with the same rules as from a folder on Node. */
 import type { Context } from 'hono'
-import type { FetchBinding } from '../config/types.ts'
+import type { FetchBinding } from '../config/user-routes.ts'
 import { CoatcheckError } from '../errors.ts'
 import { candidates, describeFile, fileHeaders, type PageFile } from '../pages.ts'
 import type { HeaderList } from '../runtime.ts'

@@ -1,7 +1,8 @@
 /** A configuration without a mistake, and ways to put one in. */
 import { ConfigError } from '../../src/config/config-error.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
-import type { ConfigSource, RouteConfig } from '../../src/config/types.ts'
+import type { ConfigSource } from '../../src/config/user-config.ts'
+import type { RouteConfig } from '../../src/config/user-routes.ts'
 
 export const secret = 'pXkEQb7tXoRk3wkLxZC6sH8kIVbHhXbJ7sYvYhJ2m0U'
 export const otherSecret = 'Lq3f0cQfUu0tZyq2GfM3zj0o0m8xUEK2Qn0gq7X9a5Y'

@@ -1,7 +1,7 @@
 /** Routes whose callers are no browsers, and what has to hold for them. */
 import { describe, expect, it } from 'vitest'
 import { resolveConfig } from '../../src/config/resolve.ts'
-import type { ConfigSource } from '../../src/config/types.ts'
+import type { ConfigSource } from '../../src/config/user-config.ts'
 import { report } from '../../src/node/cli/report.ts'
 import { good, goodProvider, goodRoute, mistakes, otherSecret, resolve } from './good.ts'
 

@@ -1,7 +1,7 @@
 /** Who calls stands in the token and nowhere else (API-13): names by which servers are told so never pass, on any route. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { apiResource, clientIds, partnerId, partnerResource } from '../../spa-example/provider/index.ts'
-import type { RouteConfig } from '../../src/config/types.ts'
+import type { RouteConfig } from '../../src/config/user-routes.ts'
 import { ordinaryNames, usualNames } from '../support/identity-names.ts'
 import { type System, startSystem } from '../support/system.ts'
 import { clientToken } from '../support/tokens.ts'

@@ -1,6 +1,6 @@
 /** What an authorization server's answer about an opaque token has to say (RFC 7662), plain and signed (RFC 9701). */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { RouteConfig } from '../../src/config/types.ts'
+import type { RouteConfig } from '../../src/config/user-routes.ts'
 import { audience, type SigningKey, seconds, signClaims, signingKey } from '../resource-server/issuer.ts'
 import { type IntrospectionServer, startIntrospectionServer } from '../support/introspection-server.ts'
 import { type System, startSystem } from '../support/system.ts'

@@ -1,6 +1,6 @@
 /** What `/verify` asks of who asks it, for each kind of proxy. A real one is in test/e2e/forward-auth.test.ts. */
 import { describe, expect, it } from 'vitest'
-import type { ForwardAuthConfig } from '../../src/config/types.ts'
+import type { ForwardAuthConfig } from '../../src/config/user-config.ts'
 import { tokenHandler } from '../../src/token-handler.ts'
 import { webRuntime } from '../../src/web-runtime.ts'
 import { good, goodRoute, resolve } from '../config/good.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
 import { adjustAddress } from '../../src/node/cli/address.ts'
 
 function adjusted(

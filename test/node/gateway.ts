@@ -1,6 +1,7 @@
 /** The whole gateway on a real port, in front of an upstream of the test's own, for what only a raw socket shows. */
 import { resolveConfig } from '../../src/config/resolve.ts'
-import type { OpenRouteConfig, UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
+import type { OpenRouteConfig } from '../../src/config/user-routes.ts'
 import { createServer, type RunningServer, type ServerOptions } from '../../src/node/server.ts'
 import type { CoatcheckEvent } from '../../src/observability/events.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'

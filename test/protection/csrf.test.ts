@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { RequestKind } from '../../src/config/types.ts'
+import type { RequestKind } from '../../src/config/user-routes.ts'
 import {
   checkDestination,
   checkSessionRef,

@@ -5,7 +5,8 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { resolveConfig } from '../../src/config/resolve.ts'
-import type { RouteConfig, UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
+import type { RouteConfig } from '../../src/config/user-routes.ts'
 import { testSecret } from '../support/system.ts'
 import { type Attacked, answerTo, startAttacked, statusesOf } from './attacked.ts'
 

@@ -6,7 +6,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
 import { claimsOf, type SigningKey, signClaims, signingKey } from '../resource-server/issuer.ts'
 
 export interface IntrospectionAnswer {

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { clientIds, type RunningProvider } from '../../spa-example/provider/index.ts'
-import type { UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
 
 export interface PhantomIntrospection {
   /** What Coatcheck is told of the provider, with this endpoint among its own; plain OAuth, as there is no discovery. */

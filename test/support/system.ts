@@ -4,7 +4,8 @@
  */
 
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
-import type { RouteConfig, UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
+import type { RouteConfig } from '../../src/config/user-routes.ts'
 import { splitAccessTokens } from '../../src/split/index.ts'
 import { UserAgent } from './browser.ts'
 import { freePort } from './free-port.ts'

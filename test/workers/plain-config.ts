@@ -1,5 +1,5 @@
 /** A right configuration of an app on this port, as plain data. */
-import type { UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
 import { testSecret } from '../support/system.ts'
 
 export function plainConfig(port: number, changes: Partial<UserConfig> = {}): UserConfig {

@@ -1,5 +1,6 @@
 /** What an operator deploys: the configuration in `CONFIG`, and a route to the service binding `ORDERS` if there is one. */
-import type { FetchBinding, UserConfig } from '../../src/config/types.ts'
+import type { UserConfig } from '../../src/config/user-config.ts'
+import type { FetchBinding } from '../../src/config/user-routes.ts'
 import { worker } from '../../src/workers/index.ts'
 
 interface Env {

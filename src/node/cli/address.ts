@@ -1,6 +1,7 @@
 /** What `--port` and `--https` change. On a development machine `baseUrl` follows: nothing stands in front there. */
-import type { UserConfig } from '../../config/types.ts'
+
 import { isLoopbackHost, parseHttp } from '../../config/urls.ts'
+import type { UserConfig } from '../../config/user-config.ts'
 import { UsageError } from './io.ts'
 
 export interface AddressOptions {
