@@ -82,7 +82,11 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
   const { basePath } = config
   // The app that we are mounted in may have them: no mistake, but worth a word.
   if (config.spa && !options.pages && !options.fallthrough) {
-    report({ event: 'pages_not_served', setting: 'spa', add: 'pages, as appPages of coatcheck/node makes them' })
+    report({
+      event: 'pages_not_served',
+      setting: 'spa',
+      add: 'pages, as appPages of coatcheck/node or coatcheck/workers makes them',
+    })
   }
   const common = endpointHeaders(config)
   const problem = (error: CoatcheckError) => {

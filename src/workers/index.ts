@@ -1,4 +1,5 @@
 /** Workers' side: a Worker made of a configuration, and the parts of it for an app of one's own. No logic. */
+export { type AppPagesOptions, appPages } from './app-pages.ts'
 export { assetPages } from './assets.ts'
 export {
   type DurableObjectCoordinatorOptions,

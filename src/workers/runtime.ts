@@ -1,6 +1,7 @@
 /** The runtime on Workers: the client's address is what Cloudflare says it is, and bodies pass as they are. */
 import type { Clock, Runtime } from '../runtime.ts'
 import { webRuntime } from '../web-runtime.ts'
+import { requireSharedStore } from './shared-store.ts'
 import { workerWebSockets } from './websocket.ts'
 
 export interface WorkersRuntimeOptions {
@@ -20,5 +21,12 @@ export function workersRuntime(options: WorkersRuntimeOptions = {}): Runtime {
     // Set by Cloudflare on every request, over whatever came with it.
     peerAddress: (c) => c.req.header('cf-connecting-ip'),
   })
-  return { ...web, webSockets: workerWebSockets }
+  return {
+    ...web,
+    webSockets: workerWebSockets,
+    prepare(config, report) {
+      web.prepare(config, report)
+      requireSharedStore(config)
+    },
+  }
 }

@@ -7,6 +7,8 @@
 export interface WorkerContext {
   waitUntil(work: Promise<unknown>): void
   passThroughOnException(): void
+  /** What the binding that called was given. */
+  readonly props: unknown
 }
 
 /** What a Worker exports as its default: `ExportedHandler<Env>`. */

@@ -3,17 +3,14 @@ import { ConfigError } from '../config/config-error.ts'
 import { refuseNodeOnly } from '../config/node-only.ts'
 import { resolveConfig } from '../config/resolve.ts'
 import type { Config } from '../config/types.ts'
-import { isLoopbackHost } from '../config/urls.ts'
 import type { ConfigSource } from '../config/user-config.ts'
-import type { FetchBinding } from '../config/user-routes.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
-import { originPages } from '../origin-pages.ts'
 import { problemResponse } from '../problem.ts'
-import { endpointHeaders, pageHeaders } from '../protection/security-headers.ts'
-import type { Clock, Runtime } from '../runtime.ts'
-import { type TokenHandler, type TokenHandlerOptions, tokenHandler } from '../token-handler.ts'
-import { assetPages } from './assets.ts'
+import { endpointHeaders } from '../protection/security-headers.ts'
+import type { Clock } from '../runtime.ts'
+import { type TokenHandler, tokenHandler } from '../token-handler.ts'
+import { appPages } from './app-pages.ts'
 import { reportToLog } from './report.ts'
 import { workersRuntime } from './runtime.ts'
 import type { WorkerContext, WorkerHandler, WorkerHandlers } from './types.ts'
@@ -83,13 +80,11 @@ function makeHandlers(resolve: () => Config, env: object, options: WorkerOptions
   const report = options.report ?? reportToLog
   try {
     const config = resolve()
-    requireSharedStore(config)
     const runtime = workersRuntime(options.clock === undefined ? {} : { clock: options.clock })
-    const pages = originPagesOf(config, runtime, report) ?? pagesOf(config, env, options.assets ?? 'ASSETS')
+    const pages = appPages(config, runtime, env, { report, ...(options.assets && { assets: options.assets }) })
     const handler = tokenHandler(config, { runtime, report, ...(pages === undefined ? {} : { pages }) })
     const fetchOf = (app: TokenHandler['routes']): Fetch => {
-      return (request, env, context) =>
-        app.fetch(request, env, context as unknown as NonNullable<Parameters<typeof app.fetch>[2]>)
+      return (request, env, context) => app.fetch(request, env, context)
     }
     return {
       public: fetchOf(handler.routes),
@@ -103,63 +98,4 @@ function makeHandlers(resolve: () => Config, env: object, options: WorkerOptions
     const fail = () => problemResponse(new CoatcheckError('internal_error'), headers)
     return { public: fail, internal: fail, management: fail }
   }
-}
-
-function originPagesOf(config: Config, { transport, clock }: Runtime, report: Report): TokenHandlerOptions['pages'] {
-  if (config.spa === undefined || !('origin' in config.spa)) return undefined
-  // What goes out is compressed by Cloudflare, and what comes in is decoded where it is read.
-  return originPages({
-    base: config.spa.origin,
-    transport,
-    clock,
-    report,
-    codings: [],
-    pageHeaders: pageHeaders(config),
-  })
-}
-
-/** @throws {ConfigError} when the pages' place is not one that a Worker can read */
-function pagesOf({ spa, ...config }: Config, env: object, name: string): TokenHandlerOptions['pages'] {
-  if (spa === undefined || 'origin' in spa) return undefined
-  if ('proxy' in spa) {
-    throw new ConfigError([
-      {
-        path: 'spa.proxy',
-        problem: 'is for Node only',
-        cure: "write { dir: 'dist' }, and name that folder in wrangler.toml under [assets]",
-      },
-    ])
-  }
-  const binding = (env as Record<string, unknown>)[name] as FetchBinding | undefined
-  if (typeof binding?.fetch !== 'function') {
-    throw new ConfigError([
-      {
-        path: 'spa.dir',
-        problem: `needs a static assets binding, and there is no ${name}`,
-        cure: `write in wrangler.toml: [assets] directory = "${spa.dir}", binding = "${name}", run_worker_first = true`,
-      },
-    ])
-  }
-  return assetPages(binding, pageHeaders({ ...config, spa }))
-}
-
-/**
- * Isolates share nothing (sessions.md E5): a refresh token would be used twice and the session lost, and a session that was
- * signed out would go on. On loopback there is one isolate.
- */
-function requireSharedStore({ origin, session }: Config): void {
-  if (session.store !== undefined && !session.store.coordinator.isInProcess) return
-  if (!isLoopbackHost(new URL(origin).hostname)) {
-    throw new ConfigError([
-      {
-        path: 'session.store',
-        problem: 'keeps what sessions share in the memory of an isolate, and the requests of one session reach many',
-        cure: 'write durableObjectStore(env.SESSIONS), or cookieStore({ coordinator: durableObjectCoordinator(env.SESSIONS) })',
-      },
-    ])
-  }
-  console.warn(
-    'coatcheck: refreshed tokens and signed-out sessions are remembered in the memory of this isolate only. That does ' +
-      'for wrangler dev; deployed, Coatcheck does not start with it. docs/workers.md says how to use a Durable Object.',
-  )
 }

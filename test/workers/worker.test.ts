@@ -19,15 +19,16 @@ const entry = (name: string) => new URL(`./${name}-worker.ts`, import.meta.url)
 async function start(
   changes: (port: number) => Partial<UserConfig>,
   others: readonly TestWorker[] = [],
+  main: 'plain' | 'own-app' = 'plain',
 ): Promise<RunningWorkerd & { origin: string }> {
   const port = await freePort()
-  const main: TestWorker = {
+  const coatcheck: TestWorker = {
     name: 'coatcheck',
-    entry: entry('plain'),
+    entry: entry(main),
     vars: { CONFIG: JSON.stringify(plainConfig(port, changes(port))) },
     services: Object.fromEntries(others.map(({ name }) => [name.toUpperCase(), name])),
   }
-  const running = await startWorkerd([main, ...others], port)
+  const running = await startWorkerd([coatcheck, ...others], port)
   open.push(running)
   return { ...running, origin: `http://localhost:${port}` }
 }
@@ -120,12 +121,15 @@ describe('an environment', () => {
     expect(output().split('memory of this isolate only')).toHaveLength(2)
   })
 
-  it('whose isolates would share nothing is not served where it is deployed (E5)', async () => {
-    const { origin, output } = await start(() => ({ baseUrl: 'https://app.example.com' }))
-    expect((await session(origin)).status).toBe(500)
-    await expect.poll(output).toContain('session.store')
-    expect(output()).toContain('durableObjectStore(env.SESSIONS)')
-  })
+  it.each(['plain', 'own-app'] as const)(
+    'whose isolates would share nothing is not served where it is deployed (E5): %s',
+    async (main) => {
+      const { origin, output } = await start(() => ({ baseUrl: 'https://app.example.com' }), [], main)
+      expect((await session(origin)).status).toBe(500)
+      await expect.poll(output).toContain('session.store')
+      expect(output()).toContain('durableObjectStore(env.SESSIONS)')
+    },
+  )
 })
 
 describe('what requests share', () => {
