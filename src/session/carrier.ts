@@ -7,6 +7,7 @@ import type { CookieChange, RequestCookies } from './cookie-names.ts'
 import type { KeyContext } from './keys.ts'
 import type { Ledger, LedgerOptions } from './ledger.ts'
 import type { Session } from './session.ts'
+import type { TokenClock } from './token-clock.ts'
 
 /** What a cookie said. */
 export interface Presented {
@@ -64,6 +65,8 @@ export interface CarrierOptions extends Omit<LedgerOptions, 'records'> {
   readonly secrets: readonly string[]
   readonly context: KeyContext
   readonly clock: Clock
+  /** What the times of tokens are by. */
+  readonly tokenClock: TokenClock
   /** Default: the web's. */
   readonly rawDeflate?: RawDeflate | undefined
 }

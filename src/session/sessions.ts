@@ -70,8 +70,8 @@ export interface Sessions {
    */
   refreshAfterRejection(open: OpenSession, sent: Session, upstream: string, keepAlive: KeepAlive): Promise<boolean>
   /**
-   * An access token for another API than the session's own, by a refresh for that one: kept in this process until it ends,
-   * asked for once however many calls want it.
+   * An access token for another API than the session's own, by a refresh for that one: kept in this process until it ends
+   * or the session's own is refreshed, asked for once however many calls want it.
    *
    * @throws CoatcheckError `token_refused`, and as `refresh` does
    */
@@ -134,10 +134,14 @@ export function sessions(options: SessionsOptions): Sessions {
   const { secrets, context, coordinator, logoutMarks, clock, report, idleSeconds, onEnd, grant } = options
   const markerSealer = sealer(secrets, 'marker', context)
   const { isMarked } = logoutMarks
-  const carrier = (options.cookie === 'ticket' ? ticketCarrier : cookieCarrier)({ ...options, isMarked })
+  const timeOfTokens = tokenClock(clock, coordinator)
+  const carrier = (options.cookie === 'ticket' ? ticketCarrier : cookieCarrier)({
+    ...options,
+    tokenClock: timeOfTokens,
+    isMarked,
+  })
   const book = carrier.ledger
   const own = options.cookie === 'ticket' ? ownSessions({ ...options, onEnd: ended }) : undefined
-  const timeOfTokens = tokenClock(clock, coordinator)
   const refreshing = refresher({
     ledger: book,
     grant,
@@ -287,7 +291,9 @@ export function sessions(options: SessionsOptions): Sessions {
     },
 
     async tokenFor(open, target, keepAlive) {
-      const key = JSON.stringify([open.session.id, target.resource, target.scopes])
+      // Anew with every access token of the session's own: what an API has refused is asked for once more then (R11).
+      const { id, tokens: own } = open.session
+      const key = JSON.stringify([id, own.issuedAt, target.resource, target.scopes])
       const ask = async () => {
         if (!open.isConfirmed) throw storeUnavailable(undefined)
         const { tokens, session } = await refreshing.forTarget(open.session, open.openedAt, target, keepAlive)

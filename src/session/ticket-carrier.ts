@@ -31,7 +31,7 @@ interface Ticket {
 }
 
 export function ticketCarrier(options: CarrierOptions): Carrier {
-  const { secrets, context, clock, idleSeconds } = options
+  const { secrets, context, clock, tokenClock, idleSeconds } = options
   const ticketSealer = sealer(secrets, 'ticket', context)
   const book = ledger({ ...options, records: ticketRecords(options) })
   const opened = new ExpiringMap<Ticket>(clock, rememberedSessions)
@@ -89,7 +89,7 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
     async find(presented, _openedAt, isForLogout) {
       const known = remembered.get(presented.id)
       const isTrusted =
-        known && clock.now() - known.askedAt < trustedForMs && !isDueForRefresh(known.session, clock.now())
+        known && clock.now() - known.askedAt < trustedForMs && !isDueForRefresh(known.session, tokenClock.now())
       const found = isTrusted && !isForLogout ? known : await looking.join(presented.id, () => look(presented))
       if (typeof found !== 'object') return found
       // The same entry, and another's ticket.

@@ -111,3 +111,37 @@ describe('a token for another API', () => {
     expect((await system.call(browser, '/api/x')).status).toBe(200)
   })
 })
+
+describe('a token for another API that this API refuses (R11)', () => {
+  let longLived: System
+  beforeAll(async () => {
+    longLived = await startSystem({
+      accessTokenSeconds: 600,
+      provider: { resource: apiResource },
+      routes: [
+        {
+          ...{ path: '/api/reports/*', upstream: '/reports', auth: 'session' },
+          upstreamToken: { from: 'refresh', resource: reportsResource },
+        },
+      ],
+    })
+  })
+  afterAll(() => longLived.stop())
+
+  it('is asked for anew with the session’s own, and the call is repeated with it', async () => {
+    const browser = await longLived.signedIn()
+    expect((await longLived.call(browser, '/api/reports/x')).status).toBe(200)
+    const refused = longLived.upstream.requests.at(-1)?.headers.authorization
+    longLived.upstream.on('/reports/x', (incoming, outgoing) => {
+      const isRefused = incoming.headers.authorization === refused
+      if (isRefused) outgoing.setHeader('www-authenticate', 'Bearer error="invalid_token"')
+      outgoing.writeHead(isRefused ? 401 : 200).end()
+    })
+    await longLived.advance(120_000)
+    expect((await longLived.call(browser, '/api/reports/x')).status).toBe(200)
+    expect((await longLived.call(browser, '/api/reports/x')).status).toBe(200)
+    // At first for this API, then for the session, then for this API again.
+    expect(longLived.provider.token.count({ grantType: 'refresh_token' })).toBe(3)
+    expect(longLived.provider.token.count({ outcome: 'refused' })).toBe(0)
+  })
+})

@@ -131,6 +131,28 @@ describe('a process whose clock is a minute ahead of the store', () => {
     clock.advance(61_000)
     expect(await two.sessions.open(short.cookies)).toBeUndefined()
   })
+
+  it('asks for a burst once, as all do, although by its own clock tokens of a minute have ended', async () => {
+    let asked = 0
+    const at = clock.now()
+    const coordinator = {
+      ...store.coordinator,
+      now: async () => at,
+      read: (...asking: Parameters<typeof store.coordinator.read>) => {
+        asked += 1
+        return store.coordinator.read(...asking)
+      },
+    }
+    const ahead = { now: () => at + 60_000 }
+    const two = startProcess({ ...store, coordinator }, ahead, { storeKeepsTime: true })
+    const issuedAt = Math.floor(ahead.now() / 1000)
+    const minute = { ...tokens(ahead), issuedAt, expiresAt: issuedAt + 60 }
+    const browser = await signIn(two, ada, ahead, undefined, undefined, minute)
+    await opened(two, browser)
+    asked = 0
+    for (let call = 0; call < 10; call++) await opened(two, browser)
+    expect(asked).toBe(0)
+  })
 })
 
 describe('two sign-ins of one browser that come back at the same moment', () => {
