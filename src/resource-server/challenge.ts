@@ -1,5 +1,5 @@
 /** `WWW-Authenticate`: RFC 6750 §3, RFC 9449 §7.1, RFC 9470 §3, RFC 9728 §5.1. */
-import { type GuardError, refusals } from './guard-error.ts'
+import { type GuardError, neededToken, refusals } from './guard-error.ts'
 
 export interface ChallengeParts {
   readonly realm: string
@@ -43,9 +43,7 @@ function errorParameters({ code, details }: GuardError): (readonly [string, stri
   return [
     ['error', code],
     ...(code === 'insufficient_scope' ? [] : [['error_description', refusals[code][1]] as const]),
-    ...(details.scope ? [['scope', details.scope.join(' ')] as const] : []),
-    ...(details.acrValues ? [['acr_values', details.acrValues.join(' ')] as const] : []),
-    ...(details.maxAge === undefined ? [] : [['max_age', String(details.maxAge)] as const]),
+    ...Object.entries(neededToken(details)).map(([name, value]) => [name, String(value)] as const),
   ]
 }
 

