@@ -10,9 +10,9 @@ export interface LoginOptions {
   /** OpenID Connect Core §3.1.2.1, as are the others. */
   prompt?: 'none' | 'login' | 'consent' | 'select_account'
   loginHint?: string
-  acrValues?: string
+  acrValues?: string | undefined
   /** Seconds since the person proved who they are. */
-  maxAge?: number
+  maxAge?: number | undefined
   uiLocales?: string
   /** The page wants it, not the person: nothing happens where it would go round in a circle. */
   isAutomatic?: boolean

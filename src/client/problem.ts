@@ -10,6 +10,7 @@ const longestProblemBytes = 16 * 1024
 export type ProblemCode =
   | 'csrf'
   | 'insufficient_scope'
+  | 'insufficient_user_authentication'
   | 'internal_error'
   | 'invalid_request'
   | 'login_required'
@@ -37,16 +38,28 @@ export class CoatcheckProblem extends Error {
   /** With `login_required`: a sign-in without the person's doing (`prompt=none`) may succeed. */
   readonly isSilentLoginPossible: boolean
 
-  /** With `step_up_required`: what to give `login()` as `maxAge`, in seconds. */
+  /**
+   * What to give `login()`, in seconds: with `step_up_required` of Coatcheck, and with `insufficient_user_authentication` of
+   * an API behind its guard (RFC 9470).
+   */
   readonly maxAge: number | undefined
+  /** As `maxAge`: names with spaces between. */
+  readonly acrValues: string | undefined
 
-  constructor(code: ProblemCode, status: number, title: string, isSilentLoginPossible = false, maxAge?: number) {
+  constructor(
+    code: ProblemCode,
+    status: number,
+    title: string,
+    isSilentLoginPossible = false,
+    { maxAge, acrValues }: { maxAge?: number | undefined; acrValues?: string | undefined } = {},
+  ) {
     super(title)
     this.code = code
     this.status = status
     this.title = title
     this.isSilentLoginPossible = isSilentLoginPossible
     this.maxAge = maxAge
+    this.acrValues = acrValues
   }
 }
 
@@ -62,8 +75,10 @@ export async function problemOf(response: Response): Promise<CoatcheckProblem | 
   if (typeof document?.type !== 'string' || !document.type.startsWith(problemType)) return undefined
   const code = document.type.slice(problemType.length)
   const title = typeof document.title === 'string' ? document.title : code
-  const maxAge = typeof document.max_age === 'number' ? document.max_age : undefined
-  return new CoatcheckProblem(code, response.status, title, document.silent === true, maxAge)
+  return new CoatcheckProblem(code, response.status, title, document.silent === true, {
+    maxAge: typeof document.max_age === 'number' ? document.max_age : undefined,
+    acrValues: typeof document.acr_values === 'string' ? document.acr_values : undefined,
+  })
 }
 
 /** What is longer than any problem of ours is none of ours, and is not read to its end. */

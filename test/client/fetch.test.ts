@@ -201,6 +201,18 @@ describe('problemOf', () => {
     expect(response.bodyUsed).toBe(false)
   })
 
+  it('gives what the sign-in has to be asked for where the guard of an API wants a stronger or later one (RFC 9470)', async () => {
+    const asks = { ...ours, type: 'urn:coatcheck:problem:insufficient_user_authentication' }
+    const document = { ...asks, acr_values: 'phr phrh', max_age: 300 }
+    expect(await problemOf(problemOfApi(document))).toMatchObject({
+      code: 'insufficient_user_authentication',
+      acrValues: 'phr phrh',
+      maxAge: 300,
+    })
+    const odd = await problemOf(problemOfApi({ ...asks, acr_values: ['phr'], max_age: '300' }))
+    expect([odd?.acrValues, odd?.maxAge]).toEqual([undefined, undefined])
+  })
+
   it('gives nothing for a body that was read already', async () => {
     const response = problem('login_required', 401)
     await response.text()
