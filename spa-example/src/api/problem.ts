@@ -1,4 +1,5 @@
 /** A call that did not succeed, as one error; and its words for the person. */
+import type { LoginOptions } from 'coatcheck/client'
 
 export interface FieldError {
   /** Where in what was sent: `items[0].quantity`. */
@@ -43,6 +44,19 @@ export function isAborted(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError'
 }
 
+/**
+ * What a sign-in has to be asked for where the API wants a stronger or more recent one (RFC 9470): give it to `login()`.
+ * Undefined for any other error.
+ */
+export function stepUpOf(error: unknown): Pick<LoginOptions, 'acrValues' | 'maxAge'> | undefined {
+  if (!(error instanceof ApiProblem) || error.code !== 'insufficient_user_authentication') return undefined
+  const { acr_values: acrValues, max_age: maxAge } = error.document as Record<string, unknown>
+  return {
+    acrValues: typeof acrValues === 'string' ? acrValues : undefined,
+    maxAge: typeof maxAge === 'number' ? maxAge : undefined,
+  }
+}
+
 /** What to tell the person, and what they can do. */
 export function explain(error: unknown): string {
   if (isNetworkError(error)) return 'The server could not be reached. Check your connection.'
@@ -51,6 +65,7 @@ export function explain(error: unknown): string {
   const { status, code, retryAfterSeconds } = error
   if (code === 'login_required') return 'Your session has ended. Sign in again to go on.'
   if (code === 'session_changed') return 'Somebody else has signed in on this browser.'
+  if (code === 'insufficient_user_authentication') return 'For this, show once more that it is you.'
   if (code === 'insufficient_scope') return 'Your account is not allowed to do this. Ask whoever manages it.'
   if (code === 'changed_meanwhile') return 'This was changed meanwhile. Load the newest version, then change it again.'
   if (code === 'upstream_timeout') return 'The API takes too long to answer. Try again in a moment.'

@@ -1,5 +1,10 @@
-/** Asks before something that cannot be taken back, and shows when it did not work. */
+/**
+ * Asks before something that cannot be taken back, and shows when it did not work. Where the API wants a recent sign-in for
+ * it (RFC 9470), the dialog offers one.
+ */
+import { useSession } from 'coatcheck/react'
 import { type ReactNode, useState } from 'react'
+import { explain, stepUpOf } from '../api/problem.ts'
 import { Dialog } from './dialog.tsx'
 import { ProblemNotice } from './problem-notice.tsx'
 
@@ -18,6 +23,8 @@ export interface ConfirmDialogProps {
 export function ConfirmDialog({ title, children, confirm, keep, onConfirm, onClose }: ConfirmDialogProps) {
   const [isBusy, setBusy] = useState(false)
   const [error, setError] = useState<unknown>()
+  const { login } = useSession()
+  const stepUp = stepUpOf(error)
 
   const run = async () => {
     setBusy(true)
@@ -37,14 +44,26 @@ export function ConfirmDialog({ title, children, confirm, keep, onConfirm, onClo
           <button type="button" onClick={onClose}>
             {keep}
           </button>
-          <button type="button" className="danger" aria-disabled={isBusy} onClick={() => isBusy || void run()}>
-            {confirm}
-          </button>
+          {/* One button after the other in the same place, so that the focus stays. */}
+          {stepUp ? (
+            <button type="button" className="primary" onClick={() => login(stepUp)}>
+              Sign in again
+            </button>
+          ) : (
+            <button type="button" className="danger" aria-disabled={isBusy} onClick={() => isBusy || void run()}>
+              {confirm}
+            </button>
+          )}
         </>
       }
     >
       {children}
-      {error !== undefined && <ProblemNotice error={error} />}
+      {stepUp && (
+        <div className="notice warn" role="alert">
+          <p>{explain(error)} Then you come back to this page.</p>
+        </div>
+      )}
+      {error !== undefined && !stepUp && <ProblemNotice error={error} />}
     </Dialog>
   )
 }

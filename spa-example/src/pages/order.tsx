@@ -9,11 +9,14 @@ import { Loading } from '../components/loading.tsx'
 import { notify } from '../components/notice-board.ts'
 import { Page } from '../components/page.tsx'
 import { StatusBadge } from '../components/status-badge.tsx'
-import { Link } from '../router.tsx'
+import { Link, navigate, useLocation } from '../router.tsx'
 
 export function OrderPage({ id }: { id: string }) {
   const order = useLoad<Order>(`/api/orders/${id}`)
   const [isCancelling, setCancelling] = useState(false)
+  // In the address, so that a sign-in in between comes back to it.
+  const isDeleting = useLocation().query.has('delete')
+  const setDeleting = (asks: boolean) => navigate(`/orders/${id}${asks ? '?delete' : ''}`, { replace: true })
   const canCancel = order.data && nextStatuses[order.data.status].includes('cancelled')
 
   const cancel = async ({ version, number }: Order) => {
@@ -25,6 +28,12 @@ export function OrderPage({ id }: { id: string }) {
     setCancelling(false)
     notify(`Order ${number} is cancelled`)
     order.reload()
+  }
+
+  const remove = async ({ version, number }: Order) => {
+    await request(`/api/orders/${id}`, { method: 'DELETE', headers: { 'If-Match': `"${version}"` } })
+    notify(`Order ${number} is deleted`)
+    navigate('/orders', { replace: true })
   }
 
   return (
@@ -39,6 +48,9 @@ export function OrderPage({ id }: { id: string }) {
                 Cancel order
               </button>
             )}
+            <button type="button" className="danger" onClick={() => setDeleting(true)}>
+              Delete order
+            </button>
             <Link href={`/orders/${id}/edit`} className="button">
               Edit
             </Link>
@@ -59,6 +71,17 @@ export function OrderPage({ id }: { id: string }) {
                 onClose={() => setCancelling(false)}
               >
                 <p>{shown.customerName} will not get this delivery. A cancelled order cannot be taken up again.</p>
+              </ConfirmDialog>
+            )}
+            {isDeleting && (
+              <ConfirmDialog
+                title={`Delete order ${shown.number}?`}
+                confirm="Delete order"
+                keep="Keep it"
+                onConfirm={() => remove(shown)}
+                onClose={() => setDeleting(false)}
+              >
+                <p>It disappears from your books, and cannot be brought back.</p>
               </ConfirmDialog>
             )}
           </>
