@@ -20,12 +20,51 @@ function unwrapped(handler: Handler): Handler {
   return inner ? unwrapped(inner) : handler
 }
 
-export function policiesOf(handler: Handler): readonly Policy[] | 'open' | undefined {
+function policiesOf(handler: Handler): readonly Policy[] | 'open' | undefined {
   return policyMark.get(unwrapped(handler))
 }
 
+/**
+ * How far an open policy reaches: the last of the handlers that stand beside it, which are those of the same method and path
+ * that follow at once. Hono keeps no more of `app.get('/prices', allow(…), listPrices)` than that.
+ *
+ * @param at where in `routes` the policy is, whose index it gives where nothing stands beside it
+ */
+export function openUntil(routes: readonly Route[], at: number): number {
+  const policy = routes[at]
+  const isBeside = (route: Route | undefined) =>
+    route !== undefined &&
+    route.method === policy?.method &&
+    route.path === policy.path &&
+    !guardMark.has(unwrapped(route.handler))
+  let last = at
+  while (isBeside(routes[last + 1])) last += 1
+  return last
+}
+
+/**
+ * What the routes demand that a request will run through. `nothing` is ahead where no policy is, nor an open one that has
+ * a handler beside it; something `undeclared` is, where a route that no policy covers may get the call.
+ */
+export function demandedBy(ahead: readonly Route[]): 'caller' | 'open' | 'undeclared' | 'nothing' {
+  let openTo = -1
+  let isOpen = false
+  let isAtEnd = false
+  for (const [index, route] of ahead.entries()) {
+    const policies = policiesOf(route.handler)
+    if (policies === 'open') openTo = openUntil(ahead, index)
+    else if (policies !== undefined) return 'caller'
+    else if (index <= openTo) {
+      isOpen = true
+      // What takes `next` may hand the call on to a route that is not open.
+      isAtEnd ||= unwrapped(route.handler).length < 2
+    } else if (isRouteItself(route) && !isAtEnd) return 'undeclared'
+  }
+  return isOpen ? 'open' : 'nothing'
+}
+
 /** Something that answers, for certain: declared for a method, or without `next`, which is how Hono itself tells. */
-export function isRouteItself({ method, handler }: Route): boolean {
+function isRouteItself({ method, handler }: Route): boolean {
   const own = unwrapped(handler)
   if (policyMark.has(own) || guardMark.has(own)) return false
   return method !== 'ALL' || own.length < 2
@@ -34,7 +73,7 @@ export function isRouteItself({ method, handler }: Route): boolean {
 /**
  * The routes that would not answer, because no policy stands before them, as `GET /orders/:id`. Hono keeps middleware and
  * `app.all(…)` alike: one that takes `next` is listed where no route comes after it, since then it answers itself, or
- * serves nothing.
+ * serves nothing. An open policy counts for the handlers beside it alone.
  *
  * @example
  * ```ts
@@ -44,13 +83,18 @@ export function isRouteItself({ method, handler }: Route): boolean {
 // biome-ignore lint/suspicious/noExplicitAny: any app will do, whatever its types
 export function unguardedRoutes(app: Hono<any, any, any>): string[] {
   const routes: readonly Route[] = app.routes
+  const isOpen = routes.map(() => false)
+  for (const [at, { handler }] of routes.entries()) {
+    if (policiesOf(handler) === 'open') isOpen.fill(true, at + 1, openUntil(routes, at) + 1)
+  }
   const unguarded = routes.filter((route, index) => {
     const isRoute = isRouteItself(route) || (isMiddleware(route) && !leadsOn(route, routes.slice(index + 1)))
     if (!isRoute) return false
     const before = routes.slice(0, index).filter((other) => covers(other, route))
     // A guard within a guard wants a policy of its own.
     const guardAt = before.findLastIndex(({ handler }) => guardMark.has(unwrapped(handler)))
-    return guardAt < 0 || !before.slice(guardAt).some(({ handler }) => policiesOf(handler) !== undefined)
+    if (guardAt < 0) return true
+    return !isOpen[index] && !before.slice(guardAt).some(({ handler }) => Array.isArray(policiesOf(handler)))
   })
   return [...new Set(unguarded.map(({ method, path }) => `${method} ${path}`))]
 }
@@ -73,7 +117,7 @@ export function assertGuarded<App extends Hono<any, any, any>>(app: App): App {
   throw new Error(
     `These routes have no policy, and would not answer:\n${routes.map((route) => `  ${route}\n`).join('')}` +
       'app.use(honoGuard(guard)) comes first, and allow(…) first on each route: allow(anyCaller()) if any valid token ' +
-      "will do, allow(openToEveryone('why')) if none is needed.",
+      "will do; if none is needed allow(openToEveryone('why')), which opens the handlers beside it alone.",
   )
 }
 

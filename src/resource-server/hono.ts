@@ -5,7 +5,7 @@ import type { Call } from './call.ts'
 import type { Access } from './claims.ts'
 import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
-import { guardMark, isRouteItself, policiesOf, policyMark } from './hono-routes.ts'
+import { demandedBy, guardMark, openUntil, policyMark } from './hono-routes.ts'
 import { type AnyPolicy, type OpenPolicy, type Policy, readPolicies } from './policy.ts'
 
 /**
@@ -29,6 +29,8 @@ interface Passage {
   readonly call: Call
   /** A policy has let the call in, or refused it: what is answered from then on stands. */
   isSettled: boolean
+  /** An open policy has let it in as far as this one of the matched routes. */
+  openTo: number
 }
 
 /** With a guard within a guard, the inner one's: its policies come after both. */
@@ -48,9 +50,10 @@ const passages = new WeakMap<Context, Passage>()
 export function honoGuard<Claims extends object = object>(guard: Guard<Claims>): MiddlewareHandler<GuardedEnv<Claims>> {
   const middleware: MiddlewareHandler<GuardedEnv<Claims>> = async (c, next) => {
     const call = callOf(c)
-    const passage: Passage = { guard: guard as unknown as Guard, call, isSettled: false }
+    const passage: Passage = { guard: guard as unknown as Guard, call, isSettled: false, openTo: -1 }
     passages.set(c, passage)
-    const demanded = demandedOf(c)
+    // The helper of `hono/route` is the same list, and would make Hono a dependency of the whole guard.
+    const demanded = demandedBy(c.req.matchedRoutes.slice(c.req.routeIndex + 1))
     try {
       if (demanded !== 'open') {
         const access = await guard.authenticate(call)
@@ -71,7 +74,7 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
     if (c.error instanceof GuardError) {
       guard.report(c.error, call, c.var.access)
       c.res = guard.respond(c.error)
-    } else if (!passage.isSettled) {
+    } else if (!passage.isSettled && c.req.routeIndex > passage.openTo) {
       const answer = c.res
       await answer.body?.cancel()
       // Hono would lay its fields over those of the new one.
@@ -85,7 +88,9 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
 }
 
 /**
- * The policies of a route: its first middleware. All have to hold.
+ * The policies of a route: its first middleware. All have to hold. In front of a folder (`app.use('/orders/*', allow(…))`)
+ * they hold for what is declared after it. An open one does not: it opens the handlers beside it, which are those of the same
+ * method and path that are declared at once after it.
  *
  * @throws TypeError if none is named
  *
@@ -104,8 +109,12 @@ export function allow(...policies: AnyPolicy[]): MiddlewareHandler {
   const middleware: MiddlewareHandler<GuardedEnv> = async (c, next) => {
     const passage = passages.get(c)
     if (!passage) throw new Error('allow(…) stands behind honoGuard(…): app.use(honoGuard(guard)) comes first')
+    if (needed === 'open') {
+      passage.openTo = openUntil(c.req.matchedRoutes, c.req.routeIndex)
+      return next()
+    }
     try {
-      if (needed !== 'open') await passage.guard.authorize(passage.call, c.var.access, needed)
+      await passage.guard.authorize(passage.call, c.var.access, needed)
     } catch (error) {
       if (!(error instanceof GuardError)) throw error
       passage.isSettled = true
@@ -117,18 +126,6 @@ export function allow(...policies: AnyPolicy[]): MiddlewareHandler {
   }
   policyMark.set(middleware, needed)
   return middleware as MiddlewareHandler
-}
-
-/** What the routes demand that this request will run through. */
-function demandedOf(c: Context): 'caller' | 'open' | 'undeclared' | 'nothing' {
-  // The helper of `hono/route` is the same list, and would make Hono a dependency of the whole guard.
-  const ahead = c.req.matchedRoutes.slice(c.req.routeIndex + 1)
-  const declared = ahead.findIndex((route) => policiesOf(route.handler) !== undefined)
-  const itself = ahead.findIndex(isRouteItself)
-  if (itself >= 0 && (declared < 0 || itself < declared)) return 'undeclared'
-  if (declared < 0) return 'nothing'
-  const isOpen = (policies: readonly Policy[] | 'open' | undefined) => policies === undefined || policies === 'open'
-  return ahead.every((route) => isOpen(policiesOf(route.handler))) ? 'open' : 'caller'
 }
 
 function callOf(c: Context): Call {
