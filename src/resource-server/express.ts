@@ -77,6 +77,10 @@ export function expressGuard<Claims extends object = object>(
         held.release()
         outer?.release()
       },
+      letIn() {
+        held.letIn()
+        outer?.letIn()
+      },
     })
     next()
   }
@@ -90,7 +94,7 @@ export function expressGuard<Claims extends object = object>(
       if (!held)
         return next(new Error('allow(…) stands behind expressGuard(app, guard): call that first, with this app'))
       const goOn = () => {
-        held.release()
+        held.letIn()
         next()
       }
       if (needed === 'open') return goOn()

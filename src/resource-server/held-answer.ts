@@ -1,6 +1,7 @@
 /**
  * Keeps back what is sent through Node's response until it is known that it may be. Express and Fastify have no value for
- * an answer, as Hono has: it begins with the first of four methods that is called, and only there it can be stopped.
+ * an answer, as Hono has: it begins with the first of four methods that is called, and only there it can be stopped. What
+ * goes before an answer (1xx, RFC 9110 §15.2) has methods of its own.
  */
 
 /** An `http.ServerResponse`, as far as it is used. */
@@ -16,6 +17,15 @@ export interface NodeResponse {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   end(...args: any[]): any
   flushHeaders(): void
+  writeContinue(done?: () => void): void
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  writeEarlyHints(...args: any[]): void
+  /** HTTP/2 has none. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  writeProcessing?(...args: any[]): void
+  /** Node 22 has none. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  writeInformation?(...args: any[]): unknown
   destroy(): unknown
 }
 
@@ -24,6 +34,8 @@ type NodeJsHeaders = Readonly<Record<string, number | string | string[] | undefi
 export interface HeldAnswer {
   /** From now on what is sent is sent. */
   release(): void
+  /** As `release`, because a policy has let the call in: its body is asked for, if that was wanted before. */
+  letIn(): void
 }
 
 export interface BegunAnswer {
@@ -36,9 +48,10 @@ export interface BegunAnswer {
  *   before this call go with it.
  */
 export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer) => Response): HeldAnswer {
-  const { writeHead, write, end, flushHeaders } = response
+  const { writeHead, write, end, flushHeaders, writeContinue } = response
   const fieldsBefore = { ...response.getHeaders() }
   let state: 'held' | 'released' | 'replaced' = 'held'
+  let wantsBody = false
 
   function replace(status = response.statusCode, fields: unknown = {}): void {
     state = 'replaced'
@@ -87,9 +100,27 @@ export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer
     callBack(args)
     return response
   }
+  for (const name of ['writeEarlyHints', 'writeProcessing', 'writeInformation'] as const) {
+    const own = response[name]
+    if (own === undefined) continue
+    // Nobody may count on these: they are left out, and the answer follows as it would.
+    response[name] = (...args) => (state === 'released' ? own.apply(response, args) : callBack(args))
+  }
+  response.writeContinue = (...args) => {
+    if (state === 'released') return writeContinue.apply(response, args)
+    wantsBody = true
+    callBack(args)
+  }
+
+  function release(): void {
+    if (state === 'held') state = 'released'
+  }
   return {
-    release() {
-      if (state === 'held') state = 'released'
+    release,
+    letIn() {
+      release()
+      if (wantsBody && state === 'released') writeContinue.call(response)
+      wantsBody = false
     },
   }
 }
