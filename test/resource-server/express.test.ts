@@ -1,65 +1,21 @@
 /** What answers without a policy in Express: found at start where it can be, kept back for each call where it cannot. */
-import { once } from 'node:events'
-import { createServer, type IncomingHttpHeaders, type RequestOptions, request, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import express from 'express'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   anyCaller,
   assertExpressGuarded,
   expressErrors,
   expressGuard,
   GuardError,
-  jwtGuard,
   openToEveryone,
   type Policy,
-  type Refusal,
   requireScopes,
 } from '../../src/resource-server/index.ts'
-import { audience, startIssuer, type TestIssuer } from './issuer.ts'
+import { ask } from './call-express.ts'
+import { guardedApi } from './guarded-api.ts'
 
-let issuer: TestIssuer
-const refusals: Refusal[] = []
-const running: Server[] = []
-
-beforeAll(async () => {
-  issuer = await startIssuer()
-})
-afterEach(() => {
-  refusals.length = 0
-  for (const server of running.splice(0)) {
-    server.close()
-    server.closeAllConnections()
-  }
-})
-afterAll(() => issuer.stop())
-
-const guard = () => jwtGuard({ issuer: issuer.url, audience, onRefused: (refusal) => refusals.push(refusal) })
-
-interface Answer {
-  readonly status: number
-  readonly headers: IncomingHttpHeaders
-  readonly body: string
-}
-
-/** What a call of this app gets. */
-async function ask(app: express.Express, path: string, token?: string, method = 'GET'): Promise<Answer> {
-  const call = (await callOf(app, path, token, { method })).end()
-  const [response] = await once(call, 'response')
-  return { status: response.statusCode, headers: response.headers, body: await text(response) }
-}
-
-async function callOf(app: express.Express, path: string, token: string | undefined, options: RequestOptions) {
-  // With a listener of its own for it, Node leaves `Expect: 100-continue` to the app.
-  const server = createServer(app).on('checkContinue', app).listen(0, '127.0.0.1')
-  running.push(server)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const headers = { ...options.headers, ...(token !== undefined && { Authorization: `Bearer ${token}` }) }
-  return request({ ...options, port, path, headers })
-}
+const { issuer, refusals, guard } = await guardedApi()
 
 describe('a route without a policy', () => {
   it('stops the start, in routers too', () => {
@@ -305,72 +261,6 @@ describe('an answer that stands', () => {
     const { status, body } = await ask(app, '/x')
     expect([status, body]).toEqual([500, expect.stringContaining('call that first, with this app')])
   })
-})
-
-describe('what goes before an answer (RFC 9110 §15.2)', () => {
-  function hinting() {
-    const app = express()
-    const allow = expressGuard(app, guard())
-    const hint = (_req: express.Request, res: express.Response, next: express.NextFunction) => {
-      res.writeProcessing()
-      // Node 22 has none.
-      if ('writeInformation' in res) res.writeInformation(102)
-      res.writeEarlyHints({ link: '</secret.css>; rel=preload' }, next)
-    }
-    app.use('/early', hint)
-    app.get('/early', allow(anyCaller()), (_req, res) => void res.send('x'))
-    app.get('/late', allow(anyCaller()), hint, (_req, res) => void res.send('x'))
-    app.get('/forgotten', hint, (_req, res) => void res.send('x'))
-    return app
-  }
-
-  it.each<[string, string, boolean, number, number[]]>([
-    ['is kept back without a policy', '/forgotten', true, 403, []],
-    ['is kept back from who may not', '/early', false, 401, []],
-    ['is left out before the policy, and the answer is there', '/early', true, 200, []],
-    ['is sent behind the policy', '/late', true, 200, [102, 103]],
-  ])('%s', async (_, path, isCaller, status, expected) => {
-    const call = await callOf(hinting(), path, isCaller ? await issuer.sign() : undefined, {})
-    const before: number[] = []
-    call.on('information', ({ statusCode }) => before.push(statusCode)).end()
-    const [response] = await once(call, 'response')
-    await text(response)
-    expect([response.statusCode, [...new Set(before)]]).toEqual([status, expected])
-  })
-
-  it.each<[string, string, boolean, number, string[]]>([
-    ['nobody', '/x', false, 401, []],
-    ['whom no policy has let in', '/forgotten', true, 403, []],
-    ['whom a policy has let in', '/x', true, 200, ['continue']],
-    ['whom the policies of two apps have let in', '/inner/x', true, 200, ['continue']],
-  ])(
-    'asks %s for a body, though the app did so before the policy (§10.1.1)',
-    async (_, path, isCaller, status, expected) => {
-      const [app, inner] = [express(), express()]
-      const policies = [expressGuard(app, guard()), expressGuard(inner, guard())] as const
-      app.use((_req, res, next) => {
-        res.writeContinue()
-        next()
-      })
-      const echo = async (req: express.Request, res: express.Response) => void res.send(await text(req))
-      app.post('/x', policies[0](anyCaller()), echo)
-      app.post('/forgotten', (_req, res) => void res.send('x'))
-      app.use('/inner', inner.post('/x', policies[1](anyCaller()), echo))
-
-      const headers = { Expect: '100-continue', 'Content-Length': '4' }
-      const call = await callOf(app, path, isCaller ? await issuer.sign() : undefined, { method: 'POST', headers })
-      const seen: string[] = []
-      call.on('continue', () => {
-        seen.push('continue')
-        call.end('body')
-      })
-      call.flushHeaders()
-      const [response] = await once(call, 'response')
-      const body = await text(response)
-      call.destroy()
-      expect([response.statusCode, seen, status !== 200 || body === 'body']).toEqual([status, expected, true])
-    },
-  )
 })
 
 function router(): express.Router {

@@ -1,41 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import {
-  anyCaller,
-  guarded,
-  type JwtGuardOptions,
-  jwtGuard,
-  type Refusal,
-  requireScopes,
-} from '../../src/resource-server/index.ts'
-import { audience, requestWith, seconds, startIssuer, type TestIssuer } from './issuer.ts'
+import { describe, expect, it } from 'vitest'
+import { anyCaller, guarded, requireScopes } from '../../src/resource-server/index.ts'
+import { guardedApi } from './guarded-api.ts'
+import { audience, requestWith, seconds } from './issuer.ts'
 
-let issuer: TestIssuer
-const refusals: Refusal[] = []
-
-beforeAll(async () => {
-  issuer = await startIssuer()
-})
-afterEach(() => {
-  refusals.length = 0
-})
-afterAll(() => issuer.stop())
-
-function guard(options: Partial<JwtGuardOptions> = {}) {
-  return jwtGuard({ issuer: issuer.url, audience, onRefused: (refusal) => refusals.push(refusal), ...options })
-}
-
-/** What the caller gets: through the plain handler, which is the guard and nothing else. */
-async function answer(request: Request, policy = anyCaller(), options: Partial<JwtGuardOptions> = {}) {
-  const handler = guarded(guard(options), [policy], (_request, access) => Response.json({ sub: access.sub }))
-  const response = await handler(request)
-  return {
-    status: response.status,
-    challenge: response.headers.get('www-authenticate'),
-    type: response.headers.get('content-type'),
-    cache: response.headers.get('cache-control'),
-    body: (await response.json()) as Record<string, unknown>,
-  }
-}
+const { issuer, refusals, guard, answer } = await guardedApi()
 
 describe('the Authorization field', () => {
   it('with a bearer token lets in, whatever the case of the scheme', async () => {

@@ -1,54 +1,20 @@
 /** What answers without a policy in Hono: found at start where it can be, kept back for each call where it cannot. */
 import { type Context, Hono } from 'hono'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   allow,
   anyCaller,
   assertGuarded,
   type GuardedEnv,
   honoGuard,
-  jwtGuard,
   openToEveryone,
-  type Refusal,
   requireScopes,
   unguardedRoutes,
 } from '../../src/resource-server/index.ts'
-import { audience, requestWith, startIssuer, type TestIssuer } from './issuer.ts'
+import { get, guardedApi, type Tenant } from './guarded-api.ts'
+import { audience, requestWith } from './issuer.ts'
 
-let issuer: TestIssuer
-const refusals: Refusal[] = []
-
-beforeAll(async () => {
-  issuer = await startIssuer()
-})
-afterEach(() => {
-  refusals.length = 0
-})
-afterAll(() => issuer.stop())
-
-interface Tenant {
-  tenant?: string
-}
-
-function guard() {
-  return jwtGuard<Tenant>({
-    issuer: issuer.url,
-    audience,
-    onRefused: (refusal) => refusals.push(refusal),
-  })
-}
-
-function guardedApp() {
-  const app = new Hono<GuardedEnv<Tenant>>()
-  app.use(honoGuard(guard()))
-  return app
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: any app will do
-async function get(app: Hono<any>, path: string, token?: string, init: RequestInit = {}) {
-  const response = await app.fetch(requestWith(token, { url: audience + path, ...init }))
-  return [response.status, await response.text()] as const
-}
+const { issuer, refusals, guard, guardedApp } = await guardedApi()
 
 describe('a route without a policy', () => {
   it('does not answer, whatever the token', async () => {

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   allow,
   anyCaller,
@@ -17,39 +17,10 @@ import {
   requireScopes,
   unguardedRoutes,
 } from '../../src/resource-server/index.ts'
-import { audience, requestWith, startIssuer, type TestIssuer } from './issuer.ts'
+import { get, guardedApi, type Tenant } from './guarded-api.ts'
+import { audience, requestWith } from './issuer.ts'
 
-let issuer: TestIssuer
-const refusals: Refusal[] = []
-
-beforeAll(async () => {
-  issuer = await startIssuer()
-})
-afterEach(() => {
-  refusals.length = 0
-})
-afterAll(() => issuer.stop())
-
-interface Tenant {
-  tenant?: string
-}
-
-function guardedApp() {
-  const guard = jwtGuard<Tenant>({
-    issuer: issuer.url,
-    audience,
-    onRefused: (refusal) => refusals.push(refusal),
-  })
-  const app = new Hono<GuardedEnv<Tenant>>()
-  app.use(honoGuard(guard))
-  return app
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: any app will do
-async function get(app: Hono<any>, path: string, token?: string, init: RequestInit = {}) {
-  const response = await app.fetch(requestWith(token, { url: audience + path, ...init }))
-  return [response.status, await response.text()] as const
-}
+const { issuer, refusals, guardedApp } = await guardedApi()
 
 describe('a guarded app', () => {
   const orderFor = guardedObject(

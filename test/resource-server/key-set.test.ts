@@ -1,38 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type AccessTokenOptions, accessTokenVerifier, type GuardError } from '../../src/resource-server/index.ts'
-import { audience, claimsOf, type SigningKey, signClaims, signingKey, startIssuer, type TestIssuer } from './issuer.ts'
+import { describe, expect, it } from 'vitest'
+import { claimsOf, type SigningKey, signClaims, signingKey, startIssuer } from './issuer.ts'
+import { issuer, outcome, pass, sign, startIssuerForEachTest, verifier } from './passing-time.ts'
 
-let issuer: TestIssuer
-/** What the verifier takes for now; the tokens are of this time, too. */
-let nowMs: number
-
-beforeEach(async () => {
-  issuer = await startIssuer()
-  nowMs = Date.now()
-})
-afterEach(() => issuer.stop())
-
-function verifier(options: Partial<AccessTokenOptions> = {}) {
-  return accessTokenVerifier({ issuer: issuer.url, audience, now: () => nowMs, ...options })
-}
-
-function sign(key = issuer.keys[0] as SigningKey, header: Record<string, unknown> = {}): Promise<string> {
-  const iat = Math.floor(nowMs / 1000)
-  return signClaims(claimsOf(issuer.url, { iat, exp: iat + 60 }), key, header)
-}
-
-async function outcome(verifying: Promise<unknown>): Promise<string> {
-  try {
-    await verifying
-    return 'taken'
-  } catch (error) {
-    return `${(error as GuardError).code} ${(error as GuardError).reason.split(':')[0]}`
-  }
-}
-
-const pass = (seconds: number) => {
-  nowMs += seconds * 1000
-}
+startIssuerForEachTest()
 
 describe('the first call', () => {
   it('asks for metadata and keys, and a hundred at once ask once', async () => {

@@ -1,48 +1,21 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   type Access,
   anyCaller,
   GuardError,
   guarded,
   guardedObject,
-  type JwtGuardOptions,
   jwtGuard,
   openToEveryone,
   ownerOf,
-  type Refusal,
   requireAuthentication,
   requireClaims,
   requireScopes,
 } from '../../src/resource-server/index.ts'
-import { audience, requestWith, seconds, startIssuer, type TestIssuer } from './issuer.ts'
+import { guardedApi } from './guarded-api.ts'
+import { audience, requestWith, seconds, startIssuer } from './issuer.ts'
 
-let issuer: TestIssuer
-const refusals: Refusal[] = []
-
-beforeAll(async () => {
-  issuer = await startIssuer()
-})
-afterEach(() => {
-  refusals.length = 0
-})
-afterAll(() => issuer.stop())
-
-function guard(options: Partial<JwtGuardOptions> = {}) {
-  return jwtGuard({ issuer: issuer.url, audience, onRefused: (refusal) => refusals.push(refusal), ...options })
-}
-
-/** What the caller gets: through the plain handler, which is the guard and nothing else. */
-async function answer(request: Request, policy = anyCaller(), options: Partial<JwtGuardOptions> = {}) {
-  const handler = guarded(guard(options), [policy], (_request, access) => Response.json({ sub: access.sub }))
-  const response = await handler(request)
-  return {
-    status: response.status,
-    challenge: response.headers.get('www-authenticate'),
-    type: response.headers.get('content-type'),
-    cache: response.headers.get('cache-control'),
-    body: (await response.json()) as Record<string, unknown>,
-  }
-}
+const { issuer, refusals, guard, answer } = await guardedApi()
 
 describe('policies', () => {
   it('all have to hold', async () => {
