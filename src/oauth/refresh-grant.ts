@@ -40,15 +40,29 @@ export async function refreshGrant(
       idToken: response.id_token,
     }
   } catch (error) {
-    const outcome = failure(error)
-    if (target && outcome.kind === 'refused' && isAboutTarget(error)) return { kind: 'target_refused', cause: error }
-    return outcome
+    return target && isAboutTarget(error) ? { kind: 'target_refused', cause: error } : failure(error)
   }
 }
 
-/** RFC 8707 §2, RFC 6749 §5.2: what was asked for is wrong, and not the grant. */
+/**
+ * What was asked for is wrong, and not the grant (RFC 8707 §2, RFC 6749 §5.2), or the person has to be asked about that API
+ * first (OpenID Connect Core §3.1.2.6). The session's own tokens are not concerned.
+ */
+const targetErrors = new Set([
+  'invalid_target',
+  'invalid_scope',
+  'access_denied',
+  'consent_required',
+  'interaction_required',
+  'login_required',
+])
+/** How Entra ID says the same: `invalid_grant`, and why beside it. `bad_token` and `token_expired` are the grant's. */
+const targetSuberrors = new Set(['consent_required', 'basic_action', 'additional_action', 'message_only'])
+
 function isAboutTarget(error: unknown): boolean {
-  return error instanceof client.ResponseBodyError && /^invalid_(?:target|scope)$/.test(error.error)
+  if (!(error instanceof client.ResponseBodyError) || error.status >= 500) return false
+  const { suberror } = error.cause
+  return error.error === 'invalid_grant' ? targetSuberrors.has(String(suberror)) : targetErrors.has(error.error)
 }
 
 function failure(cause: unknown): RefreshOutcome {

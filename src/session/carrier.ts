@@ -20,6 +20,14 @@ export interface Presented {
   readonly seenAt: number | undefined
 }
 
+/** As the cookie had it. */
+export interface PresentedVersion {
+  readonly version: number
+  readonly seenAt: number
+  /** Absent behind a ticket: the cookie has none. */
+  readonly session?: Session | undefined
+}
+
 /** What was found of it. */
 export interface Found {
   /** The newest that is known. */
@@ -51,7 +59,7 @@ export interface Carrier {
   /** The cookies of an answer, decided when its head is written (C2), and the idle clock moved to `seenAt`. */
   answer(
     open: Found & {
-      readonly presented: { readonly version: number; readonly seenAt: number }
+      readonly presented: PresentedVersion
       readonly openedAt: number
     },
     seenAt: number,

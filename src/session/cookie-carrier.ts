@@ -1,4 +1,5 @@
 /** The session itself in the cookie. The ledger knows of it once it is refreshed or ended. */
+import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Clock } from '../runtime.ts'
 import { type Carrier, type CarrierOptions, type FoundSession, type Presented, rememberedSessions } from './carrier.ts'
@@ -25,6 +26,8 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
   const book = ledger({ ...options, records })
   const opened = openedSealCache(seals, clock, idleSeconds)
   const made = new ExpiringMap<Promise<string>>(clock, rememberedSessions)
+  /** Versions that are too long for the cookie, by session id. */
+  const outgrown = new ExpiringMap<number>(clock, rememberedSessions)
 
   /** One seal for all answers that carry the same thing: a burst at expiry is sealed once. */
   function sealOnce(session: Session, seenAt: number): Promise<string> {
@@ -94,7 +97,26 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
     // What only this process knows goes out whatever else is out of reach: it is all there is (R5).
     if (await isMarked(newest).catch((error) => known?.isHeld !== true && rethrow(error))) return []
     if (newest.version === open.presented.version && seenAt === open.presented.seenAt) return []
-    return toCookies(sessionCookieName, await sealOnce(newest, seenAt), cookies) ?? []
+    const isOutgrown = outgrown.get(newest.id) === newest.version
+    const seal = isOutgrown ? undefined : await sealOnce(newest, seenAt).catch(undefinedIfTooLarge)
+    const changes = seal === undefined ? undefined : toCookies(sessionCookieName, seal, cookies)
+    return changes ?? (await olderCookies(open, seenAt, cookies, newest))
+  }
+
+  /**
+   * A refresh has brought tokens that are too long for the cookie. The browser goes on with the version that it has, whose
+   * successor the ledger keeps for as long as that is used.
+   */
+  async function olderCookies(
+    ...[{ presented }, seenAt, cookies, newest]: [...Parameters<Carrier['answer']>, newest: Session]
+  ): Promise<CookieChange[]> {
+    if (outgrown.get(newest.id) !== newest.version) {
+      outgrown.set(newest.id, newest.version, newest.endsAt * 1000)
+      report({ event: 'session_outgrown', session: shortId(newest), version: newest.version })
+    }
+    if (presented.session === undefined || seenAt === presented.seenAt) return []
+    await book.touch(newest, seenAt)
+    return toCookies(sessionCookieName, await sealOnce(presented.session, seenAt), cookies) ?? []
   }
 
   return {
@@ -142,6 +164,10 @@ function recordsOf(ledgerSealer: Sealer | undefined): LedgerRecords {
 
 function rethrow(error: unknown): never {
   throw error
+}
+
+function undefinedIfTooLarge(error: unknown): undefined {
+  if (!(error instanceof CoatcheckError) || error.code !== 'session_too_large') throw error
 }
 
 /** Seals that were opened lately, by their text: opening one is ten times a call's other work. */

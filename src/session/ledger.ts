@@ -87,11 +87,13 @@ export interface LedgerOptions {
   absoluteSeconds: number
   /** What the authorization server has ended by itself. */
   isMarked: (session: Session) => Promise<boolean>
+  /** Told of a session whose mark was found as it was written, once its tombstone is there. */
+  onMarked: (session: Session) => void
   report: Report
 }
 
 export function ledger(options: LedgerOptions): Ledger {
-  const { coordinator, records, clock, idleSeconds, absoluteSeconds, isMarked, report } = options
+  const { coordinator, records, clock, idleSeconds, absoluteSeconds, isMarked, onMarked, report } = options
   /** Versions whose write failed, by session id. */
   const held = new ExpiringMap<Held>(clock, maxHeld)
   /** What was written or opened last, by session id: the same text need not be opened again, and a refresh begins at once. */
@@ -140,6 +142,7 @@ export function ledger(options: LedgerOptions): Ledger {
   async function writeUnlessMarked({ parentVersion, session }: Held): Promise<CommitResult> {
     if (!(await isMarked(session))) return writeOnParent(parentVersion, session)
     await coordinator.end(session.id, endOf(session))
+    onMarked(session)
     return 'ended'
   }
 

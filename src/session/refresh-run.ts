@@ -166,8 +166,9 @@ export function refreshRun({
       if (isFirst && (await lease.coversRequest().catch(reportRenewal))) outcome = await send(held)
     }
     if (!isDoubtful(session)) return outcome
-    // A request did reach the server, and its answer carried the token that is now the only live one.
-    if (outcome.kind === 'invalid_grant') return { kind: 'answer_lost' }
+    // A request did reach the server, and its answer carried the token that is now the only live one. Some servers say of a
+    // token that they do not know that the request is invalid.
+    if (outcome.kind === 'invalid_grant' || outcome.kind === 'refused') return { kind: 'answer_lost' }
     // This one did not reach it, but the one before may have: the attempt stays on record.
     return outcome.kind === 'unreached' ? { kind: 'lost', cause: outcome.cause } : outcome
   }

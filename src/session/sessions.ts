@@ -9,7 +9,7 @@ import type { Report } from '../observability/events.ts'
 import type { Clock, RawDeflate } from '../runtime.ts'
 import { requireNoMore, tokenCache } from '../token-cache.ts'
 import type { TokenTarget } from '../tokens.ts'
-import type { Ending, Found, Presented } from './carrier.ts'
+import type { Ending, Found, Presented, PresentedVersion } from './carrier.ts'
 import { cloneWatch } from './clone-watch.ts'
 import { cookieCarrier } from './cookie-carrier.ts'
 import { type CookieChange, markerCookieName, type RequestCookies, sessionCookieName } from './cookie-names.ts'
@@ -35,8 +35,7 @@ export interface OpenSession {
   session: Session
   /** Epoch seconds. */
   readonly seenAt: number
-  /** As the cookie had it. */
-  readonly presented: { readonly version: number; readonly seenAt: number }
+  readonly presented: PresentedVersion
   /** When the cookie came, in milliseconds. */
   readonly openedAt: number
   /** All of ours that came with it. */
@@ -139,6 +138,7 @@ export function sessions(options: SessionsOptions): Sessions {
     ...options,
     tokenClock: timeOfTokens,
     isMarked,
+    onMarked: tellOfMarked,
   })
   const book = carrier.ledger
   const own = options.cookie === 'ticket' ? ownSessions({ ...options, onEnd: ended }) : undefined
@@ -213,6 +213,10 @@ export function sessions(options: SessionsOptions): Sessions {
   async function endMarked(session: Session): Promise<void> {
     // The mark is durable; a store that takes no writes now does not keep the session alive.
     await book.end(session).catch((cause) => report({ event: 'store_unavailable', during: 'end', cause }))
+    tellOfMarked(session)
+  }
+
+  function tellOfMarked(session: Session): void {
     report({ event: 'session_ended', session: shortId(session), reason: 'backchannel_logout' })
     ended(session, 'backchannel_logout')
   }
@@ -264,7 +268,8 @@ export function sessions(options: SessionsOptions): Sessions {
         }
         tellOfClones(presented, session, device)
         const version = presented.session?.version ?? session.version
-        return { session, seenAt, presented: { version, seenAt }, openedAt, cookies, isConfirmed: true }
+        const asPresented = { version, seenAt, session: presented.session }
+        return { session, seenAt, presented: asPresented, openedAt, cookies, isConfirmed: true }
       } catch (cause) {
         if (cause instanceof CoatcheckError && cause.code !== 'store_unavailable') throw cause
         report({ event: 'store_unavailable', during: 'open', cause })

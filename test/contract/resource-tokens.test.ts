@@ -94,9 +94,15 @@ describe('a token for another API', () => {
     expect((await system.call(browser, '/api/x')).status).toBe(200)
   })
 
-  it('that the server does not give is 403, and the session stands', async () => {
+  it.each([
+    { error: 'invalid_target' },
+    { error: 'consent_required' },
+    { error: 'interaction_required' },
+    { error: 'login_required' },
+    // As Entra ID says it.
+    { error: 'invalid_grant', suberror: 'consent_required', error_codes: [65001] },
+  ])('that the server does not give is 403, and the session stands: %j', async (body) => {
     const browser = await system.signedIn()
-    const body = { error: 'invalid_target' }
     system.provider.token.inject({ status: 400, body, headers: { 'Content-Type': 'application/json' } }, 1)
     const answer = await system.call(browser, '/api/reports/x')
     expect([answer.status, await answer.json()]).toMatchObject([403, { code: 'token_refused' }])

@@ -1,6 +1,8 @@
 /** What crosses a refresh or a sign-in: a logout token, a holder that fell silent, another process (sessions.md R6, R7, E2). */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
+import type { SessionEndReason } from '../../src/config/user-config.ts'
 import type { Coordinator } from '../../src/coordinator.ts'
+import type { CoatcheckEvent } from '../../src/observability/events.ts'
 import { keyedHash } from '../../src/session/keyed-hash.ts'
 import { type LogoutMarks, logoutMarks } from '../../src/session/logout-marks.ts'
 import type { Grant } from '../../src/session/refresh-run.ts'
@@ -18,6 +20,8 @@ let clock: ReturnType<typeof movableClock>
 let coordinator: Coordinator
 let marks: LogoutMarks
 let sent: string[]
+let events: CoatcheckEvent[]
+let ends: SessionEndReason[]
 beforeEach(() => {
   clock = movableClock()
   coordinator = memoryCoordinator({ clock })
@@ -28,6 +32,8 @@ beforeEach(() => {
     keyedHash([testSecret], 'logout-mark', { origin: 'https://app.example.com', issuer, clientId: 'app' }),
   )
   sent = []
+  events = []
+  ends = []
 })
 
 const granted = (): RefreshOutcome => ({ kind: 'refreshed', tokens: tokens(clock), idToken: undefined })
@@ -35,6 +41,8 @@ const granted = (): RefreshOutcome => ({ kind: 'refreshed', tokens: tokens(clock
 const process = (answer: () => RefreshOutcome | Promise<RefreshOutcome>, shared = coordinator) =>
   startProcess(cookieStore({ coordinator: shared }), clock, {
     logoutMarks: marks,
+    report: (event) => void events.push(event),
+    onEnd: (_session, reason) => void ends.push(reason),
     refresh: (async ({ refreshToken }) => {
       sent.push(refreshToken)
       return answer()
@@ -63,6 +71,9 @@ describe('a logout token', () => {
     arrive(outcome)
     await expect(refreshing).rejects.toMatchObject({ code: 'login_required' })
     expect(one.revoked).toEqual([outcome.kind === 'refreshed' && outcome.tokens.refreshToken])
+    const told = events.filter(({ event }) => event === 'session_ended')
+    expect(told).toMatchObject([{ reason: 'backchannel_logout' }])
+    expect(ends).toEqual(['backchannel_logout'])
   })
 
   it('that comes while the code is redeemed lets no session begin (E2)', async () => {

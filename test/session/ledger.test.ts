@@ -33,6 +33,7 @@ const startLedger = () =>
     idleSeconds: 600,
     absoluteSeconds: 3600,
     isMarked: async () => false,
+    onMarked: () => undefined,
     report: () => undefined,
   })
 

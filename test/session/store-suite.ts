@@ -1,11 +1,12 @@
 /** What every store has to do, whatever the cookie carries and wherever it keeps its book (sessions.md S1, S4). */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionStore } from '../../src/coordinator.ts'
+import type { Report } from '../../src/observability/events.ts'
 import type { CookieChange } from '../../src/session/cookie-names.ts'
 import { type LogoutMarks, noLogoutMarks } from '../../src/session/logout-marks.ts'
 import type { Grant } from '../../src/session/refresh-run.ts'
 import type { SessionStart } from '../../src/session/session.ts'
-import { type OpenSession, type Sessions, sessions } from '../../src/session/sessions.ts'
+import { type OpenSession, type Sessions, type SessionsOptions, sessions } from '../../src/session/sessions.ts'
 import type { TokenSet } from '../../src/tokens.ts'
 import { otherTestSecret, testSecret } from '../support/system.ts'
 
@@ -31,6 +32,8 @@ export interface ProcessOptions {
   /** What the provider answers, if it is not to grant whatever is asked. */
   readonly refresh?: Grant['refresh']
   readonly logoutMarks?: LogoutMarks
+  readonly report?: Report
+  readonly onEnd?: SessionsOptions['onEnd']
 }
 
 /** Lets a suite move on what the processes take for the time. */
@@ -61,7 +64,7 @@ export function startProcess(
       coordinator: storeKeepsTime ? coordinator : { ...coordinator, now: async () => clock.now() },
       context: { origin: 'https://app.example.com', issuer: 'https://login.example.com', clientId },
       logoutMarks: given.logoutMarks ?? noLogoutMarks,
-      report: () => undefined,
+      report: given.report ?? (() => undefined),
       grant: {
         refresh: given.refresh ?? (async () => ({ kind: 'refreshed', tokens: tokens(clock), idToken: undefined })),
         revoke: async ({ refreshToken }) => void revoked.push(refreshToken ?? ''),
@@ -70,7 +73,7 @@ export function startProcess(
       idleSeconds: 1800,
       absoluteSeconds: 43_200,
       callerLimitMs: 1000,
-      onEnd: () => undefined,
+      onEnd: given.onEnd ?? (() => undefined),
     }),
   }
 }
