@@ -16,7 +16,10 @@ export function logout(services: Services): Handler<BffEnv> {
     // A page that speaks of an older session still means "sign me out": only what the cookie holds can be ended.
     const { open, cookies } = await openForPage(services, c, { isForLogout: true })
     const changes: CookieChange[] = sessions.clearedCookies(cookies)
-    if (open) changes.push(...(await continueCookie(services, await sessions.end(open))))
+    const ended = open && (await sessions.end(open))
+    const last = await sessions.endLast(cookies, open?.session.id)
+    const signedOut = last ?? ended
+    if (signedOut) changes.push(...(await continueCookie(services, signedOut)))
     return reply({
       status: 200,
       json: { logout_url: `${config.basePath}/logout/continue` },
@@ -24,7 +27,10 @@ export function logout(services: Services): Handler<BffEnv> {
       headers: { 'Clear-Site-Data': '"cache"' },
     })
   }
-  async function continueCookie(services: Services, session: Session): Promise<CookieChange[]> {
+  async function continueCookie(
+    services: Services,
+    session: Pick<Session, 'idToken' | 'sub'>,
+  ): Promise<CookieChange[]> {
     const { server, logoutSealer, report } = services
     try {
       for (const idToken of [session.idToken, undefined]) {

@@ -48,7 +48,9 @@ export interface Ledger {
   confirm(sessionId: string, version: number): void
   /** Tombstones, and gives the newest session that was known (E1). */
   end(session: Session): Promise<Session | undefined>
-  /** Another sign-in takes its place (C3). Only its id is known; it cannot live longer than any session (E3). */
+  /** The same where its id alone is known: it cannot live longer than any session (E3). */
+  endById(sessionId: string): Promise<Session | undefined>
+  /** Another sign-in takes its place (C3), as `endById`. */
   supersede(sessionId: string): Promise<void>
   acquireLease(sessionId: string, ttlMs: number): Promise<Lease>
   recordAttempt(session: Session): Promise<'recorded' | 'stale' | 'ended'>
@@ -99,6 +101,7 @@ export function ledger(options: LedgerOptions): Ledger {
   /** What was written or opened last, by session id: the same text need not be opened again, and a refresh begins at once. */
   const opened = new ExpiringMap<{ payload: string; session: Session }>(clock, maxOpened)
   const endOf = (session: Session) => session.endsAt * 1000 + skewMs
+  const longestEnd = () => clock.now() + absoluteSeconds * 1000 + skewMs
 
   // Every older seal idles out by then, and calls that came with one are over (R9): only the newest goes out now.
   const keepUntil = (session: Session) =>
@@ -144,6 +147,15 @@ export function ledger(options: LedgerOptions): Ledger {
     await coordinator.end(session.id, endOf(session))
     onMarked(session)
     return 'ended'
+  }
+
+  async function end(name: SessionName, until: number): Promise<Session | undefined> {
+    const known = await coordinator.end(name.id, until)
+    const own = held.get(name.id)?.session
+    held.delete(name.id)
+    opened.delete(name.id)
+    if (own && own.version > (known?.version ?? 0)) return own
+    return known?.payload === undefined ? undefined : records.read(known.payload, name)
   }
 
   async function writeHeld(sessionId: string): Promise<SaveResult> {
@@ -206,17 +218,11 @@ export function ledger(options: LedgerOptions): Ledger {
 
     confirm: (sessionId, version) => coordinator.confirm(sessionId, version),
 
-    async end(session) {
-      const known = await coordinator.end(session.id, endOf(session))
-      const own = held.get(session.id)?.session
-      held.delete(session.id)
-      opened.delete(session.id)
-      if (own && own.version > (known?.version ?? 0)) return own
-      return known?.payload === undefined ? undefined : records.read(known.payload, session)
-    },
+    end: (session) => end(session, endOf(session)),
+    endById: (id) => end({ id, ticketKey: undefined }, longestEnd()),
 
     async supersede(sessionId) {
-      await coordinator.end(sessionId, clock.now() + absoluteSeconds * 1000 + skewMs, true)
+      await coordinator.end(sessionId, longestEnd(), true)
     },
 
     acquireLease: (sessionId, ttlMs) => coordinator.acquireLease(sessionId, ttlMs),

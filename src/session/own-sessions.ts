@@ -40,6 +40,8 @@ export interface OwnSessions {
   list(current: Session): Promise<{ sessions: ListedSession[]; hasMore: boolean }>
   /** `unknown`: an id that is none of this person's. `current`: the one that asks, which stays. */
   end(current: Session, listedId: string): Promise<'ended' | 'current' | 'unknown'>
+  /** Signs out of one that is known by its id alone. Gives whose it was; nothing where it is over. */
+  endById(sessionId: string): Promise<Pick<Session, 'sub'> | undefined>
   /** As many as go in one request; call again while there are more. */
   endOthers(current: Session): Promise<{ ended: number; hasMore: boolean }>
   /** What a logout token speaks of leaves the store at once; those that an index misses, its mark ends (E2). */
@@ -199,6 +201,12 @@ export function ownSessions(options: OwnSessionsOptions): OwnSessions {
         return 'ended'
       }
       return 'unknown'
+    },
+
+    async endById(sessionId) {
+      const [one] = (await knownAs(sessionId)) ?? []
+      if (one) await endOne(one, [], 'logout')
+      return one && { sub: one.about.sub }
     },
 
     async endOthers(current) {

@@ -93,6 +93,13 @@ export interface Sessions {
    * @throws CoatcheckError `store_unavailable`: it may have ended, and its tokens were revoked as far as they are known
    */
   end(open: OpenSession): Promise<Session>
+  /**
+   * Ends what this browser signed in to last, where that is not the session whose id is `but`: a late answer of an earlier
+   * session may have put its cookie over it (C3), and whoever signs out means both. Gives what is known of it.
+   *
+   * @throws CoatcheckError `store_unavailable`
+   */
+  endLast(cookies: RequestCookies, but: string | undefined): Promise<Pick<Session, 'idToken' | 'sub'> | undefined>
   /** Clears every cookie of a session that the browser sent. Only logout's answer does that (C1). */
   clearedCookies(cookies: RequestCookies): CookieChange[]
   /** A person's own sessions: undefined where they lie in cookies, and nobody knows of all of them. */
@@ -161,7 +168,7 @@ export function sessions(options: SessionsOptions): Sessions {
     isMarked,
     presentedBy,
     markedId,
-    onSuperseded: (session) => onEnd(session, 'superseded'),
+    onSuperseded: (session) => ended(session, 'superseded'),
   })
   const signOfClone = cloneWatch(clock)
   const targetTokens = tokenCache<string>(timeOfTokens)
@@ -379,6 +386,17 @@ export function sessions(options: SessionsOptions): Sessions {
       await revokeTokens(options, newest)
       ended(newest, 'logout')
       return newest
+    },
+
+    async endLast(cookies, but) {
+      const id = await markedId(cookies)
+      if (id === undefined || id === but) return undefined
+      if (own) return { idToken: undefined, sub: (await own.endById(id))?.sub }
+      const session = await book.endById(id)
+      report({ event: 'session_ended', session: shortId({ id }), reason: 'logout' })
+      if (session) await revokeTokens(options, session)
+      ended({ id, sub: session?.sub }, 'logout')
+      return { idToken: session?.idToken, sub: session?.sub }
     },
 
     clearedCookies: (cookies) => [

@@ -46,7 +46,8 @@ export interface SignInsOptions {
   presentedBy: (cookies: RequestCookies) => Presented | undefined | Promise<Presented | undefined>
   /** The session that this browser signed in to last. */
   markedId: (cookies: RequestCookies) => Promise<string | undefined>
-  onSuperseded: (session: Session) => void
+  /** `sub` where this browser's session cookie said it. */
+  onSuperseded: (session: Pick<Session, 'id' | 'sub'>) => void
 }
 
 /** A callback that arrives twice within this time gets one result (R12). */
@@ -87,27 +88,29 @@ export function signIns({
       const result = await coordinator.recall(rival)
       if (result !== undefined) ids.add(results.idOf(result))
     }
-    for (const id of ids) await supersedeOne(id)
-    if (presented?.session) onSuperseded(presented.session)
+    for (const id of ids) await supersedeOne(id, presented?.id === id ? presented.session : undefined)
   }
 
-  async function supersedeOne(id: string): Promise<void> {
+  async function supersedeOne(id: string, session: Session | undefined): Promise<void> {
     await carrier.ledger.supersede(id)
-    carrier.forget(id)
     report({ event: 'session_ended', session: shortId({ id }), reason: 'superseded' })
+    onSuperseded({ id, sub: session?.sub })
   }
 
   /**
    * Of two sign-ins that came back at the same moment neither saw the other's session while it began its own. Once both are
    * there whoever looks sees both, and all keep the same one (C3).
    */
-  async function keepOne({ id }: Session, { key, rivals }: LoginArrival): Promise<void> {
+  async function keepOne(session: Session, { key, rivals }: LoginArrival): Promise<void> {
+    const { id } = session
     for (const rival of rivals) {
       const result = await coordinator.recall(rival)
       const other = result === undefined ? id : results.idOf(result)
       if (other === id) continue
       const known = await Promise.all([coordinator.read(id), coordinator.read(other)])
-      if (!known.some((entry) => entry?.isEnded)) await supersedeOne(rival < key ? other : id)
+      if (known.some((entry) => entry?.isEnded)) continue
+      if (rival < key) await supersedeOne(other, undefined)
+      else await supersedeOne(id, session)
     }
   }
 

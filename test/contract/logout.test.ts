@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { UserAgent } from '../support/browser.ts'
 import { type System, startSystem } from '../support/system.ts'
 
 let system: System
@@ -7,6 +8,10 @@ beforeAll(async () => {
 })
 afterAll(() => system.stop())
 beforeEach(() => system.upstream.reset())
+
+/** As the browser sends it. */
+const sessionCookie = (browser: UserAgent) =>
+  /__Host-Http-coatcheck=[^;]+/.exec(browser.cookies.header(system.origin) ?? '')?.[0] ?? ''
 
 describe('signing out', () => {
   it('clears the cookies, revokes the newest tokens, and leads over the provider back to the app', async () => {
@@ -58,6 +63,30 @@ describe('signing out', () => {
       headers: { 'X-CSRF': '1', Cookie: cookie },
     })
     expect(answer.status).toBe(401)
+  })
+
+  it('means the last sign-in too, where a late answer of the one before has put its cookie over it (C3, E1)', async () => {
+    const browser = await system.signedIn()
+    const earlier = sessionCookie(browser)
+    await browser.signIn(`${system.origin}/bff/login?return_to=/`, { username: 'ada', password: 'ada-demo' })
+    await system.advance(61_000)
+    expect((await system.call(browser, '/api/x')).status).toBe(200)
+    const last = browser.cookies.header(system.origin) ?? ''
+    const newestToken = system.provider.token.requests.at(-1)?.issuedRefreshToken
+    browser.cookies.set(system.origin, `${earlier}; Secure; HttpOnly; SameSite=Strict; Path=/`)
+    const isLive = async () => (await system.provider.provider.RefreshToken.find(newestToken ?? '')) !== undefined
+    expect(await isLive()).toBe(true)
+
+    const answer = await system.call(browser, '/bff/logout', { method: 'POST' })
+    expect(answer.status).toBe(200)
+    const call = await browser.fetch(`${system.origin}/api/x`, {
+      withCookies: false,
+      headers: { 'X-CSRF': '1', Cookie: last },
+    })
+    expect(call.status).toBe(401)
+    expect(await isLive()).toBe(false)
+    const onward = await browser.visit(`${system.origin}/bff/logout/continue`, { from: system.origin })
+    expect(new URL(onward.headers.get('location') ?? '').origin).toBe(system.provider.issuer)
   })
 
   it('can be done when nobody is signed in, and twice', async () => {

@@ -56,6 +56,20 @@ const endAtServer = () => {
   return marks.add({ issuer, sid: ada.sid, sub: ada.sub, issuedAt, jti, expiresAt: issuedAt + 120 })
 }
 
+describe('a sign-in', () => {
+  it('that comes back without the Strict cookie ends what its marker names, and whoever asked to be told hears it (C3)', async () => {
+    const one = process(granted)
+    const browser = await signIn(one, ada, clock)
+    const { session } = await opened(one, browser)
+    const fromElsewhere = new Browser()
+    const [name, value] = [...browser.cookies].find(([name]) => !name.endsWith('coatcheck')) ?? []
+    fromElsewhere.cookies.set(name ?? '', value ?? '')
+    await signIn(one, ada, clock, fromElsewhere)
+    expect((await coordinator.read(session.id))?.isSuperseded).toBe(true)
+    expect(ends).toEqual(['superseded'])
+  })
+})
+
 describe('a logout token', () => {
   it('that comes while the answer to a refresh is on its way ends the session, and what was issued is revoked (E2)', async () => {
     let arrive: (outcome: RefreshOutcome) => void = () => undefined
