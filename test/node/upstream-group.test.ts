@@ -115,18 +115,18 @@ describe('several targets', () => {
     held.resolve()
   })
 
-  test.each<[string, Partial<UpstreamRequest>]>([
-    ['GET', {}],
-    ['POST with a body', { method: 'POST', body: new TextEncoder().encode('order') }],
-    ['POST with a stream, which nobody has begun to read', { method: 'POST', body: streamed() }],
-  ])('stand in for one that cannot be reached: %s', async (_what, request) => {
-    const good = await named('good')
-    const { send } = prepared(settingsOf(origin, { targets: [await deadTarget(), good.origin] }))
-    for (let call = 0; call < 2; call++) {
-      if (call > 0 && request.method === 'POST') break
-      expect(await text(await send(request))).toBe('good')
-    }
-    expect(good.seen.length).toBeGreaterThan(0)
+  test.each<[string, string, () => Partial<UpstreamRequest>]>([
+    ['GET', '', () => ({})],
+    ['POST with a body', 'order', () => ({ method: 'POST', body: new TextEncoder().encode('order') })],
+    ['POST with a stream, which nobody has begun to read', 'streamed', () => ({ method: 'POST', body: streamed() })],
+  ])('stand in for one that cannot be reached: %s', async (_what, body, request) => {
+    const [good, dead] = [await named('good'), await deadTarget()]
+    const breaker = { failures: 1, pauseMs: 1000, longestPauseMs: 4000 }
+    const { send, events } = prepared(settingsOf(origin, { targets: [dead, good.origin], breaker }))
+    // Two, so that each of the targets has its turn.
+    for (let call = 0; call < 2; call++) expect(await text(await send(request()))).toBe('good')
+    expect(events).toMatchObject([{ event: 'upstream_ejected', target: dead, because: 'failures' }])
+    expect(good.seen.map((seen) => seen.body)).toEqual([body, body])
   })
 
   test.each<[string, Partial<UpstreamRequest>]>([
