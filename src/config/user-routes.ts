@@ -74,7 +74,10 @@ interface RouteBase {
   earlyHints?: boolean
   /** Node only: trailer fields of the upstream's answer that pass, such as `['server-timing']`. Default none. */
   trailers?: readonly string[]
-  /** How long the answer's head may take. Default: the upstream's `timeouts.headers`, else `30s`. */
+  /**
+   * How long the answer's head may take, of each try, and each wait for a connection. Default: the upstream's
+   * `timeouts.headers`, else `30s`.
+   */
   timeout?: Duration
   /**
    * Changes of what passes to the upstream and of what comes from it, within the rules for every route: what speaks of

@@ -77,9 +77,14 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
 
   /**
    * @param seat the place that the request has; left when it is over
-   * @param totalMs how long all of it may take, event streams aside; 0 is for ever
+   * @param totalMs how long all of it may take, event streams aside
    */
-  constructor(request: UpstreamRequest, bodyFailure: { error?: unknown }, seat: Seat, totalMs = 0) {
+  constructor(
+    request: UpstreamRequest,
+    bodyFailure: { error?: unknown },
+    seat: Seat,
+    totalMs = Number.POSITIVE_INFINITY,
+  ) {
     this.#request = request
     this.#signal = request.signal
     this.#bodyFailure = bodyFailure
@@ -88,7 +93,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
       this.#resolve = resolve
       this.#reject = reject
     })
-    if (totalMs > 0) {
+    if (totalMs !== Number.POSITIVE_INFINITY) {
       const late = () => this.#abort(new CoatcheckError('upstream_timeout', { cause: 'all of it took too long' }))
       this.#totalTimer = setTimeout(late, totalMs)
     }

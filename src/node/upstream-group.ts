@@ -44,14 +44,19 @@ export function upstreamGroup(
     const lane = own.laneFor(request)
     const free = lane.places.takeFree()
     if (free !== undefined) return start(own, lane, target, how, request, endsAt, free)
-    return waitForPlace(lane.places, target, request).then((place) =>
+    return waitForPlace(lane.places, target, request, endsAt).then((place) =>
       start(own, lane, target, how, request, endsAt, place),
     )
   }
 
-  async function waitForPlace(places: Places, target: Target, request: UpstreamRequest): Promise<() => void> {
+  async function waitForPlace(
+    places: Places,
+    target: Target,
+    request: UpstreamRequest,
+    endsAt: number,
+  ): Promise<() => void> {
     try {
-      return await places.take(request.signal, request.headersTimeoutMs)
+      return await places.take(request.signal, Math.min(request.headersTimeoutMs, leftUntil(endsAt)))
     } catch (error) {
       targets.undecided(target)
       targets.release(target)
@@ -68,14 +73,16 @@ export function upstreamGroup(
     endsAt: number,
     givePlace: () => void,
   ): Exchange {
+    const leftMs = leftUntil(endsAt)
+    if (leftMs <= 0) {
+      givePlace()
+      targets.undecided(target)
+      targets.release(target)
+      throw new CoatcheckError('upstream_timeout', { cause: 'no time is left for it' })
+    }
     const dispatcher = how === 'fresh' ? own.fresh() : lane.pool
     const bodyFailure: { error?: unknown } = {}
-    const exchange = new Exchange(
-      request,
-      bodyFailure,
-      new Seat(givePlace, own.streams, targets, target),
-      endsAt === 0 ? 0 : Math.max(1, endsAt - performance.now()),
-    )
+    const exchange = new Exchange(request, bodyFailure, new Seat(givePlace, own.streams, targets, target), leftMs)
     dispatcher.dispatch(
       {
         path: request.target,
@@ -114,7 +121,7 @@ export function upstreamGroup(
   return {
     async send(request) {
       budget.earn()
-      const endsAt = totalMs === undefined ? 0 : performance.now() + totalMs
+      const endsAt = endOf(totalMs)
       let target = targets.choose()
       let how: 'kept' | 'fresh' = 'kept'
       for (let retriesLeft = settings.retries; ; retriesLeft--) {
@@ -138,6 +145,7 @@ export function upstreamGroup(
     },
     async connect(request, tunnel) {
       budget.earn()
+      const endsAt = endOf(totalMs)
       let target = targets.choose()
       for (let retriesLeft = settings.retries; ; retriesLeft--) {
         const tried = target
@@ -147,6 +155,7 @@ export function upstreamGroup(
             target: tried.origin,
             tls: settings.tls,
             connectTimeoutMs: settings.timeouts.connectMs,
+            answerTimeoutMs: Math.min(request.headersTimeoutMs, leftUntil(endsAt)),
             tunnel,
             onConnected: () => {
               isConnected = true
@@ -160,7 +169,8 @@ export function upstreamGroup(
           if (isBroken) targets.failed(tried, error)
           else targets.undecided(tried)
           // A handshake that may have been read is not sent again: it may have opened something.
-          const mayGoElsewhere = isBroken && !isConnected && retriesLeft > 0 && !request.signal.aborted
+          const hasTime = leftUntil(endsAt) > 0 && !request.signal.aborted
+          const mayGoElsewhere = isBroken && !isConnected && retriesLeft > 0 && hasTime
           const other = mayGoElsewhere ? orNone(() => another(tried)) : undefined
           if (other === undefined) throw error
           target = other
@@ -171,6 +181,15 @@ export function upstreamGroup(
       await Promise.all([stopHealth(), ...[...lanesOf.values()].map((one) => one.close())])
     },
   }
+}
+
+/** By the clock that nobody sets; never, without a limit. */
+function endOf(totalMs: number | undefined): number {
+  return totalMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + totalMs
+}
+
+function leftUntil(endsAt: number): number {
+  return endsAt === Number.POSITIVE_INFINITY ? endsAt : endsAt - performance.now()
 }
 
 /** With no other target in order, what the first one came to is the better word. */

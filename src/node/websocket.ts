@@ -22,6 +22,8 @@ export interface ConnectOptions {
   readonly target: string
   readonly tls: UpstreamSettings['tls']
   readonly connectTimeoutMs: number
+  /** Until there is an answer, the connection included. */
+  readonly answerTimeoutMs: number
   readonly tunnel: TunnelOptions
   /** Called once there is a connection: from then on the handshake may have been read. */
   readonly onConnected: () => void
@@ -45,7 +47,7 @@ export function connectWebSocket(request: UpstreamRequest, options: ConnectOptio
   }
   return new Promise((resolve, reject) => {
     const outgoing = startOrGiveBack(request, options)
-    const timer = setTimeout(() => fail(new CoatcheckError('upstream_timeout')), request.headersTimeoutMs)
+    const timer = setTimeout(() => fail(new CoatcheckError('upstream_timeout')), options.answerTimeoutMs)
     const onAbort = () => fail(signal.reason)
     const settle = () => {
       clearTimeout(timer)

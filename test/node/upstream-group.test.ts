@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { UpstreamSettings } from '../../src/config/types.ts'
 import { nodeTransport } from '../../src/node/transport.ts'
 import type { UpstreamEvent, UpstreamRequest, UpstreamResponse } from '../../src/runtime.ts'
@@ -346,7 +346,7 @@ describe('limits', () => {
       if (incoming.url === '/events') outgoing.setHeader('content-type', 'text/event-stream')
       if (incoming.url !== '/silent') outgoing.write('part')
     })
-    const timeouts = { connectMs: 1000, headersMs: undefined, bodyMs: 60_000, totalMs: 50 }
+    const timeouts = { connectMs: 1000, headersMs: undefined, bodyMs: 60_000, totalMs: 300 }
     const { send } = prepared(settingsOf(origin, { targets: [target], timeouts }))
     const events = await send({ target: '/events' })
     await expect(send({ target: '/silent' })).rejects.toMatchObject({ code: 'upstream_timeout' })
@@ -355,6 +355,53 @@ describe('limits', () => {
     const reader = events.body?.stream().getReader()
     expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('part')
     await reader?.cancel()
+  })
+
+  const inAll = (totalMs: number) => ({ connectMs: 60_000, headersMs: undefined, bodyMs: 60_000, totalMs })
+
+  test('the wait for a connection counts', { timeout: 5000 }, async () => {
+    // Whoever gives up while a connection is being made keeps its place until that has come to something.
+    const silent = (await rawUpstream((socket) => socket.resume())).replace('http:', 'https:')
+    const { send } = prepared(settingsOf(origin, { targets: [silent], connections: 1, timeouts: inAll(50) }))
+    for (let call = 0; call < 2; call++) {
+      await expect(send({ headersTimeoutMs: 60_000 })).rejects.toMatchObject({ code: 'upstream_timeout' })
+    }
+  })
+
+  test('what has no time left when its turn comes is not sent, and leaves its place to the next', async () => {
+    const seen: (string | undefined)[] = []
+    const [arrived, held] = [deferred(), deferred()]
+    const { origin: target, server } = await upstream(async (incoming, outgoing) => {
+      seen.push(incoming.url)
+      arrived.resolve()
+      await held.promise
+      outgoing.end()
+    })
+    let connections = 0
+    server.on('connection', () => connections++)
+    const now = performance.now.bind(performance)
+    let passedMs = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + passedMs)
+    onCleanup(async () => clock.mockRestore())
+    const timeouts = inAll(60_000)
+    const { send } = prepared(settingsOf(origin, { targets: [target], connections: 1, retries: 0, timeouts }))
+    const first = send({ target: '/first' })
+    await arrived.promise
+    const second = send({ target: '/second' })
+    passedMs = 60_000
+    held.resolve()
+    await text(await first)
+    await expect(second).rejects.toMatchObject({ code: 'upstream_timeout' })
+    // A connection is free with the event loop's next turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    await text(await send({ target: '/third' }))
+    expect([seen, connections]).toEqual([['/first', '/third'], 1])
+  })
+
+  test('a WebSocket’s handshake has to be answered in that time', { timeout: 5000 }, async () => {
+    const target = await rawUpstream((socket) => socket.resume())
+    const { connect } = prepared(settingsOf(origin, { targets: [target], timeouts: inAll(50) }))
+    await expect(connect({ headersTimeoutMs: 60_000 })).rejects.toMatchObject({ code: 'upstream_timeout' })
   })
 
   test('more than may wait is told to come back', async () => {
