@@ -25,9 +25,6 @@ import { readUpstreams } from './upstreams.ts'
 import { baseUrl } from './urls.ts'
 import type { ConfigSource } from './user-config.ts'
 
-/** At 48 KB for an idle stream, under a gigabyte. */
-const defaultMaxRequests = 16_384
-
 const fields = {
   baseUrl: baseUrl(),
   basePath: withDefault(basePath(), '/bff'),
@@ -135,7 +132,7 @@ function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Co
     thirdPartyInitiatedLogin: complete.thirdPartyInitiatedLogin,
     backChannelLogout: complete.backChannelLogout,
     upstreams,
-    maxRequests: complete.maxRequests ?? defaultMaxRequests,
+    maxRequests: complete.maxRequests,
     nodeOnly,
     notices: notices(routes, { origin: complete.baseUrl.origin, provider, spa, listeners, upstreams }),
   }

@@ -207,7 +207,8 @@ export interface Config {
   readonly thirdPartyInitiatedLogin: boolean
   readonly backChannelLogout: boolean
   readonly upstreams: readonly UpstreamSettings[]
-  readonly maxRequests: number
+  /** Undefined: as many as the runtime has memory for. */
+  readonly maxRequests: number | undefined
   /** Paths of settings that only Node can honour. */
   readonly nodeOnly: readonly string[]
   /** What an auditor should look at: open routes, insecure upstreams, documents, shared resources. */

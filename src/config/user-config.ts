@@ -139,7 +139,10 @@ export interface UserConfig {
   routes: readonly RouteConfig[]
   /** More about the servers that routes lead to. */
   upstreams?: readonly UpstreamConfig[]
-  /** Node only: answers under way at a time; more requests get 503 `overloaded`. Default 16384. */
+  /**
+   * Node only: answers under way at a time; more requests get 503 `overloaded`. Default 16384, or one for each 128 KiB of
+   * the memory that the process may have, if that is fewer.
+   */
   maxRequests?: number
   spa?: SpaConfig
   listeners?: {

@@ -29,7 +29,10 @@ export interface NodeRuntimeOptions {
 }
 
 export interface NodeRuntime extends Runtime {
-  /** What the configuration says of answers under way at a time: the least, if it serves several. For the server. */
+  /**
+   * What the configuration says of answers under way at a time: the least, if it serves several; undefined where it says
+   * nothing. For the server.
+   */
   readonly maxRequests: number | undefined
   /** Resolves when no work handed to `waitUntil` is left. */
   settled(): Promise<void>
@@ -60,7 +63,8 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): NodeRuntime {
     prepare(config, report) {
       const mistakes = nodeMistakes(config)
       if (mistakes.length > 0) throw new ConfigError(mistakes)
-      maxRequests = Math.min(config.maxRequests, maxRequests ?? config.maxRequests)
+      if (config.maxRequests !== undefined)
+        maxRequests = Math.min(config.maxRequests, maxRequests ?? config.maxRequests)
       transport.prepare(config.upstreams, report)
     },
     earlyHints(c, fields) {

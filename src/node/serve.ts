@@ -8,7 +8,7 @@ import { cookieStore } from '../session/stores/cookie-store.ts'
 import { tokenHandler } from '../token-handler.ts'
 import { appPages } from './app-pages.ts'
 import { type NodeRuntime, type NodeRuntimeOptions, nodeRuntime } from './runtime.ts'
-import { createServer, type RunningServer, type ServerOptions } from './server.ts'
+import { createServer, type RunningServer, type ServerLimits, type ServerOptions } from './server.ts'
 import { sqliteCoordinator } from './sqlite-coordinator.ts'
 
 /** A Hono app, whatever its types. */
@@ -39,10 +39,15 @@ export interface ServeOptions extends Omit<ServerOptions, 'fetch'> {
  */
 export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<RunningServer> {
   const { runtime, ...serverOptions } = options
-  const limits = { ...(runtime?.maxRequests && { maxRequests: runtime.maxRequests }), ...options.limits }
+  const limits = { ...limitsOf(runtime), ...options.limits }
   const server = await createServer({ ...serverOptions, limits, fetch: (request, env) => app.fetch(request, env) })
   if (runtime === undefined) return server
   return { ...server, close: () => closeAll(server, runtime, options.closeTimeoutMs ?? 10_000) }
+}
+
+/** What is not said is the server's to know. */
+function limitsOf(said: { maxRequests: number | undefined } | undefined): Partial<ServerLimits> {
+  return said?.maxRequests === undefined ? {} : { maxRequests: said.maxRequests }
 }
 
 export interface StartOptions extends Omit<ServerOptions, 'fetch'> {
@@ -60,7 +65,7 @@ export interface StartedServer extends RunningServer {
 /** Runs what the configuration says: the endpoints, the routes, and the app's pages, on every listener. */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<StartedServer> {
   const { runtime: runtimeOptions, report = reportToConsole, ...others } = options
-  const serverOptions = { ...others, limits: { maxRequests: config.maxRequests, ...others.limits } }
+  const serverOptions = { ...others, limits: { ...limitsOf(config), ...others.limits } }
   const onError = (cause: unknown) => report({ event: 'request_failed', code: 'internal_error', cause })
   const runtime = nodeRuntime({ onError, ...runtimeOptions })
   const pages = await appPages(config, runtime, report)

@@ -7,6 +7,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { problems } from '../errors.ts'
 import { type Connections, trackConnections } from './connections.ts'
 import { checkedEnvironment, declineUpgrade, refusal } from './message-checks.ts'
+import { defaultMaxRequests } from './request-limit.ts'
 import { announceRelease, contentTypeOf, drop, release } from './respond.ts'
 import { logError } from './runtime.ts'
 import { cutOffSlowReaders } from './slow-readers.ts'
@@ -21,19 +22,21 @@ export interface ServerLimits {
   maxHeaderBytes: number
   /** A client that takes nothing of an answer for so long is cut off. */
   stallTimeoutMs: number
-  /** Answers under way at a time; more requests get 503 `overloaded`, before they cost memory. */
+  /**
+   * Answers under way at a time; more requests get 503 `overloaded`, before they cost memory. Default 16384, or one for
+   * each 128 KiB of the memory that the process may have, if that is fewer.
+   */
   maxRequests: number
   /** How often heads that take too long are looked for. */
   checkIntervalMs: number
 }
 
 /** There is no limit on a whole request: an upload may be long, but it may not stand still (`nodeRuntime`). */
-const defaultLimits: ServerLimits = {
+const defaultLimits: Omit<ServerLimits, 'maxRequests'> = {
   headersTimeoutMs: 15_000,
   keepAliveTimeoutMs: 75_000,
   maxHeaderBytes: 16 * 1024,
   stallTimeoutMs: 60_000,
-  maxRequests: 16_384,
   checkIntervalMs: 5_000,
 }
 
@@ -61,7 +64,7 @@ export interface RunningServer {
 
 /** Resolves once it listens; rejects when it cannot (`EADDRINUSE`). */
 export async function createServer(options: ServerOptions): Promise<RunningServer> {
-  const limits = { ...defaultLimits, ...options.limits }
+  const limits = { ...defaultLimits, maxRequests: defaultMaxRequests(), ...options.limits }
   const connections = trackConnections()
   const listener = requestListener(options, limits, connections)
   const settings: http.ServerOptions = {

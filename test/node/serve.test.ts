@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Hono } from 'hono'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import type { Config } from '../../src/config/types.ts'
 import type { UserConfig } from '../../src/config/user-config.ts'
@@ -54,10 +54,35 @@ async function started(config: Config) {
   onCleanup(() => server.close())
 }
 
-test.each([
+const bothWays = [
   ['in an app of one’s own', mounted],
   ['by itself', started],
-] as const)('maxRequests of the configuration holds %s', async (_how, start) => {
+] as const
+
+test.each(bothWays)('without maxRequests there are as many answers as memory has room for, %s', async (_how, start) => {
+  const constrained = vi.spyOn(process, 'constrainedMemory').mockReturnValue(128 * 1024)
+  onCleanup(async () => constrained.mockRestore())
+  await expectRoomForOne(start, {})
+})
+
+test.each(bothWays)('maxRequests of the configuration holds %s', (_how, start) =>
+  expectRoomForOne(start, { maxRequests: 1 }),
+)
+
+test.each(bothWays)(
+  'maxRequests of the configuration holds %s where memory has room for fewer',
+  async (_how, start) => {
+    const constrained = vi.spyOn(process, 'constrainedMemory').mockReturnValue(1)
+    onCleanup(async () => constrained.mockRestore())
+    const { origin } = await upstream((_incoming, outgoing) => outgoing.end('done'))
+    const config = await configOf(origin, { maxRequests: 50 })
+    await start(config)
+    const answers = await Promise.all(Array.from({ length: 10 }, () => fetch(`${config.origin}/open/x`)))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+  },
+)
+
+async function expectRoomForOne(start: (config: Config) => Promise<void>, more: Partial<UserConfig>) {
   const held = deferred()
   const arrived = deferred()
   const { origin } = await upstream(async (_incoming, outgoing) => {
@@ -65,7 +90,7 @@ test.each([
     await held.promise
     outgoing.end('done')
   })
-  const config = await configOf(origin, { maxRequests: 1 })
+  const config = await configOf(origin, more)
   await start(config)
   const first = fetch(`${config.origin}/open/x`)
   await arrived.promise
@@ -73,7 +98,7 @@ test.each([
   held.resolve()
   expect(await (await first).text()).toBe('done')
   expect((await fetch(`${config.origin}/open/x`)).status).toBe(200)
-})
+}
 
 describe('the app’s pages in an app of one’s own', () => {
   async function folder(): Promise<string> {
