@@ -33,11 +33,11 @@ const wholeRounds = 25
 const shortSeconds = 170
 const profileSeconds = 10
 
+const chosen = options.profile ?? options.only
+const wanted = chosen === undefined ? names : known(chosen.split(','))
 if (process.platform !== 'linux' || spawnSync('taskset', ['-V']).status !== 0) {
   throw new Error('The bench counts CPU by /proc and holds processes to cores with taskset: it runs on Linux.')
 }
-const chosen = options.profile ?? options.only
-const wanted = chosen === undefined ? names : names.filter((name) => chosen.split(',').includes(name))
 const sizes = options.sizes?.split(',').map(Number) ?? (options.short ? [200] : [200, 10 * 1024, 1024 * 1024])
 
 const stage = await startAll(wanted, { isProfiled: options.profile !== undefined })
@@ -46,6 +46,14 @@ try {
   else await profile()
 } finally {
   await stage.close()
+}
+
+/** In the order of all of them. Raw Node runs in any case, and is the one to profile when it alone is asked for. */
+function known(asked: readonly string[]): string[] {
+  const all: readonly string[] = ['raw-node', ...names]
+  const strangers = asked.filter((name) => !all.includes(name))
+  if (strangers.length === 0) return names.filter((name) => asked.includes(name))
+  throw new Error(`There is no ${strangers.join(', no ')}. There are: ${all.join(', ')}.`)
 }
 
 async function compare(): Promise<void> {
