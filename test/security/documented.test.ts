@@ -18,13 +18,37 @@ const references = [...textOf('docs/security.md').matchAll(/`(test\/[\w./-]+\.ts
 
 /**
  * Titles of a file's tests and of what they stand in, as they are written: the first argument of `it`, `test` and
- * `describe`, or of what their `each` gives.
+ * `describe`, or of what their `each` gives. What is skipped shows nothing, and takes what stands in it along: so a file
+ * that skips anything has no title at all.
  */
 function titlesOf(text: string): string[] {
+  if (/\b(?:it|test|describe)(?:\.\w+)*\.(?:skip|todo|only|fails)\b/.test(text)) return []
   const title =
     /(?:\b(?:it|test|describe)(?:\.(?!each\b)\w+)*|\))\(\s*(?:'((?:\\.|[^'\\\n])*)'|"((?:\\.|[^"\\\n])*)"|`((?:\\.|[^`\\])*)`),/g
   return [...text.matchAll(title)].map(([, one, two, three]) => (one ?? two ?? three ?? '').replaceAll(/\\(.)/g, '$1'))
 }
+
+describe('the titles of a file', () => {
+  const written = "describe('a', () => {\n  it('b', () => {})\n  it.each([1])('c %s', () => {})\n"
+
+  it('are those of its tests and groups', () => {
+    expect(titlesOf(written)).toEqual(['a', 'b', 'c %s'])
+    expect(titlesOf(`${written}it.concurrent("d", () => {})`)).toContain('d')
+  })
+
+  it.each([
+    "it.skip('b', () => {})",
+    "it.skip.each([1])('c %s', () => {})",
+    "test.concurrent.skip('b', () => {})",
+    "it.todo('b')",
+    "describe.skip('a', () => {})",
+    "describe.skip.each([1])('a', () => {})",
+    "it.only('b', () => {})",
+    "it.fails('b', () => {})",
+  ])('are none where a test does not run: %s', (skipped) => {
+    expect(titlesOf(`${written}${skipped}`)).toEqual([])
+  })
+})
 
 describe('docs/security.md', () => {
   it('names a test for each attack', () => {
