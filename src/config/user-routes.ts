@@ -58,7 +58,7 @@ interface RouteBase {
   upstream: Setting | FetchBinding
   /** For a service binding: the path that the matched part is appended to. Default `/`. */
   upstreamPath?: string
-  /** Default `['GET', 'HEAD']`. */
+  /** Default `['GET', 'HEAD']`; `['GET']` where `kinds` is `['websocket']` alone. */
   methods?: readonly Method[]
   /** Request header fields that pass besides the usual ones (`gateway/request-headers.ts`). */
   requestHeaders?: readonly string[]
