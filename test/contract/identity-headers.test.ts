@@ -57,6 +57,12 @@ async function send(auth: RouteConfig['auth']): Promise<number> {
   }
 }
 
+/** All that an API gets of a call that brings nothing which passes: of the message, of the token, of the way. */
+const ours = new Set([
+  ...['host', 'connection', 'accept', 'accept-encoding', 'accept-language', 'user-agent', 'content-length'],
+  ...['authorization', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'],
+])
+
 describe('a caller’s word on who calls', () => {
   it.each(routes.map(({ auth }) => auth))('does not reach the API of a route with auth %j', async (auth) => {
     expect(await send(auth)).toBe(200)
@@ -74,9 +80,8 @@ describe('a caller’s word on who calls', () => {
   })
 
   it.each(routes.map(({ auth }) => auth))('is not ours either: auth %j adds no name of a person', async (auth) => {
-    await send(auth)
-    const names = Object.keys(system.upstream.requests[0]?.headers ?? {}).filter((name) => /^x-|user|auth/.test(name))
-    const ours = ['authorization', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto']
-    expect(names.filter((name) => !ours.includes(name))).toEqual([])
+    expect(await send(auth)).toBe(200)
+    const names = Object.keys(system.upstream.requests[0]?.headers ?? {})
+    expect(names.filter((name) => !ours.has(name))).toEqual([])
   })
 })
