@@ -1,6 +1,6 @@
 /**
  * Keeps back what is sent through Node's response until it is known that it may be. Express and Fastify have no value for
- * an answer, as Hono has: it begins with the first of four methods that is called, and only there it can be stopped. What
+ * an answer, as Hono has: it begins with the first of five methods that is called, and only there it can be stopped. What
  * goes before an answer (1xx, RFC 9110 §15.2) has methods of its own.
  */
 
@@ -12,6 +12,9 @@ export interface NodeResponse {
   removeHeader(name: string): void
   // biome-ignore lint/suspicious/noExplicitAny: Node's own overloads are handed on as they come
   writeHead(...args: any[]): any
+  /** Node's other name for writeHead; HTTP/2 has none. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  writeHeader?(...args: any[]): any
   // biome-ignore lint/suspicious/noExplicitAny: as above
   write(...args: any[]): boolean
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -48,14 +51,14 @@ export interface BegunAnswer {
  *   before this call go with it.
  */
 export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer) => Response): HeldAnswer {
-  const { writeHead, write, end, flushHeaders, writeContinue } = response
+  const { writeHead, writeHeader, write, end, flushHeaders, writeContinue } = response
   const fieldsBefore = { ...response.getHeaders() }
   let state: 'held' | 'released' | 'replaced' = 'held'
   let wantsBody = false
 
   function replace(status = response.statusCode, fields: unknown = {}): void {
     state = 'replaced'
-    const answer = insteadOrNothing({ status, headers: headersOf({ ...response.getHeaders(), ...Object(fields) }) })
+    const answer = insteadOrNothing({ status, headers: headersOf(response.getHeaders(), pairsOf(fields)) })
     const sent = answer.arrayBuffer().then((body) => {
       for (const name of Object.keys(response.getHeaders())) response.removeHeader(name)
       // Node then writes its own.
@@ -83,10 +86,15 @@ export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer
     return state === 'released'
   }
 
-  response.writeHead = (...args) => {
-    const [status, ...rest] = args
-    return isReleased(() => replace(status, rest.at(-1))) ? writeHead.apply(response, args) : response
+  function head(own: NodeResponse['writeHead']): NodeResponse['writeHead'] {
+    return (...args) => {
+      const [status, ...rest] = args
+      return isReleased(() => replace(status, rest.at(-1))) ? own.apply(response, args) : response
+    }
   }
+
+  response.writeHead = head(writeHead)
+  if (writeHeader) response.writeHeader = head(writeHeader)
   response.flushHeaders = () => {
     if (isReleased(() => replace())) flushHeaders.call(response)
   }
@@ -125,10 +133,26 @@ export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer
   }
 }
 
-function* headersOf(fields: NodeJsHeaders): Iterable<readonly [string, string]> {
-  for (const [name, value] of Object.entries(fields)) {
+/** Those of the head take the place of what was set before, whatever the case of their names. */
+function* headersOf(
+  set: NodeJsHeaders,
+  ofHead: readonly (readonly [string, unknown])[],
+): Iterable<readonly [string, string]> {
+  const named = new Set(ofHead.map(([name]) => name.toLowerCase()))
+  const earlier = Object.entries(set).filter(([name]) => !named.has(name.toLowerCase()))
+  for (const [name, value] of [...earlier, ...ofHead]) {
     if (value !== undefined) for (const one of [value].flat()) yield [name, String(one)]
   }
+}
+
+/** What writeHead takes: an object, an array of names and values in turn, or one of pairs. */
+function pairsOf(fields: unknown): (readonly [string, unknown])[] {
+  if (typeof fields !== 'object' || fields === null) return []
+  if (!Array.isArray(fields)) return Object.entries(fields)
+  if (Array.isArray(fields[0])) return fields.map(([name, value]) => [String(name), value])
+  const pairs: [string, unknown][] = []
+  for (let index = 0; index + 1 < fields.length; index += 2) pairs.push([String(fields[index]), fields[index + 1]])
+  return pairs
 }
 
 /** Whoever writes waits for this. */
