@@ -146,6 +146,8 @@ function send(
   response: ExpressResponse,
   next: (error?: unknown) => void,
 ): void {
+  // A time limit in front may have answered meanwhile.
+  if (response.headersSent) return
   heldAnswers.get(request)?.release()
   response.statusCode = answer.status
   for (const [name, value] of answer.headers) response.setHeader(name, value)

@@ -1,8 +1,9 @@
 /** What answers without a policy in Express, kept back for each call, and what a policy lets out. */
 import type { OutgoingHttpHeader, OutgoingHttpHeaders } from 'node:http'
+import { setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import express from 'express'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   anyCaller,
   expressErrors,
@@ -182,6 +183,38 @@ describe('an answer that stands', () => {
     app.use('/inner', inner)
     expect(await ask(app, '/inner/x', await issuer.sign())).toMatchObject({ status: 200, body: 'inner' })
     expect((await ask(app, '/inner/y', await issuer.sign())).status).toBe(403)
+  })
+
+  it('is that of a time limit in front, while the keys are on their way and never come', async () => {
+    const unhandled: unknown[] = []
+    const note = (error: unknown) => unhandled.push(error)
+    process.on('unhandledRejection', note)
+    onTestFinished(() => {
+      process.off('unhandledRejection', note)
+      issuer.answer = undefined
+    })
+    const timeOut = Promise.withResolvers<void>()
+    const isAnswered = Promise.withResolvers<void>()
+    issuer.answer = async (_request, response) => {
+      timeOut.resolve()
+      await isAnswered.promise
+      response.writeHead(500).end()
+    }
+    const refused = Promise.withResolvers<void>()
+    const app = express()
+    app.use((_req, _res, next) => {
+      timeOut.promise.then(() => next(Object.assign(new Error('too slow'), { status: 503 })))
+      next()
+    })
+    const allow = expressGuard(app, guard({ onRefused: () => refused.resolve() }))
+    app.get('/x', allow(anyCaller()), (_req, res) => void res.send('x'))
+    expect((await ask(app, '/x', await issuer.sign())).status).toBe(503)
+    isAnswered.resolve()
+    await refused.promise
+    // Node tells of a rejection once the microtasks of this turn are done.
+    await turn()
+    await turn()
+    expect(unhandled).toEqual([])
   })
 
   it('is none of a policy that has no guard in front', async () => {
