@@ -1,66 +1,50 @@
 /** Which of a Hono app's routes declare a policy. */
 import type { Hono } from 'hono'
+import { openUntil, readOpen } from './hono-open.ts'
+import { type Handler, type Route, unwrapped } from './hono-route.ts'
 import type { Policy } from './policy.ts'
-
-type Handler = (...args: never[]) => unknown
 
 /** The middleware that `honoGuard` and `allow` made. */
 export const guardMark = new WeakSet<Handler>()
 export const policyMark = new WeakMap<Handler, readonly Policy[] | 'open'>()
 
-interface Route {
-  readonly method: string
-  readonly path: string
-  readonly handler: Handler
-}
-
-/** Hono wraps a handler when its sub-app has an error handler of its own, and keeps it under this name. */
-function unwrapped(handler: Handler): Handler {
-  const inner = (handler as { __COMPOSED_HANDLER?: Handler }).__COMPOSED_HANDLER
-  return inner ? unwrapped(inner) : handler
-}
-
 function policiesOf(handler: Handler): readonly Policy[] | 'open' | undefined {
   return policyMark.get(unwrapped(handler))
 }
 
-/**
- * How far an open policy reaches: the last of the handlers that stand beside it, which are those of the same method and path
- * that follow at once. Hono keeps no more of `app.get('/prices', allow(…), listPrices)` than that.
- *
- * @param at where in `routes` the policy is, whose index it gives where nothing stands beside it
- */
-export function openUntil(routes: readonly Route[], at: number): number {
-  const policy = routes[at]
-  const isBeside = (route: Route | undefined) =>
-    route !== undefined &&
-    route.method === policy?.method &&
-    route.path === policy.path &&
-    !guardMark.has(unwrapped(route.handler))
-  let last = at
-  while (isBeside(routes[last + 1])) last += 1
-  return last
-}
+/** The routes that `unguardedRoutes` has named, which are not run for a call that was let in openly. */
+const namedRoutes = new WeakSet<Route>()
 
 /**
  * What the routes demand that a request will run through. `nothing` is ahead where no policy is, nor an open one that has
- * a handler beside it; something `undeclared` is, where a route that no policy covers may get the call.
+ * a handler beside it; something `undeclared` is, where a route that no policy covers may get the call; `unread` is what an
+ * open policy opens where nobody has read the app's list of routes.
  */
-export function demandedBy(ahead: readonly Route[]): 'caller' | 'open' | 'undeclared' | 'nothing' {
+export function demandedBy(ahead: readonly Route[]): 'caller' | 'open' | 'undeclared' | 'unread' | 'nothing' {
   let openTo = -1
   let isOpen = false
+  let isUnread = false
   let isAtEnd = false
+  let isNamedAhead = false
   for (const [index, route] of ahead.entries()) {
     const policies = policiesOf(route.handler)
-    if (policies === 'open') openTo = openUntil(ahead, index)
-    else if (policies !== undefined) return 'caller'
+    if (policies === 'open') {
+      const until = openUntil(ahead, index)
+      isUnread ||= until === undefined
+      openTo = Math.max(openTo, until ?? -1)
+    } else if (policies !== undefined) return 'caller'
     else if (index <= openTo) {
       isOpen = true
-      // What takes `next` may hand the call on to a route that is not open.
-      isAtEnd ||= unwrapped(route.handler).length < 2
-    } else if (isRouteItself(route) && !isAtEnd) return 'undeclared'
+      // What takes `next` may hand the call on to a route that is not open, and so may `(...args)`, which is as long as none.
+      isAtEnd ||= unwrapped(route.handler).length === 1
+    } else if (!isAtEnd) {
+      if (isRouteItself(route)) return isUnread ? 'unread' : 'undeclared'
+      isNamedAhead ||= namedRoutes.has(route)
+    }
   }
-  return isOpen ? 'open' : 'nothing'
+  if (isUnread) return 'unread'
+  if (!isOpen) return 'nothing'
+  return isNamedAhead ? 'undeclared' : 'open'
 }
 
 /** Something that answers, for certain: declared for a method, or without `next`, which is how Hono itself tells. */
@@ -73,7 +57,7 @@ function isRouteItself({ method, handler }: Route): boolean {
 /**
  * The routes that would not answer, because no policy stands before them, as `GET /orders/:id`. Hono keeps middleware and
  * `app.all(…)` alike: one that takes `next` is listed where no route comes after it, since then it answers itself, or
- * serves nothing. An open policy counts for the handlers beside it alone.
+ * serves nothing. An open policy counts for the handlers beside it alone, and opens them once this has read the app's list.
  *
  * @example
  * ```ts
@@ -85,22 +69,24 @@ export function unguardedRoutes(app: Hono<any, any, any>): string[] {
   const routes: readonly Route[] = app.routes
   const isOpen = routes.map(() => false)
   for (const [at, { handler }] of routes.entries()) {
-    if (policiesOf(handler) === 'open') isOpen.fill(true, at + 1, openUntil(routes, at) + 1)
+    if (policiesOf(handler) === 'open') isOpen.fill(true, at + 1, readOpen(routes, at, isGuard) + 1)
   }
   const unguarded = routes.filter((route, index) => {
     const isRoute = isRouteItself(route) || (isMiddleware(route) && !leadsOn(route, routes.slice(index + 1)))
     if (!isRoute) return false
     const before = routes.slice(0, index).filter((other) => covers(other, route))
     // A guard within a guard wants a policy of its own.
-    const guardAt = before.findLastIndex(({ handler }) => guardMark.has(unwrapped(handler)))
+    const guardAt = before.findLastIndex(isGuard)
     if (guardAt < 0) return true
     return !isOpen[index] && !before.slice(guardAt).some(({ handler }) => Array.isArray(policiesOf(handler)))
   })
+  for (const route of unguarded) namedRoutes.add(route)
   return [...new Set(unguarded.map(({ method, path }) => `${method} ${path}`))]
 }
 
 /**
- * Stops the start if a route has no policy, and names every one. Call it when all routes are declared.
+ * Stops the start if a route has no policy, and names every one. Call it when all routes are declared: what an open policy
+ * opens is read here.
  *
  * @returns the app
  * @throws Error that lists the routes
@@ -119,6 +105,10 @@ export function assertGuarded<App extends Hono<any, any, any>>(app: App): App {
       'app.use(honoGuard(guard)) comes first, and allow(…) first on each route: allow(anyCaller()) if any valid token ' +
       "will do; if none is needed allow(openToEveryone('why')), which opens the handlers beside it alone.",
   )
+}
+
+function isGuard({ handler }: Route): boolean {
+  return guardMark.has(unwrapped(handler))
 }
 
 function isMiddleware({ handler }: Route): boolean {

@@ -5,7 +5,8 @@ import type { Call } from './call.ts'
 import type { Access } from './claims.ts'
 import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
-import { demandedBy, guardMark, openUntil, policyMark } from './hono-routes.ts'
+import { openUntil } from './hono-open.ts'
+import { demandedBy, guardMark, policyMark } from './hono-routes.ts'
 import { type AnyPolicy, type OpenPolicy, type Policy, readPolicies } from './policy.ts'
 
 /**
@@ -54,6 +55,12 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
     passages.set(c, passage)
     // The helper of `hono/route` is the same list, and would make Hono a dependency of the whole guard.
     const demanded = demandedBy(c.req.matchedRoutes.slice(c.req.routeIndex + 1))
+    if (demanded === 'unread') {
+      throw new Error(
+        "allow(openToEveryone('why')) opens nothing before assertGuarded(app) has read which handlers stand beside it: " +
+          'call that when all routes are declared',
+      )
+    }
     try {
       if (demanded !== 'open') {
         const access = await guard.authenticate(call)
@@ -90,7 +97,8 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
 /**
  * The policies of a route: its first middleware. All have to hold. In front of a folder (`app.use('/orders/*', allow(…))`)
  * they hold for what is declared after it. An open one does not: it opens the handlers beside it, which are those of the same
- * method and path that are declared at once after it.
+ * method and path that are declared at once after it, and in front of a folder the next one alone. `assertGuarded(app)` reads
+ * which those are: before that a route that is open answers 500.
  *
  * @throws TypeError if none is named
  *
@@ -110,7 +118,7 @@ export function allow(...policies: AnyPolicy[]): MiddlewareHandler {
     const passage = passages.get(c)
     if (!passage) throw new Error('allow(…) stands behind honoGuard(…): app.use(honoGuard(guard)) comes first')
     if (needed === 'open') {
-      passage.openTo = openUntil(c.req.matchedRoutes, c.req.routeIndex)
+      passage.openTo = Math.max(passage.openTo, openUntil(c.req.matchedRoutes, c.req.routeIndex) ?? -1)
       return next()
     }
     try {

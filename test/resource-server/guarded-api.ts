@@ -46,8 +46,8 @@ export async function guardedApi() {
   }
 
   /** A Hono app that has its guard, and no route yet. */
-  function guardedApp() {
-    const app = new Hono<GuardedEnv<Tenant>>()
+  function guardedApp(options: ConstructorParameters<typeof Hono<GuardedEnv<Tenant>>>[0] = {}) {
+    const app = new Hono<GuardedEnv<Tenant>>(options)
     app.use(honoGuard(guard<Tenant>()))
     return app
   }

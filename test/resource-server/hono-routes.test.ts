@@ -6,7 +6,6 @@ import {
   anyCaller,
   assertGuarded,
   type GuardedEnv,
-  honoGuard,
   openToEveryone,
   requireScopes,
   unguardedRoutes,
@@ -14,7 +13,7 @@ import {
 import { get, guardedApi, type Tenant } from './guarded-api.ts'
 import { audience, requestWith } from './issuer.ts'
 
-const { issuer, refusals, guard, guardedApp } = await guardedApi()
+const { issuer, refusals, guardedApp } = await guardedApi()
 
 describe('a route without a policy', () => {
   it('does not answer, whatever the token', async () => {
@@ -162,98 +161,6 @@ describe('a route without a policy', () => {
     expect((await get(app, '/api/x', await issuer.sign({ scope: 'api' })))[0]).toBe(403)
     expect((await get(app, '/api/x', await issuer.sign({ scope: 'api orders:read' })))[0]).toBe(200)
     expect((await get(app, '/api/open'))[0]).toBe(401)
-  })
-})
-
-type Declare = (app: Hono<GuardedEnv<Tenant>>, answer: (c: Context) => Response) => unknown
-
-describe('an open policy', () => {
-  const open = allow(openToEveryone('a test'))
-
-  it.each<[string, Declare]>([
-    ['of a route', (app, answer) => app.get('/x', open, answer)],
-    ['with middleware between', (app, answer) => app.get('/x', open, noop, answer)],
-    ['of all methods', (app, answer) => app.all('/x', open, answer)],
-    ['of several paths', (app, answer) => app.on(['PUT', 'GET'], ['/y', '/x'], open, answer)],
-    ['of middleware that answers', (app, answer) => app.use('/x/*', open, async (c, _next) => answer(c))],
-    ['of the handler that is declared next', (app, answer) => app.get('/x', open).get(answer)],
-    ['before a route that another one takes over', (app, answer) => app.get('/x', open, answer).get('/:id', open, ok)],
-    [
-      'in an app with an error handler of its own',
-      (app, answer) => app.route('/x', new Hono().onError((_error, c) => c.text('')).get('/', open, answer)),
-    ],
-  ])('%s opens what stands beside it', async (_, declare) => {
-    const app = guardedApp()
-    declare(app, (c) => c.text('prices'))
-    expect(unguardedRoutes(app)).toEqual([])
-    expect(await get(app, '/x')).toEqual([200, 'prices'])
-  })
-
-  it.each<[string, Declare]>([
-    ['for all', (app, answer) => app.use(open).get('/x', answer)],
-    ['for all, with middleware beside it', (app, answer) => app.use('*', open, noop).get('/x', answer)],
-    ['for its folder', (app, answer) => app.use('/x/*', open).get('/x', answer)],
-    ['for its path', (app, answer) => app.use('/x', open).get('/x', answer)],
-    ['of the app that it is in', (app, answer) => app.route('/x', new Hono().use(open).get('/', answer))],
-    ['of another route, which hands the call on', (app, answer) => app.get('/:id', open, noop).get('/x', answer)],
-    ['of its own, with something between', (app, answer) => app.get('/x', open).use('/x', noop).get('/x', answer)],
-    ['before a guard of its own', (app, answer) => app.use('/x', open, honoGuard(guard())).all('/x', answer)],
-  ])('%s does not open a route that only follows: it is named, and does not run', async (_, declare) => {
-    const app = guardedApp()
-    let runs = 0
-    declare(app, (c) => c.text(`secret ${++runs}`))
-    expect(unguardedRoutes(app).map((route) => route.split(' ')[1])).toEqual(['/x'])
-    expect(() => assertGuarded(app)).toThrow('opens the handlers beside it alone')
-    expect((await get(app, '/x'))[0]).toBe(401)
-    expect((await get(app, '/x', await issuer.sign()))[0]).toBe(403)
-    expect([runs, refusals.at(-1)?.reason]).toEqual([0, 'policy_missing'])
-  })
-
-  it('with nothing beside it opens nothing: where no route is a token is wanted', async () => {
-    const app = guardedApp().use(open)
-    expect((await get(app, '/x'))[0]).toBe(401)
-    expect((await get(app, '/x', await issuer.sign()))[0]).toBe(404)
-  })
-
-  it('takes nothing from the policies that follow', async () => {
-    const app = guardedApp().use(open, noop)
-    app.get('/x', allow(requireScopes('orders:read')), (c) => c.text('x'))
-    expect(unguardedRoutes(app)).toEqual([])
-    expect((await get(app, '/x'))[0]).toBe(401)
-    expect((await get(app, '/x', await issuer.sign({ scope: 'other' })))[0]).toBe(403)
-    expect(await get(app, '/x', await issuer.sign())).toEqual([200, 'x'])
-  })
-
-  it.each<[string, typeof open, string | undefined]>([
-    ['open', open, undefined],
-    ['closed', allow(requireScopes('none')), 'orders:read'],
-  ])('lets out no answer of what lies between it and the next one, which is %s', async (_, policy, scope) => {
-    const app = guardedApp().use(open, noop)
-    app.use('/x', async (c, _next) => c.text('from the cache'))
-    app.get('/x', policy, (c) => c.text('x'))
-    const [status, body] = await get(app, '/x', scope && (await issuer.sign({ scope })))
-    expect([status, JSON.parse(body).code]).toEqual([403, 'forbidden'])
-    expect(refusals.map(({ reason }) => reason)).toEqual(['policy_bypassed'])
-  })
-
-  it('holds before a route without a policy that never gets the call; that one is named', async () => {
-    const app = guardedApp().get('/x', open, (c) => c.text('x'))
-    app.get('/:id', ok)
-    expect(unguardedRoutes(app)).toEqual(['GET /:id'])
-    expect(await get(app, '/x')).toEqual([200, 'x'])
-  })
-
-  it('lets out the 404 of what stands beside it', async () => {
-    const app = guardedApp().notFound((c) => c.text('no such file', 404))
-    app.use('/files/*', open, noop)
-    expect(await get(app, '/files/x')).toEqual([404, 'no such file'])
-  })
-
-  it('does not reach what has its path and is declared later: it is named', () => {
-    const app = guardedApp().use(open, noop)
-    app.get('/x', allow(anyCaller()), ok)
-    app.use(async (c, _next) => c.text('the last resort'))
-    expect(unguardedRoutes(app)).toEqual(['ALL /*'])
   })
 })
 
