@@ -24,7 +24,6 @@ export function demandedBy(ahead: readonly Route[]): 'caller' | 'open' | 'undecl
   let openTo = -1
   let isOpen = false
   let isUnread = false
-  let isAtEnd = false
   let isNamedAhead = false
   for (const [index, route] of ahead.entries()) {
     const policies = policiesOf(route.handler)
@@ -35,12 +34,10 @@ export function demandedBy(ahead: readonly Route[]): 'caller' | 'open' | 'undecl
     } else if (policies !== undefined) return 'caller'
     else if (index <= openTo) {
       isOpen = true
-      // What takes `next` may hand the call on to a route that is not open, and so may `(...args)`, which is as long as none.
-      isAtEnd ||= unwrapped(route.handler).length === 1
-    } else if (!isAtEnd) {
-      if (isRouteItself(route)) return isUnread ? 'unread' : 'undeclared'
-      isNamedAhead ||= namedRoutes.has(route)
-    }
+      // What takes `next` may hand the call on to what is not open, and so may `(...args)`, which is as long as none.
+      if (unwrapped(route.handler).length === 1) break
+    } else if (isRouteItself(route)) return isUnread ? 'unread' : 'undeclared'
+    else isNamedAhead ||= namedRoutes.has(route)
   }
   if (isUnread) return 'unread'
   if (!isOpen) return 'nothing'

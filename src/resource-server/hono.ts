@@ -28,6 +28,8 @@ export interface GuardedEnv<Claims extends object = object> {
 interface Passage {
   readonly guard: Guard
   readonly call: Call
+  /** Who calls, after the guards around this one have let them in. Asks once. */
+  authenticate(): Promise<Access>
   /** A policy has let the call in, or refused it: what is answered from then on stands. */
   isSettled: boolean
   /** An open policy has let it in as far as this one of the matched routes. */
@@ -51,7 +53,16 @@ const passages = new WeakMap<Context, Passage>()
 export function honoGuard<Claims extends object = object>(guard: Guard<Claims>): MiddlewareHandler<GuardedEnv<Claims>> {
   const middleware: MiddlewareHandler<GuardedEnv<Claims>> = async (c, next) => {
     const call = callOf(c)
-    const passage: Passage = { guard: guard as unknown as Guard, call, isSettled: false, openTo: -1 }
+    const outer = passages.get(c)
+    let isKnown = false
+    const authenticate = async () => {
+      await outer?.authenticate()
+      if (!isKnown) c.set('access', await guard.authenticate(call))
+      isKnown = true
+      return c.var.access
+    }
+    const own = guard as unknown as Guard
+    const passage: Passage = { guard: own, call, authenticate, isSettled: false, openTo: -1 }
     passages.set(c, passage)
     // The helper of `hono/route` is the same list, and would make Hono a dependency of the whole guard.
     const demanded = demandedBy(c.req.matchedRoutes.slice(c.req.routeIndex + 1))
@@ -63,8 +74,7 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
     }
     try {
       if (demanded !== 'open') {
-        const access = await guard.authenticate(call)
-        c.set('access', access)
+        const access = await authenticate()
         if (demanded === 'undeclared') await guard.authorize(call, access, [])
       }
     } catch (error) {
@@ -122,7 +132,8 @@ export function allow(...policies: AnyPolicy[]): MiddlewareHandler {
       return next()
     }
     try {
-      await passage.guard.authorize(passage.call, c.var.access, needed)
+      // Known already, but for a call that came here through an open handler.
+      await passage.guard.authorize(passage.call, await passage.authenticate(), needed)
     } catch (error) {
       if (!(error instanceof GuardError)) throw error
       passage.isSettled = true

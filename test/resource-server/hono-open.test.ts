@@ -18,6 +18,7 @@ import {
   unguardedRoutes,
 } from '../../src/resource-server/index.ts'
 import { get, guardedApi, type Tenant } from './guarded-api.ts'
+import { audience } from './issuer.ts'
 
 const { issuer, refusals, guard, guardedApp } = await guardedApi()
 
@@ -78,6 +79,29 @@ describe('an open policy', () => {
     expect((await get(app, '/x'))[0]).toBe(401)
     expect((await get(app, '/x', await issuer.sign({ scope: 'other' })))[0]).toBe(403)
     expect(await get(app, '/x', await issuer.sign())).toEqual([200, 'x'])
+  })
+
+  it('holds before a policy of another route that never gets the call', async () => {
+    const app = assertGuarded(guardedApp().get('/orders/prices', open, ok).get('/orders/:id', allow(anyCaller()), ok))
+    expect(await get(app, '/orders/prices')).toEqual([200, 'ok'])
+    expect((await get(app, '/orders/1'))[0]).toBe(401)
+  })
+
+  it('whose handler goes on all the same, though it seems to take no next, leaves the caller to the next policy', async () => {
+    const app = guardedApp()
+    app.use(open, (c, ...rest) => noop(c, ...rest))
+    app.use('/x/*', honoGuard(guard({ audience: 'urn:inner' })))
+    app.get('/x/y', allow(requireScopes('inner')), (c) => c.text(c.var.access.sub))
+    app.get('/z', allow(anyCaller()), (c) => c.text(c.var.access.sub))
+    assertGuarded(app)
+    expect((await get(app, '/z'))[0]).toBe(401)
+    expect(await get(app, '/z', await issuer.sign())).toEqual([200, 'ada'])
+    expect((await get(app, '/x/y', await issuer.sign({ scope: 'inner' })))[0]).toBe(401)
+    expect((await get(app, '/x/y', await issuer.sign({ scope: 'inner', aud: 'urn:inner' })))[0]).toBe(401)
+    expect(await get(app, '/x/y', await issuer.sign({ scope: 'inner', aud: ['urn:inner', audience] }))).toEqual([
+      200,
+      'ada',
+    ])
   })
 
   it.each<[string, typeof open, string | undefined]>([
