@@ -1,34 +1,18 @@
 /** Which of an Express app's routes declare a policy. */
+import { handlerOf, type Layer, type LayerHandler, type RouteLayer, stackOf } from './express-layer.ts'
+import { besideAt, openPolicyMark, readOpen } from './express-open.ts'
 
 /** The middleware that `expressGuard` puts first, and the handlers that `allow` made. */
 export const guardMark = new WeakSet<object>()
 export const policyMark = new WeakSet<object>()
-/** Those of them that let everybody in. */
-export const openPolicyMark = new WeakSet<object>()
-
-/** What Express's router keeps of `app.use(…)` and of a route. */
-interface Layer {
-  readonly name: string
-  readonly handle: LayerHandler
-  /** As it was declared; a router of an earlier minor does not keep it. */
-  readonly rawPath?: unknown
-  readonly route?: { readonly path: unknown; readonly stack: readonly Handler[] }
-}
-
-type LayerHandler = (...args: never[]) => unknown
-
-interface Handler {
-  /** Undefined for all of them. */
-  readonly method?: string | undefined
-  readonly handle: object
-}
 
 /**
  * Stops the start if something that answers has no policy, and names every one: the first handler of each route has to be
  * `allow(…)`, in routers too, or `app.use('/path', allow(…))` comes before it, with a policy that asks for a token: an open
- * one counts for the handlers beside it alone. `app.use(…)` with a handler that takes no
+ * one counts for what stands beside it alone. `app.use(…)` with a handler that takes no
  * `next` is a route, too. What takes `next` and answers all the same (`express.static`) cannot be told from other
- * middleware: it is refused when it is called. Call it when all routes are declared.
+ * middleware: it is refused when it is called. Call it when all routes are declared: what an open policy opens is read here,
+ * and the layers of the app's router are changed so that a call which leaves it is kept back again.
  *
  * @returns the app
  * @throws Error that lists the routes, or that the guard is not there
@@ -43,8 +27,9 @@ export function assertExpressGuarded<App extends { router: unknown }>(app: App):
   const stack = stackOf(app.router)
   if (!stack)
     throw new TypeError('assertExpressGuarded takes an app of Express 5: a Router is looked at where it is used')
-  const guardAt = stack.findIndex(({ handle }) => guardMark.has(handle))
+  const guardAt = stack.findIndex((layer) => guardMark.has(handlerOf(layer)))
   if (guardAt < 0) throw new Error('No guard stands before these routes: call expressGuard(app, guard) with this app')
+  readOpen(stack)
   const routes = [
     // There is nothing yet that a policy could let through.
     ...unguardedIn(stack.slice(0, guardAt), () => false),
@@ -58,32 +43,32 @@ export function assertExpressGuarded<App extends { router: unknown }>(app: App):
   )
 }
 
-function stackOf(router: unknown): readonly Layer[] | undefined {
-  const { stack } = Object(router) as { stack?: readonly Layer[] }
-  return Array.isArray(stack) ? stack : undefined
-}
-
 /** A nested router does not tell where it is mounted. */
 function unguardedIn(stack: readonly Layer[], isPolicy: (handler: object) => boolean): string[] {
   const policyPaths: unknown[] = []
-  return stack.flatMap(({ name, route, handle, rawPath }) => {
+  return stack.flatMap((layer, index) => {
+    const { name, route, rawPath } = layer
+    const handler = handlerOf(layer)
     // What is open is open where it is said: whatever comes after it (what `express.static` does not have) is another thing.
-    if (isPolicy(handle) && !openPolicyMark.has(handle)) policyPaths.push(rawPath)
+    if (isPolicy(handler) && !openPolicyMark.has(handler)) policyPaths.push(rawPath)
     if (policyPaths.some((path) => covers(path, rawPath))) return []
     if (route) return unguardedMethods(route.stack, isPolicy).map((method) => `${method} ${String(route.path)}`)
-    const inner = stackOf(handle)
+    const inner = stackOf(handler)
     if (inner) return unguardedIn(inner, isPolicy)
     // An app within an app is behind a function, and its routes cannot be seen.
     if (name === 'mounted_app') return ['an app that app.use(…) mounts: use a Router, whose routes can be looked at']
-    return takesNoNext(handle) ? [`app.use(…) of ${name} at ${String(rawPath)}, which takes no next`] : []
+    const before = stack[index - 1]
+    if (before && isPolicy(handlerOf(before)) && besideAt(stack, index - 1) === layer) return []
+    return takesNoNext(handler) ? [`app.use(…) of ${name} at ${String(rawPath)}, which takes no next`] : []
   })
 }
 
 /** Each method of `app.route(…)` has handlers of its own, and so a first one of its own. */
-function unguardedMethods(handlers: readonly Handler[], isPolicy: (handler: object) => boolean): string[] {
-  const unguarded = handlers.filter(({ method, handle }, index) => {
+function unguardedMethods(handlers: readonly RouteLayer[], isPolicy: (handler: object) => boolean): string[] {
+  const unguarded = handlers.filter((layer, index) => {
+    const { method } = layer
     const before = handlers.slice(0, index).filter((other) => other.method === undefined || other.method === method)
-    return !isPolicy(handle) && !before.some((other) => isPolicy(other.handle))
+    return !isPolicy(handlerOf(layer)) && !before.some((other) => isPolicy(handlerOf(other)))
   })
   return [...new Set(unguarded.map(({ method }) => method?.toUpperCase() ?? 'ALL'))]
 }

@@ -3,10 +3,12 @@ import { insteadOf } from './bypass.ts'
 import type { Call } from './call.ts'
 import { callerOf, rememberCaller } from './callers.ts'
 import type { Access } from './claims.ts'
-import { guardMark, openPolicyMark, policyMark } from './express-routes.ts'
+import { openPolicyMark } from './express-open.ts'
+import { missingGuard, passages } from './express-passage.ts'
+import { guardMark, policyMark } from './express-routes.ts'
 import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
-import { type HeldAnswer, holdAnswer, type NodeResponse } from './held-answer.ts'
+import { holdAnswer, type NodeResponse } from './held-answer.ts'
 import { type NodeRequest, nodeCall } from './node-call.ts'
 import { type OpenPolicy, type Policy, readPolicies } from './policy.ts'
 
@@ -17,7 +19,6 @@ export interface ExpressRequest extends NodeRequest {
 
 /** What is used of Express's response. */
 export interface ExpressResponse extends NodeResponse {
-  readonly headersSent: boolean
   setHeader(name: string, value: string): unknown
 }
 
@@ -45,9 +46,6 @@ export interface ExpressAllow<Claims extends object> {
   (...policies: [Policy<Claims>, ...Policy<Claims>[]]): ExpressHandler
 }
 
-/** The answers of requests that no policy has let in yet. */
-const heldAnswers = new WeakMap<object, HeldAnswer>()
-
 /**
  * Puts an app behind the guard, and gives the function for its routes' policies: their first handler. Call it before
  * anything that answers: what no policy has let out is replaced from there on (a success by 403, an error by one of the
@@ -68,18 +66,29 @@ export function expressGuard<Claims extends object = object>(
   guard: Guard<Claims>,
 ): ExpressAllow<Claims> {
   const hold: ExpressHandler = (request, response, next) => {
-    const outer = heldAnswers.get(request)
+    const outer = passages.get(request)
     const held = holdAnswer(response, (answer) =>
       insteadOf(answer, guard, callOf(request), callerOf(request) as Access<Claims> | undefined),
     )
-    heldAnswers.set(request, {
+    let isSettled = false
+    passages.set(request, {
       release() {
+        isSettled = true
         held.release()
         outer?.release()
       },
       letIn() {
+        isSettled = true
         held.letIn()
         outer?.letIn()
+      },
+      open() {
+        held.letIn()
+        outer?.open()
+      },
+      close() {
+        // The outer one's methods are called through these: what is kept back here does not come to it.
+        if (!isSettled) held.hold()
       },
     })
     next()
@@ -90,23 +99,31 @@ export function expressGuard<Claims extends object = object>(
   return (...policies: (Policy<Claims> | OpenPolicy)[]) => {
     const needed = readPolicies(policies)
     const handler: ExpressHandler = (request, response, next) => {
-      const held = heldAnswers.get(request)
-      if (!held)
-        return next(new Error('allow(…) stands behind expressGuard(app, guard): call that first, with this app'))
-      const goOn = () => {
-        held.letIn()
-        next()
-      }
-      if (needed === 'open') return goOn()
-      admit(guard, needed, request).then(goOn, (error) => {
-        if (error instanceof GuardError) send(guard.respond(error), request, response, next)
-        else next(error)
-      })
+      const passage = passages.get(request)
+      if (!passage) return next(missingGuard())
+      if (needed === 'open') return next(unreadPolicy())
+      admit(guard, needed, request).then(
+        () => {
+          passage.letIn()
+          next()
+        },
+        (error) => {
+          if (error instanceof GuardError) send(guard.respond(error), request, response, next)
+          else next(error)
+        },
+      )
     }
     policyMark.add(handler)
     if (needed === 'open') openPolicyMark.add(handler)
     return handler
   }
+}
+
+function unreadPolicy(): Error {
+  return new Error(
+    "allow(openToEveryone('why')) opens nothing before assertExpressGuarded(app) has read what stands beside it: call that " +
+      'when all routes are declared, in Routers that app.use(…) is given',
+  )
 }
 
 async function admit<Claims extends object>(
@@ -148,7 +165,7 @@ function send(
 ): void {
   // A time limit in front may have answered meanwhile.
   if (response.headersSent) return
-  heldAnswers.get(request)?.release()
+  passages.get(request)?.release()
   response.statusCode = answer.status
   for (const [name, value] of answer.headers) response.setHeader(name, value)
   answer.text().then((body) => response.end(body), next)

@@ -8,6 +8,7 @@
 export interface NodeResponse {
   statusCode: number
   statusMessage: string
+  readonly headersSent: boolean
   getHeaders(): NodeJsHeaders
   removeHeader(name: string): void
   // biome-ignore lint/suspicious/noExplicitAny: Node's own overloads are handed on as they come
@@ -39,6 +40,8 @@ export interface HeldAnswer {
   release(): void
   /** As `release`, because a policy has let the call in: its body is asked for, if that was wanted before. */
   letIn(): void
+  /** What is sent is kept back again, if no answer has begun. */
+  hold(): void
 }
 
 export interface BegunAnswer {
@@ -129,6 +132,9 @@ export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer
       release()
       if (wantsBody && state === 'released') writeContinue.call(response)
       wantsBody = false
+    },
+    hold() {
+      if (state === 'released' && !response.headersSent) state = 'held'
     },
   }
 }

@@ -230,7 +230,7 @@ it('other errors of handlers go their way', async () => {
   app.get('/crash', allow(openToEveryone('a test')), () => Promise.reject(new Error('mine')))
   app.use(expressErrors(own))
   app.use(((error, _req, res, _next) => void res.status(500).send(error.message)) as express.ErrorRequestHandler)
-  expect(await get(`${await listen(app)}/crash`)).toMatchObject({ status: 500, body: 'mine' })
+  expect(await get(`${await listen(assertExpressGuarded(app))}/crash`)).toMatchObject({ status: 500, body: 'mine' })
 
   const fastify = Fastify()
   const fastifyAllow = fastifyGuard(fastify, own)
