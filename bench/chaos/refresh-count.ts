@@ -17,6 +17,8 @@ export interface RefreshCount {
 const retryMs = 1000
 /** Clocks and timers. */
 const toleranceMs = 100
+/** From an answer to the end of the process that it came to, as its parent sees that. */
+const noticedWithinMs = 1000
 /** A token is not used in its last second. */
 const lastUseMs = 1000
 /** Times of tokens are whole seconds. */
@@ -73,6 +75,15 @@ export function isAnswerLost({ fault, wasCutOff }: TokenRequest): boolean {
   return fault === 'lose-answer' || fault === 'garbage' || wasCutOff
 }
 
+/**
+ * It was on its way, or its answer had just gone, when a process died: that may have been who sent it.
+ *
+ * @param diedAt milliseconds since the epoch, when the death was noticed
+ */
+export function mayHaveDiedWithHolder({ beganAt, endedAt }: TokenRequest, diedAt: number): boolean {
+  return beganAt <= diedAt && endedAt >= diedAt - noticedWithinMs
+}
+
 function mayHaveBeenHandled({ fault }: TokenRequest): boolean {
   return fault !== '503' && typeof fault !== 'object'
 }
@@ -89,7 +100,7 @@ export function grantOf(requests: readonly TokenRequest[]): (refreshToken: strin
 
 /**
  * Grants whose newest refresh token was never seen again, although the one before it was: its answer did not arrive.
- * Where a fault loses answers or kills who holds one, nobody had that token (R8).
+ * Where a fault loses that answer or kills who holds it, nobody had that token (R8).
  *
  * @param mayBeLost of a request whose fault, or whose process's death, takes the answer
  */

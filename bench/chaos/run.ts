@@ -12,9 +12,9 @@ import { startUpstream, type TestUpstream } from '../../test/support/upstream.ts
 import type { AppOptions } from './app.ts'
 import { endChild, forkReady, type Processes, startProcesses } from './processes.ts'
 import { type RedisPlace, startRedisPlace } from './redis-place.ts'
-import { countRefreshes, grantOf, grantsOfLostAnswers, isAnswerLost } from './refresh-count.ts'
+import { countRefreshes, grantOf, grantsOfLostAnswers, isAnswerLost, mayHaveDiedWithHolder } from './refresh-count.ts'
 import type { Finding } from './row.ts'
-import type { Scenario, StoreName } from './scenarios.ts'
+import { leaseMs, type Scenario, type StoreName } from './scenarios.ts'
 import { type NewestToken, type Site, signInUser, type Tally, type User } from './users.ts'
 
 export interface Shape {
@@ -24,13 +24,11 @@ export interface Shape {
 
 const scope = 'openid offline_access profile email orders:read orders:write'
 const beforeFaultMs = 500
-/** A dead process's lease lapses: three times the provider's time limit, five seconds, and what is waited then. */
-const leaseMs = 14_000
 const standingLimitMs = 20_000
 const longestLastWaitMs = 10_000
 
 export async function runRow(scenario: Scenario, store: StoreName, shape: Shape): Promise<Finding> {
-  const { fault, killsHolder = false, losesData = false } = scenario
+  const { fault, killsHolder = false, losesData = false, gracePeriodSeconds = 0 } = scenario
   const { users } = shape
   const accessTokenSeconds = scenario.accessTokenSeconds ?? shape.accessTokenSeconds
   const place = await startPlace(scenario, store, accessTokenSeconds)
@@ -53,8 +51,10 @@ export async function runRow(scenario: Scenario, store: StoreName, shape: Shape)
     }
 
     let isInjected = false
+    const deaths: number[] = []
+    const noteDeath = () => void deaths.push(Date.now())
     const injected = delay(beforeFaultMs)
-      .then(() => scenario.inject({ ...place, accessTokenSeconds }))
+      .then(() => scenario.inject({ ...place, accessTokenSeconds, noteDeath }))
       // After it, people go on long enough for every token to end once more, and for a lease to lapse.
       .then(() => delay(Math.max(accessTokenSeconds * 1000, killsHolder ? leaseMs : 0) * 1.25))
       .finally(() => {
@@ -67,7 +67,10 @@ export async function runRow(scenario: Scenario, store: StoreName, shape: Shape)
     const standing = await Promise.all(people.map(({ user }) => user.isSignedIn(limitMs)))
 
     const { requests } = provider.token
-    const lostAnswers = grantsOfLostAnswers(requests, (request) => killsHolder || isAnswerLost(request))
+    const lostAnswers = grantsOfLostAnswers(
+      requests,
+      (request) => isAnswerLost(request) || deaths.some((diedAt) => mayHaveDiedWithHolder(request, diedAt)),
+    )
     const lost = people.filter((_, index) => !standing[index])
     const unsavable = lost.filter(({ grant }) => lostAnswers.has(grant)).length
     const { sent, needed } = countRefreshes(requests, accessTokenSeconds * 1000)
@@ -86,6 +89,7 @@ export async function runRow(scenario: Scenario, store: StoreName, shape: Shape)
         longestPauseMs: Math.max(...people.map(({ user }) => user.longestPauseMs)),
       },
       errorsWithLiveToken: tally.errorsWithLiveToken,
+      gracePeriodSeconds,
       losesData,
     }
   } finally {

@@ -27,6 +27,8 @@ export interface World {
   readonly drained: Set<number>
   /** Whether everybody's machine sleeps. */
   setAsleep(isAsleep: boolean): void
+  /** A process has been killed, now. */
+  noteDeath(): void
 }
 
 export interface Scenario {
@@ -54,6 +56,8 @@ const inRedis = ['cookie+redis', 'ticket+redis'] as const
 const outageMs = 2000
 /** Longer than a lease: who takes over from a dead process repeats its request. */
 const longGraceSeconds = 30
+/** A dead process's lease lapses: three times the provider's time limit, five seconds, and what is waited then. */
+export const leaseMs = 14_000
 
 const tokenFault = (fault: TokenFault, count?: number) => async (world: World) => {
   world.provider.token.inject(fault, count)
@@ -76,6 +80,7 @@ const killed = (step: Step) => async (world: World) => {
   const port = processes?.ports[0] as number
   if (step === 'request-sent') provider.token.inject('hold-answer')
   await processes?.killAt(0, step, world.accessTokenSeconds * 3000)
+  world.noteDeath()
   provider.token.clear()
   drained.add(port)
   await processes?.start(0)

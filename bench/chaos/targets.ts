@@ -1,13 +1,23 @@
 /** What every row has to reach, and what excuses one that does not. */
 import type { Finding } from './row.ts'
+import { leaseMs } from './scenarios.ts'
+
+/** Faults that take an answer of the provider with them; one that goes down cuts off those that are on their way. */
+const losesAnswers = /^answer-lost-|^answer-garbage-|^killed-|^provider-refusing$/
+/** A lost answer is asked for once more at once; that of a dead process when another may take over. */
+const wireSeconds = 2
+const graceNeededSeconds = (fault: string) => (fault.startsWith('killed-') ? leaseMs / 1000 : wireSeconds)
 
 /** In words, the targets that this row has missed. */
-export function missed({ row, losesData, errorsWithLiveToken }: Finding): string[] {
-  const { store, fault, sessionsLost, refreshesSent, refreshesNeeded } = row
+export function missed({ row, losesData, gracePeriodSeconds, errorsWithLiveToken }: Finding): string[] {
+  const { store, fault, sessionsLost, unsavable, refreshesSent, refreshesNeeded } = row
   // A dead holder's request is repeated, and what a failover or an emptied store has forgotten cannot be known.
   const isCountKnown = !losesData && !/^killed-|^redis-failed-over$/.test(fault)
+  // Only a strict server's lost answer is beyond everybody (R8): within a grace period the retry has to save the session.
+  const mayBeUnsavable = losesAnswers.test(fault) && gracePeriodSeconds < graceNeededSeconds(fault)
   return [
     ...(sessionsLost > 0 && !losesData ? [`sessions lost: ${sessionsLost}`] : []),
+    ...(unsavable > 0 && !mayBeUnsavable ? [`sessions lost that a second try could have saved: ${unsavable}`] : []),
     ...(refreshesSent !== refreshesNeeded && isCountKnown
       ? [`refreshes sent: ${refreshesSent}, needed: ${refreshesNeeded}`]
       : []),

@@ -1,6 +1,11 @@
 /** How many refreshes a perfect client would have sent, from what the provider saw. */
 import { describe, expect, it } from 'vitest'
-import { countRefreshes, grantsOfLostAnswers, isAnswerLost } from '../../bench/chaos/refresh-count.ts'
+import {
+  countRefreshes,
+  grantsOfLostAnswers,
+  isAnswerLost,
+  mayHaveDiedWithHolder,
+} from '../../bench/chaos/refresh-count.ts'
 import type { TokenRequest } from '../../spa-example/provider/index.ts'
 
 const lifeMs = 8000
@@ -71,6 +76,18 @@ describe('a session that nobody could have saved', () => {
   it('is one whose only answer with the next token was lost', () => {
     expect([...grantsOfLostAnswers([signIn, request({ fault: 'lose-answer' })], isAnswerLost)]).toEqual(['one'])
     expect([...grantsOfLostAnswers([signIn, request({ wasCutOff: true })], isAnswerLost)]).toEqual(['one'])
+  })
+
+  it('is one whose process died while it asked, or with the answer in its hands', () => {
+    const diedAt = 7500
+    const isLost = (one: TokenRequest) => mayHaveDiedWithHolder(one, diedAt)
+    const heldWhenItDied = request({ beganAt: 7200, endedAt: 8000 })
+    for (const lost of [request({}), heldWhenItDied]) {
+      expect([...grantsOfLostAnswers([signIn, lost], isLost)]).toEqual(['one'])
+    }
+    const longBefore = request({ beganAt: 6000 })
+    const after = request({ beganAt: 7600 })
+    for (const other of [longBefore, after]) expect([...grantsOfLostAnswers([signIn, other], isLost)]).toEqual([])
   })
 
   it('is none whose next token was used, nor whose answer arrived', () => {
