@@ -21,6 +21,8 @@ export interface Finding {
   readonly row: Row
   /** Of the 5xx: answers to calls whose access token was alive and in the hands of the process that was asked. */
   readonly errorsWithLiveToken: number
+  /** Calls that got no answer in half a minute, and were given up. */
+  readonly unanswered: number
   /** How long the provider took a rotated refresh token once more. 0: strict. */
   readonly gracePeriodSeconds: number
   /** The fault takes away what the store held. */

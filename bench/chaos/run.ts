@@ -38,7 +38,7 @@ export async function runRow(scenario: Scenario, store: StoreName, shape: Shape)
       await processes?.terminate(1)
       await processes?.start(1, { clockSkewMs: scenario.clockSkewMs })
     }
-    const tally: Tally = { calls: 0, serverErrors: 0, errorsWithLiveToken: 0 }
+    const tally: Tally = { calls: 0, serverErrors: 0, errorsWithLiveToken: 0, unanswered: 0 }
     const random = seeded(`${store} ${fault}`)
     const newest = newestTokens(provider, accessTokenSeconds * 1000)
     const people: { user: User; grant: string }[] = []
@@ -89,6 +89,7 @@ export async function runRow(scenario: Scenario, store: StoreName, shape: Shape)
         longestPauseMs: Math.max(...people.map(({ user }) => user.longestPauseMs)),
       },
       errorsWithLiveToken: tally.errorsWithLiveToken,
+      unanswered: tally.unanswered,
       gracePeriodSeconds,
       losesData,
     }

@@ -10,6 +10,8 @@ export interface Tally {
   serverErrors: number
   /** Of them: the access token lived, and the process that was asked had it. */
   errorsWithLiveToken: number
+  /** Calls that got no answer in half a minute. */
+  unanswered: number
 }
 
 export interface User {
@@ -38,6 +40,8 @@ const burst = 6
 const pauseMs = 500
 const share = { aborted: 0.15, late: 0.2, old: 0.05, oldForGood: 0.03, twoTabs: 0.5 }
 const abortWithinMs = 30
+/** Longer than anything that is waited for, here or at the provider. */
+const callLimitMs = 30_000
 const lateByMs = 400
 /** A token is used until a second before its end, and its time is told in whole seconds. */
 const lastUseMs = 2000
@@ -72,12 +76,29 @@ export async function signInUser(
     if (olderJars.push(browser.cookies.snapshot()) > 3) olderJars.shift()
   }
 
-  /** The status; 0 for a 401 that the API has given. */
-  async function call(port: number, cookie: string, signal?: AbortSignal): Promise<number> {
+  /**
+   * The status; 0 for a 401 that the API has given, undefined where none came: aborted by us, not answered in time, or
+   * the process was killed and a load balancer would have asked the next.
+   */
+  async function call(port: number, cookie: string, abort = new AbortController()): Promise<number | undefined> {
+    const limit = setTimeout(() => {
+      tally.unanswered += 1
+      abort.abort()
+    }, callLimitMs)
+    try {
+      return await statusOf(port, cookie, abort.signal)
+    } catch {
+      return undefined
+    } finally {
+      clearTimeout(limit)
+    }
+  }
+
+  async function statusOf(port: number, cookie: string, signal: AbortSignal): Promise<number> {
     const response = await browser.fetch(`http://localhost:${port}/api/orders`, {
       headers: { 'X-CSRF': '1', host, cookie },
       withCookies: false,
-      ...(signal && { signal }),
+      signal,
     })
     const lines = response.headers.getSetCookie()
     if (isChance(share.late)) setTimeout(() => keepCookies(lines), random() * lateByMs)
@@ -104,18 +125,21 @@ export async function signInUser(
     const hadLiveToken = hasLiveToken(port, cookie, isOld)
     const abort = new AbortController()
     if (isAborted) setTimeout(() => abort.abort(), random() * abortWithinMs)
-    // No answer: aborted by us, or the process was killed and a load balancer would have asked the next.
-    const status = await call(port, cookie, abort.signal).catch(() => undefined)
+    const status = await call(port, cookie, abort)
     if (status === 200) {
-      const now = performance.now()
-      longestPauseMs = Math.max(longestPauseMs, now - lastGoodAt)
-      lastGoodAt = now
+      endPause()
       seenAt.set(port, Date.now())
     } else if (status !== undefined && status >= 500) {
       tally.serverErrors += 1
       // What was alive when it was asked, and still is.
       if (hadLiveToken && hasLiveToken(port, cookie, isOld)) tally.errorsWithLiveToken += 1
     }
+  }
+
+  function endPause(): void {
+    const now = performance.now()
+    longestPauseMs = Math.max(longestPauseMs, now - lastGoodAt)
+    lastGoodAt = now
   }
 
   async function workInTab(isOver: () => boolean): Promise<void> {
@@ -136,11 +160,13 @@ export async function signInUser(
       lastGoodAt = performance.now()
       const tabs = isChance(share.twoTabs) ? 2 : 1
       await Promise.all(Array.from({ length: tabs }, () => workInTab(isOver)))
+      // Also one that nothing has ended.
+      endPause()
     },
     async isSignedIn(limitMs) {
       const end = performance.now() + limitMs
       while (performance.now() < end) {
-        const status = await call(one(site.ports()), jarHeader()).catch(() => undefined)
+        const status = await call(one(site.ports()), jarHeader())
         if (status === 200) return true
         if (status === 401) return false
         await delay(200)
