@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Coordinator } from '../../src/coordinator.ts'
 import { memoryStore } from '../../src/session/stores/memory-store.ts'
-import { movableClock, opened, signIn, startProcess } from '../session/store-suite.ts'
+import { movableClock, opened, signIn, startProcess } from '../session/processes.ts'
 
 /** Does `before` once, at the moment when the next session is written. */
 function interruptible(coordinator: Coordinator) {

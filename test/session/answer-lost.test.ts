@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from 'vitest'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
 import type { RefreshOutcome } from '../../src/tokens.ts'
-import { movableClock, opened, signIn, startProcess } from './store-suite.ts'
+import { movableClock, opened, signIn, startProcess } from './processes.ts'
 
 const ada = { sub: 'ada-subject', sid: 'ada-sid-1' }
 const cause = new Error('as the test has it')

@@ -4,7 +4,7 @@ import type { SessionStore } from '../../src/coordinator.ts'
 import type { Grant } from '../../src/session/refresh-run.ts'
 import { memoryStore } from '../../src/session/stores/memory-store.ts'
 import type { RefreshOutcome } from '../../src/tokens.ts'
-import { type Browser, movableClock, opened, type Process, signIn, startProcess, tokens } from './store-suite.ts'
+import { type Browser, movableClock, opened, type Process, signIn, startProcess, tokens } from './processes.ts'
 
 const ada = { sub: 'ada-subject', sid: 'ada-sid-1' }
 const keepAlive = () => undefined

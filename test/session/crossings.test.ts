@@ -10,7 +10,7 @@ import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
 import type { RefreshOutcome } from '../../src/tokens.ts'
 import { testSecret } from '../support/system.ts'
-import { Browser, movableClock, opened, signIn, startProcess, tokens } from './store-suite.ts'
+import { Browser, movableClock, opened, signIn, startProcess, tokens } from './processes.ts'
 
 const issuer = 'https://login.example.com'
 const ada = { sub: 'ada-subject', sid: 'ada-sid-1' }

@@ -4,7 +4,7 @@ import type { SessionStore } from '../../src/coordinator.ts'
 import { sealer } from '../../src/session/seal.ts'
 import type { Session } from '../../src/session/session.ts'
 import { testSecret } from '../support/system.ts'
-import { movableClock, opened, type Process, signIn, startProcess } from './store-suite.ts'
+import { movableClock, opened, type Process, signIn, startProcess } from './processes.ts'
 
 const context = { origin: 'https://app.example.com', issuer: 'https://login.example.com', clientId: 'app' }
 const seals = /Fe26\.2\*[\w*~.-]+~2/g

@@ -4,7 +4,7 @@ import type { Coordinator } from '../../src/coordinator.ts'
 import { type Ledger, type LedgerRecords, ledger } from '../../src/session/ledger.ts'
 import { newSession, type Session } from '../../src/session/session.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
-import { movableClock } from './store-suite.ts'
+import { movableClock } from './processes.ts'
 
 let clock: ReturnType<typeof movableClock>
 let coordinator: Coordinator

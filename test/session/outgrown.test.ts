@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { CoatcheckEvent } from '../../src/observability/events.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
-import { type Browser, movableClock, opened, type Process, signIn, startProcess, tokens } from './store-suite.ts'
+import { type Browser, movableClock, opened, type Process, signIn, startProcess, tokens } from './processes.ts'
 
 const ada = { sub: 'ada-subject', sid: 'ada-sid-1' }
 const keepAlive = () => undefined

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { redisStore } from '../../src/session/stores/redis.ts'
+import { cookieStore } from '../../src/session/stores/cookie-store.ts'
+import { redisCoordinator, redisStore } from '../../src/session/stores/redis.ts'
 import { redisClient, startRedis, type TestRedis } from '../support/redis.ts'
 import { expectNothingIn } from './dump.ts'
-import { describeTicketStore, opened, signIn, startProcess } from './store-suite.ts'
+import { opened, signIn, startProcess } from './processes.ts'
+import { describeStore, describeTicketStore } from './store-suite.ts'
 
 let redis: TestRedis
 let count = 0
@@ -11,6 +13,15 @@ beforeAll(async () => {
   redis = await startRedis()
 })
 afterAll(() => redis.stop())
+
+describeStore('cookie store on Redis', async () => {
+  const prefix = `cookies-${++count}:`
+  const clients = await Promise.all([redisClient(redis.url), redisClient(redis.url)])
+  const [coordinator, other] = clients.map((client) => redisCoordinator({ client, prefix }))
+  if (!coordinator || !other) throw new Error('two processes')
+  const stop = async () => void (await Promise.all([coordinator.close(), other.close()]))
+  return { store: cookieStore({ coordinator }), other: cookieStore({ coordinator: other }), stop }
+})
 
 describeTicketStore('Redis', async () => {
   const prefix = `store-${++count}:`

@@ -1,14 +1,20 @@
 /** What every store has to do, whatever the cookie carries and wherever it keeps its book (sessions.md S1, S4). */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionStore } from '../../src/coordinator.ts'
-import type { Report } from '../../src/observability/events.ts'
-import type { CookieChange } from '../../src/session/cookie-names.ts'
-import { type LogoutMarks, noLogoutMarks } from '../../src/session/logout-marks.ts'
-import type { Grant } from '../../src/session/refresh-run.ts'
-import type { SessionStart } from '../../src/session/session.ts'
-import { type OpenSession, type Sessions, type SessionsOptions, sessions } from '../../src/session/sessions.ts'
-import type { TokenSet } from '../../src/tokens.ts'
+import type { EndedByServer } from '../../src/session/logout-marks.ts'
+import type { OpenSession, Sessions } from '../../src/session/sessions.ts'
 import { otherTestSecret, testSecret } from '../support/system.ts'
+import {
+  Browser,
+  issuer,
+  movableClock,
+  opened,
+  type Process,
+  type ProcessOptions,
+  signIn,
+  startProcess,
+  tokens,
+} from './processes.ts'
 
 export interface StoreUnderTest {
   readonly store: SessionStore
@@ -17,127 +23,15 @@ export interface StoreUnderTest {
   stop(): Promise<void>
 }
 
-export interface Process {
-  readonly sessions: Sessions
-  /** Refresh tokens that were revoked at the provider. */
-  readonly revoked: string[]
-}
-
-export interface ProcessOptions {
-  readonly secrets?: readonly string[]
-  readonly clientId?: string
-  readonly maxSessions?: number
-  /** True: the store's clock stays what it is, and `clock` is this process's alone. */
-  readonly storeKeepsTime?: boolean
-  /** What the provider answers, if it is not to grant whatever is asked. */
-  readonly refresh?: Grant['refresh']
-  readonly logoutMarks?: LogoutMarks
-  readonly report?: Report
-  readonly onEnd?: SessionsOptions['onEnd']
-}
-
-/** Lets a suite move on what the processes take for the time. */
-export function movableClock() {
-  let offset = 0
-  return {
-    now: () => Date.now() + offset,
-    advance(ms: number) {
-      offset += ms
-    },
-  }
-}
-
-let tokenCount = 0
-
-/** One process of Coatcheck, without its HTTP, and a provider that grants whatever is asked. */
-export function startProcess(
-  { coordinator, cookie }: SessionStore,
-  clock: { now(): number },
-  { secrets = [testSecret], clientId = 'app', maxSessions, storeKeepsTime = false, ...given }: ProcessOptions = {},
-): Process {
-  const revoked: string[] = []
-  return {
-    revoked,
-    sessions: sessions({
-      ...{ secrets, cookie, clock, maxSessions },
-      // Time that is moved moves for the store as well, whatever its own clock says.
-      coordinator: storeKeepsTime ? coordinator : { ...coordinator, now: async () => clock.now() },
-      context: { origin: 'https://app.example.com', issuer: 'https://login.example.com', clientId },
-      logoutMarks: given.logoutMarks ?? noLogoutMarks,
-      report: given.report ?? (() => undefined),
-      grant: {
-        refresh: given.refresh ?? (async () => ({ kind: 'refreshed', tokens: tokens(clock), idToken: undefined })),
-        revoke: async ({ refreshToken }) => void revoked.push(refreshToken ?? ''),
-        requestLimitMs: 1000,
-      },
-      idleSeconds: 1800,
-      absoluteSeconds: 43_200,
-      callerLimitMs: 1000,
-      onEnd: given.onEnd ?? (() => undefined),
-    }),
-  }
-}
-
-export function tokens(clock: { now(): number }): TokenSet {
-  const issuedAt = Math.floor(clock.now() / 1000)
-  const name = `${++tokenCount}`
-  return {
-    accessToken: `access-token-${name}`,
-    refreshToken: `refresh-token-${name}`,
-    scope: 'openid',
-    issuedAt,
-    expiresAt: issuedAt + 300,
-  }
-}
-
-export interface Person {
-  readonly sub: string
-  readonly sid: string
-  readonly device?: string
-}
-
-/** A browser's cookies of ours. */
-export class Browser {
-  cookies = new Map<string, string>()
-  take(changes: readonly CookieChange[]): void {
-    for (const { name, value } of changes) {
-      if (value === undefined) this.cookies.delete(name)
-      else this.cookies.set(name, value)
-    }
-  }
-}
-
-let loginCount = 0
-
-export async function signIn(
-  { sessions }: Process,
-  { sub, sid, device = 'Firefox on Linux' }: Person,
-  clock: { now(): number },
-  browser = new Browser(),
-  key = `login.${++loginCount}`,
-  first = tokens(clock),
-): Promise<Browser> {
-  const start: SessionStart = {
-    issuer: 'https://login.example.com',
-    tokens: first,
-    idToken: undefined,
-    idTokenClaims: { sub, sid, iat: Math.floor(clock.now() / 1000) },
-    shownClaims: { sub, name: 'Ada Lovelace', email: 'ada@example.com' },
-  }
-  const arrival = { key, secret: `verifier of ${key}`, rivals: [], device }
-  const session = await sessions.begin(arrival, browser.cookies, async () => start)
-  browser.take(await sessions.firstCookies(session))
-  return browser
-}
-
-export async function opened(process: Process, browser: Browser): Promise<OpenSession> {
-  const open = await process.sessions.open(browser.cookies)
-  if (!open) throw new Error('there is no session')
-  return open
-}
-
 const ada = { sub: 'ada-subject', sid: 'ada-sid-1' }
 const keepAlive = () => undefined
+
+/** What a logout token of now says (OpenID Connect Back-Channel Logout 1.0 §2.4). */
+function endedByServer(clock: { now(): number }, about: { sid?: string; sub?: string }): EndedByServer {
+  const issuedAt = Math.floor(clock.now() / 1000)
+  const { sid, sub } = about
+  return { issuer, sid, sub, issuedAt, jti: crypto.randomUUID(), expiresAt: issuedAt + 120 }
+}
 
 export function describeStore(name: string, start: () => Promise<StoreUnderTest>): void {
   describe(`the ${name} store`, () => {
@@ -194,6 +88,50 @@ export function describeStore(name: string, start: () => Promise<StoreUnderTest>
       expect(await one.sessions.open(browser.cookies)).toBeUndefined()
       clock.advance(1000)
       expect(await two.sessions.open(browser.cookies)).toBeUndefined()
+    })
+
+    it.each([
+      ['its sid', ada],
+      ['its subject alone', { sub: ada.sub }],
+    ])('honours an end by the provider, by %s, within a second in every process (E2, E4)', async (_what, about) => {
+      const browser = await signIn(one, ada, clock)
+      const other = await signIn(one, { sub: 'grace-subject', sid: 'grace-sid' }, clock)
+      for (const process of [one, two]) await opened(process, browser)
+      await one.marks.add(endedByServer(clock, about))
+      clock.advance(1000)
+      // Its own tombstone is there once one has looked: who asks first must not need it.
+      expect(await two.sessions.open(browser.cookies)).toBeUndefined()
+      expect(await one.sessions.open(browser.cookies)).toBeUndefined()
+      for (const process of [one, two]) expect(await process.sessions.open(other.cookies)).toBeDefined()
+    })
+
+    it('begins a session after the provider ended the one before, and not one that it had begun until then (E2)', async () => {
+      await one.marks.add(endedByServer(clock, ada))
+      await expect(signIn(two, ada, clock)).rejects.toMatchObject({ code: 'login_required' })
+      clock.advance(1000)
+      const later = await signIn(two, ada, clock)
+      for (const process of [one, two]) expect(await process.sessions.open(later.cookies)).toBeDefined()
+    })
+
+    it('writes no version of a session that the provider has ended while it was refreshed, and revokes what came (E1, E2)', async () => {
+      const browser = await signIn(one, ada, clock)
+      let came: string | undefined
+      const slow = otherProcess({
+        async refresh() {
+          await one.marks.add(endedByServer(clock, ada))
+          clock.advance(1000)
+          const next = tokens(clock)
+          came = next.refreshToken
+          return { kind: 'refreshed', tokens: next, idToken: undefined }
+        },
+      })
+      clock.advance(301_000)
+      const open = await opened(slow, browser)
+      await expect(slow.sessions.refresh(open, keepAlive)).rejects.toMatchObject({ code: 'login_required' })
+      expect(slow.revoked).toEqual([came])
+      const known = await under.store.coordinator.read(open.session.id)
+      expect(known).toMatchObject({ isEnded: true, payload: undefined })
+      expect(await one.sessions.open(browser.cookies)).toBeUndefined()
     })
 
     it('supersedes what the browser held, and revokes nothing for it (C3)', async () => {
@@ -295,6 +233,33 @@ export function describeTicketStore(name: string, start: () => Promise<StoreUnde
       expect(await one.sessions.open(theirs.cookies)).toBeUndefined()
       expect(await own().end(session, target?.id ?? '')).toBe('unknown')
       expect(await listed(mine)).toHaveLength(1)
+    })
+
+    it('has what the provider ends leave it and its index at once, and nothing else (E2)', async () => {
+      const keys = new Set<string>()
+      const { coordinator } = under.store
+      const add = (...entry: Parameters<typeof coordinator.index.add>) => {
+        keys.add(entry[0])
+        return coordinator.index.add(...entry)
+      }
+      const index = { ...coordinator.index, add }
+      one = startProcess({ ...under.store, coordinator: { ...coordinator, index } }, clock)
+      const ended = await opened(one, await signIn(one, ada, clock))
+      const other = await opened(one, await signIn(one, { sub: ada.sub, sid: 'ada-sid-2' }, clock))
+      const logout = endedByServer(clock, ada)
+      clock.advance(1000)
+      // The same sign-in at the provider, and a later one here.
+      const later = await opened(one, await signIn(one, ada, clock))
+      await own().endByServer(logout)
+      const inStore = async ({ session }: OpenSession) => coordinator.read(session.id)
+      expect(await inStore(ended)).toMatchObject({ isEnded: true, payload: undefined })
+      for (const open of [other, later]) expect(await inStore(open)).toMatchObject({ isEnded: false })
+      // Whoever looks next takes out what is over.
+      await own().endByServer(logout)
+      expect((await own().list(later.session)).sessions).toHaveLength(2)
+      const kept = await Promise.all([...keys].map((key) => coordinator.index.list(key, 10)))
+      expect(kept.flat()).not.toContain(ended.session.id)
+      expect(one.revoked).toEqual([])
     })
 
     it('does not revoke what shares its grant with a session that stays (C3)', async () => {

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { Coordinator, SessionStore } from '../../src/coordinator.ts'
 import { CoatcheckError } from '../../src/errors.ts'
 import { memoryStore } from '../../src/session/stores/memory-store.ts'
-import { Browser, movableClock, opened, type Process, signIn, startProcess } from './store-suite.ts'
+import { Browser, movableClock, opened, type Process, signIn, startProcess } from './processes.ts'
 
 const ada = { sub: 'ada-subject', sid: 'ada-sid-1' }
 const isOut = { code: 'store_unavailable', status: 503, headers: { 'Retry-After': '2' } }

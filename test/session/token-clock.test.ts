@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { memoryStore } from '../../src/session/stores/memory-store.ts'
 import { tokenClock } from '../../src/session/token-clock.ts'
-import { movableClock, tokens as newTokens, opened, signIn, startProcess } from './store-suite.ts'
+import { movableClock, tokens as newTokens, opened, signIn, startProcess } from './processes.ts'
 
 const startMs = 1_000_000_000
 const tokens = {
