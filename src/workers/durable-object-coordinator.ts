@@ -7,7 +7,12 @@ import type { SessionRequest } from './session-object.ts'
 /** What we need of a `DurableObjectNamespace`. */
 export interface SessionNamespace<Id = unknown> {
   idFromName(name: string): Id
-  get(id: Id): { fetch(url: string, init: RequestInit): Promise<Response> }
+  get(id: Id): SessionStub
+}
+
+/** What we need of a `DurableObjectStub`. What is asked through one comes to its object in that order. */
+export interface SessionStub {
+  fetch(url: string, init: RequestInit): Promise<Response>
 }
 
 export interface DurableObjectCoordinatorOptions {
@@ -15,6 +20,8 @@ export interface DurableObjectCoordinatorOptions {
 }
 
 const pollMs = 25
+/** An object that has not answered by then counts as out: calls go on without it while their access token lives (R2). */
+const answerLimitMs = 1000
 
 /**
  * @param namespace the binding of the class `CoatcheckSession`, which the Worker has to export
@@ -36,14 +43,34 @@ export function durableObjectCoordinator<Id>(
   /** Objects go by their own clock: what is sent there is how long. */
   const ttl = (until: number) => Math.max(1, Math.ceil(until - clock.now()))
 
-  async function ask<Answer>(name: string, request: SessionRequest): Promise<Answer | undefined> {
+  /** Stubs of attempts that were given up and may be recorded yet, by session. */
+  const overdueAttempts = new Map<string, SessionStub>()
+  const stubOf = (name: string) => namespace.get(namespace.idFromName(name))
+
+  async function ask<Answer>(name: string, request: SessionRequest, stub = stubOf(name)): Promise<Answer | undefined> {
+    const signal = AbortSignal.timeout(answerLimitMs)
     try {
-      const object = namespace.get(namespace.idFromName(name))
-      const answer = await object.fetch('https://session.internal/', { method: 'POST', body: JSON.stringify(request) })
+      const body = JSON.stringify(request)
+      const answer = await stub.fetch('https://session.internal/', { method: 'POST', body, signal })
       if (!answer.ok) throw new Error(`the session's object answered ${answer.status}`)
       return ((await answer.json()) as Answer | null) ?? undefined
     } catch (cause) {
-      throw unavailable(cause)
+      throw unavailable(signal.aborted ? new Overdue('the object does not answer', { cause }) : cause)
+    }
+  }
+
+  /**
+   * What the object did although its answer was lost is taken back, or it would be nobody's. That is waited for, because
+   * what a request leaves behind dies with it. If it fails too, what was taken lapses: there is nothing more to tell.
+   */
+  async function take(name: string, request: SessionRequest, takeBack: SessionRequest): Promise<boolean> {
+    const stub = stubOf(name)
+    try {
+      return (await ask<boolean>(name, request, stub)) === true
+    } catch (error) {
+      // What is overdue may be done yet, and only behind it on its way it can be taken back. A stub that broke stays so.
+      await ask(name, takeBack, isOverdue(error) ? stub : undefined).catch(() => undefined)
+      throw error
     }
   }
   const ofSession = <Answer>(id: string, request: SessionRequest) => ask<Answer>(`session:${id}`, request)
@@ -88,9 +115,8 @@ export function durableObjectCoordinator<Id>(
     async acquireLease(sessionId, ttlMs) {
       const holder = crypto.randomUUID()
       let takenAt = clock.now()
-      const take = () => ofSession<boolean>(sessionId, { do: 'take', holder, ttlMs })
-      const takeBack = () => ofSession(sessionId, { do: 'release', holder })
-      while (!(await orTakeBack(take, takeBack))) {
+      const name = `session:${sessionId}`
+      while (!(await take(name, { do: 'take', holder, ttlMs }, { do: 'release', holder }))) {
         await pause()
         takenAt = clock.now()
       }
@@ -106,11 +132,21 @@ export function durableObjectCoordinator<Id>(
 
     async recordAttempt(sessionId, version, keepUntil) {
       const request = { do: 'recordAttempt', version, ttlMs: ttl(keepUntil) } as const
-      return (await ofSession<'recorded' | 'stale' | 'ended'>(sessionId, request)) ?? 'stale'
+      const name = `session:${sessionId}`
+      const stub = stubOf(name)
+      overdueAttempts.delete(sessionId)
+      try {
+        return (await ask<'recorded' | 'stale' | 'ended'>(name, request, stub)) ?? 'stale'
+      } catch (error) {
+        if (isOverdue(error)) overdueAttempts.set(sessionId, stub)
+        throw error
+      }
     },
 
     async clearAttempt(sessionId) {
-      await ofSession(sessionId, { do: 'clearAttempt' })
+      const stub = overdueAttempts.get(sessionId)
+      overdueAttempts.delete(sessionId)
+      await ask(`session:${sessionId}`, { do: 'clearAttempt' }, stub)
     },
 
     async end(sessionId, keepUntil, isSuperseded = false) {
@@ -119,9 +155,8 @@ export function durableObjectCoordinator<Id>(
 
     async once(key, ttlMs, work) {
       const claimant = crypto.randomUUID()
-      const claim = () => ofResult<boolean>(key, { do: 'claim', claimant, ttlMs })
-      const disclaim = () => ofResult(key, { do: 'disclaim', claimant })
-      if (!(await orTakeBack(claim, disclaim))) return settled(key, ttlMs)
+      const isFirst = await take(`result:${key}`, { do: 'claim', claimant, ttlMs }, { do: 'disclaim', claimant })
+      if (!isFirst) return settled(key, ttlMs)
       try {
         const value = await work()
         await ofResult(key, { do: 'settle', value })
@@ -150,19 +185,6 @@ export function durableObjectCoordinator<Id>(
   }
 }
 
-/**
- * What the object did although its answer was lost is taken back, or it would be nobody's. That is waited for, because what
- * a request leaves behind dies with it. If it fails too, what was taken lapses: there is nothing more to tell.
- */
-async function orTakeBack<Value>(take: () => Promise<Value>, takeBack: () => Promise<unknown>): Promise<Value> {
-  try {
-    return await take()
-  } catch (error) {
-    await takeBack().catch(() => undefined)
-    throw error
-  }
-}
-
 /** JSON leaves out what is undefined. */
 function toEntry(entry: EndedEntry | undefined): EndedEntry | undefined {
   if (entry === undefined) return undefined
@@ -178,6 +200,13 @@ function toError(code: string): Error {
 /** Not all at the same moment. */
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, pollMs * (0.5 + Math.random())))
+}
+
+/** No answer in time: what was asked may be done yet. */
+class Overdue extends Error {}
+
+function isOverdue(error: unknown): boolean {
+  return error instanceof CoatcheckError && error.cause instanceof Overdue
 }
 
 function unavailable(cause: unknown): CoatcheckError {

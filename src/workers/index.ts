@@ -5,6 +5,7 @@ export {
   type DurableObjectCoordinatorOptions,
   durableObjectCoordinator,
   type SessionNamespace,
+  type SessionStub,
 } from './durable-object-coordinator.ts'
 export { durableObjectStore } from './durable-object-store.ts'
 export { type WorkersRuntimeOptions, workersRuntime } from './runtime.ts'
