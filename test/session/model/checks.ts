@@ -1,5 +1,6 @@
 /** What has to hold whatever happens, and what excuses the end of a session (sessions.md R1, R3, R5, R8, R9, E1, E4). */
 import type { LedgerEntry } from '../../../src/coordinator.ts'
+import type { OpenSession } from '../../../src/session/sessions.ts'
 import type { Lab } from './lab.ts'
 import { idleSeconds, type Process } from './process.ts'
 import type { Family, Rotation } from './provider.ts'
@@ -18,6 +19,8 @@ export interface Known {
 
 /** From a lost answer to the second request at the provider: a lease renewed, and a request on its way. */
 const retryMs = 3000
+/** A difference of two seconds may be the network and is not set right, and tokens' times are whole seconds. */
+const clockToleranceMs = 3000
 const clockDifferenceMs = 120_000
 /** How long other processes may go on with a session that has ended (E4). */
 export const endDelayMs = 1000
@@ -62,6 +65,13 @@ export class Checks {
     // A tombstone takes the attempt with it; what comes of the request is revoked (E1).
     if (stored && !stored.isEnded && stored.attempt?.version !== version)
       this.fail(`a refresh is sent without an attempt on record (R3): ${token}`)
+  }
+
+  /** A call goes to its API: with a token that lives by the store's clock, if that could be asked (R6). */
+  onUse(label: string, { session, isConfirmed }: OpenSession): void {
+    const endedMs = this.#lab.now - (session.tokens.expiresAt ?? Number.POSITIVE_INFINITY) * 1000
+    if (isConfirmed && endedMs > clockToleranceMs)
+      this.fail(`${label} goes on with an access token whose time is over (R6)`)
   }
 
   /** Whose fault is it that a spent token came again? */

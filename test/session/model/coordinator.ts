@@ -25,7 +25,8 @@ export interface SharedStore {
 
 const commandLimitMs = 1000
 
-export function sharedStore(lab: Lab): SharedStore {
+/** @param hasOwnClock tells the time by it (R6): where the processes' clocks differ. Else theirs is the store's. */
+export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
   const memory = memoryCoordinator({ clock: { now: () => lab.now } })
   const leases = new Map<string, { holder: symbol; until: number }>()
   const results = new Map<string, { value?: string; error?: unknown; until: number }>()
@@ -112,6 +113,7 @@ export function sharedStore(lab: Lab): SharedStore {
       end: (id, keepUntil, isSuperseded) =>
         onSession(isSuperseded ? 'supersedes' : 'ends', id, () => memory.end(id, keepUntil, isSuperseded)),
       close: async () => undefined,
+      ...(hasOwnClock && { now: () => operation('asks for the time', () => lab.now) }),
 
       async acquireLease(id, ttlMs) {
         const holder = Symbol(owner.name)

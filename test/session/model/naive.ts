@@ -124,6 +124,10 @@ export const naive = {
     })),
   }),
 
+  ownClock: (): Variation => ({
+    coordinator: ({ now: _ofStore, ...real }) => real,
+  }),
+
   leaseTakenForGranted: (): Variation => ({
     coordinator: change((real) => ({
       acquireLease: async (id, ttlMs) => ({ ...(await real.acquireLease(id, ttlMs)), renew: async () => true }),
@@ -147,6 +151,11 @@ export const naiveVersions: readonly NaiveVersion[] = [
     name: 'a version whose write failed is given up',
     symptom: /is lost|that has ended|lives on/,
     variation: naive.givesUpWriting,
+  },
+  {
+    name: 'each process tells the time of tokens by its own clock',
+    symptom: /access token whose time is over/,
+    variation: naive.ownClock,
   },
   { name: 'a superseded session is a signed-out one', symptom: isLost, variation: naive.supersededIsSignedOut },
 ]

@@ -6,7 +6,7 @@ import { keyedHash } from '../../../src/session/keyed-hash.ts'
 import { logoutMarks } from '../../../src/session/logout-marks.ts'
 import type { Grant } from '../../../src/session/refresh-run.ts'
 import type { SessionStart } from '../../../src/session/session.ts'
-import { type Sessions, sessions } from '../../../src/session/sessions.ts'
+import { type OpenSession, type Sessions, sessions } from '../../../src/session/sessions.ts'
 import { inspect } from './fake-seal.ts'
 import type { Lab, Owner } from './lab.ts'
 
@@ -82,11 +82,14 @@ export function startProcess(owner: Owner, parts: ProcessParts): Process {
   })
 }
 
-/** A proxied call. `upstream` is where it waits for the API; `observe` is asked before and after its cookies are decided. */
+/**
+ * A proxied call. `upstream` is where it waits for the API, with these tokens; `observe` is asked before and after its
+ * cookies are decided.
+ */
 export async function call(
   process: Process,
   cookies: RequestCookies,
-  upstream: (process: Process) => Promise<'served' | 'refused'>,
+  upstream: (open: OpenSession, isReplay: boolean) => Promise<'served' | 'refused'>,
   observe: () => (changes: readonly CookieChange[]) => void,
 ): Promise<Answer> {
   const keepAlive = () => undefined
@@ -96,8 +99,8 @@ export async function call(
     if (!open) return { status: 401, cookies: [] }
     await sessions.refresh(open, keepAlive)
     const sent = open.session
-    if ((await upstream(process)) === 'refused') {
-      if (await sessions.refreshAfterRejection(open, sent, 'https://api.example', keepAlive)) await upstream(process)
+    if ((await upstream(open, false)) === 'refused') {
+      if (await sessions.refreshAfterRejection(open, sent, 'https://api.example', keepAlive)) await upstream(open, true)
     }
     const decided = observe()
     const changes = await sessions.cookies(open, cookies, true)

@@ -85,7 +85,10 @@ class World {
     this.#lab = lab
     this.#setup = setup
     this.checks = new Checks(lab, setup.graceMs, setup.variation !== undefined)
-    this.#store = sharedStore(lab)
+    this.#store = sharedStore(
+      lab,
+      setup.skewsMs.some((skewMs) => skewMs !== 0),
+    )
     this.#provider = new Provider(lab, setup.graceMs, {
       onSend: (family, token, owner) => {
         const stored = family.sessionId === undefined ? undefined : this.#store.peek(family.sessionId)
@@ -219,13 +222,16 @@ class World {
       call(
         process,
         cookies,
-        () =>
-          this.#lab.send(
+        (open, isReplay) => {
+          // One that was stopped between the API's 401 and the replay has looked at the time before.
+          if (!isReplay) this.checks.onUse(self.label, open)
+          return this.#lab.send(
             process,
             `waits for the API in ${self.label}`,
             { done: () => 'served', 'done, slowly': () => 'served', 'token refused': () => 'refused' },
             { limitMs: 5000 },
-          ),
+          )
+        },
         () => {
           const stored = this.#store.peek(presented.id)
           const failures = this.#store.failures()
