@@ -17,8 +17,11 @@ export interface RefreshCount {
 const retryMs = 1000
 /** Clocks and timers. */
 const toleranceMs = 100
-/** From an answer to the end of the process that it came to, as its parent sees that. */
-const noticedWithinMs = 1000
+/**
+ * From an answer to the end of the process that it came to, as its parent sees that; and after that, until the provider
+ * has read what the process had sent before. The parent is the provider, and all of them share two cores.
+ */
+const noticedWithinMs = 2000
 /** A token is not used in its last second. */
 const lastUseMs = 1000
 /** Times of tokens are whole seconds. */
@@ -81,7 +84,7 @@ export function isAnswerLost({ fault, wasCutOff }: TokenRequest): boolean {
  * @param diedAt milliseconds since the epoch, when the death was noticed
  */
 export function mayHaveDiedWithHolder({ beganAt, endedAt }: TokenRequest, diedAt: number): boolean {
-  return beganAt <= diedAt && endedAt >= diedAt - noticedWithinMs
+  return beganAt <= diedAt + noticedWithinMs && endedAt >= diedAt - noticedWithinMs
 }
 
 function mayHaveBeenHandled({ fault }: TokenRequest): boolean {

@@ -82,11 +82,12 @@ describe('a session that nobody could have saved', () => {
     const diedAt = 7500
     const isLost = (one: TokenRequest) => mayHaveDiedWithHolder(one, diedAt)
     const heldWhenItDied = request({ beganAt: 7200, endedAt: 8000 })
-    for (const lost of [request({}), heldWhenItDied]) {
+    const readAfter = request({ beganAt: 7600 })
+    for (const lost of [request({}), heldWhenItDied, readAfter]) {
       expect([...grantsOfLostAnswers([signIn, lost], isLost)]).toEqual(['one'])
     }
-    const longBefore = request({ beganAt: 6000 })
-    const after = request({ beganAt: 7600 })
+    const longBefore = request({ beganAt: 5000 })
+    const after = request({ beganAt: 9600 })
     for (const other of [longBefore, after]) expect([...grantsOfLostAnswers([signIn, other], isLost)]).toEqual([])
   })
 
