@@ -108,6 +108,7 @@ export function refreshRun({
   async function begin(session: Session, openedAt: number, lease: ProvenLease): Promise<Session | undefined> {
     for (let round = 0; round < mostRounds; round++) {
       const known = await ledger.read(session)
+      if (known?.isHeld && known.session && (await writeLeftBehind(known.session))) continue
       const other = successor(known, session)
       if (other) return other
       // A process that was stopped for long: the seal may have idled out, and with it what was known of its successor.
@@ -135,6 +136,13 @@ export function refreshRun({
     }
     // A version that this process could not write yet, or others that come and go.
     throw storeUnavailable(new Error('the attempt cannot be recorded'))
+  }
+
+  /** A version whose writer has ended without it, as Workers end one: who has the lease writes it. False: not yet. */
+  async function writeLeftBehind(version: Session): Promise<boolean> {
+    const result = await ledger.writeHeld(version.id)
+    if (result === 'ended') await revokeTokens({ grant, report }, version)
+    return result !== 'held'
   }
 
   /** An attempt that may be on record although nothing was sent is taken back: it would be taken for a lost answer. */

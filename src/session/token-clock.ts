@@ -5,6 +5,7 @@
 import type { Coordinator } from '../coordinator.ts'
 import type { Clock } from '../runtime.ts'
 import type { TokenSet } from '../tokens.ts'
+import { storeUnavailable } from './refusals.ts'
 
 export interface TokenClock extends Clock {
   /** Before tokens are obtained. Asks the coordinator once a minute. @throws CoatcheckError `store_unavailable` */
@@ -20,6 +21,9 @@ export interface TokenClock extends Clock {
 /** Less than this may be the network, and matters to no token. */
 const leastMs = 2000
 const askEveryMs = 60_000
+/** Half of it may be what the difference is wrong by. */
+const longestAnswerMs = 2 * leastMs
+const mostRounds = 3
 
 export function tokenClock(clock: Clock, coordinator: Pick<Coordinator, 'now'>): TokenClock {
   let aheadSeconds = 0
@@ -33,15 +37,21 @@ export function tokenClock(clock: Clock, coordinator: Pick<Coordinator, 'now'>):
     now: () => clock.now() - aheadSeconds * 1000,
 
     async sync() {
-      const before = clock.now()
       // A clock that was set back is asked about at once.
-      if (coordinator.now === undefined || Math.abs(before - askedAt) < askEveryMs) return
-      const theirs = await coordinator.now()
-      const after = clock.now()
-      askedAt = after
-      // It looked at its clock somewhere between the two.
-      const aheadMs = (before + after) / 2 - theirs
-      aheadSeconds = Math.abs(aheadMs) < leastMs ? 0 : Math.round(aheadMs / 1000)
+      if (coordinator.now === undefined || Math.abs(clock.now() - askedAt) < askEveryMs) return
+      for (let round = 0; round < mostRounds; round++) {
+        const before = clock.now()
+        const theirs = await coordinator.now()
+        const after = clock.now()
+        // A process that stood still meanwhile, or whose clock was set, would take half of that for a difference.
+        if (Math.abs(after - before) > longestAnswerMs) continue
+        askedAt = after
+        // It looked at its clock somewhere between the two.
+        const aheadMs = (before + after) / 2 - theirs
+        aheadSeconds = Math.abs(aheadMs) < leastMs ? 0 : Math.round(aheadMs / 1000)
+        return
+      }
+      throw storeUnavailable(new Error('the time came too late'))
     },
 
     toOwn: (at) => at + aheadSeconds,

@@ -51,6 +51,33 @@ describe('the clock of tokens', () => {
     expect(clock.now()).toBe(startMs)
   })
 
+  it('asks again where the answer took so long that half of it would be taken for a difference', async () => {
+    const { own, theirs } = twoClocks(0)
+    let isStill = true
+    // The process stands still for a minute while it waits.
+    const slowOnce = async () => {
+      const now = await theirs.now()
+      if (isStill) own.ms += 60_000
+      isStill = false
+      return now
+    }
+    const clock = tokenClock(own, { now: slowOnce })
+    await clock.sync()
+    expect([clock.now(), theirs.asked]).toEqual([own.ms, 2])
+  })
+
+  it('gives up where no answer comes in time: tokens are used by no clock that may be wrong', async () => {
+    const { own, theirs } = twoClocks(0)
+    const slow = async () => {
+      const now = await theirs.now()
+      own.ms += 10_000
+      return now
+    }
+    const clock = tokenClock(own, { now: slow })
+    await expect(clock.sync()).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect([clock.isKnown, theirs.asked]).toEqual([false, 3])
+  })
+
   it('asks once a minute, and notices a clock that was set right', async () => {
     const { own, theirs, clock } = twoClocks(60_000)
     await clock.sync()

@@ -83,7 +83,7 @@ export class Checks {
     const isUnsavable =
       rotation.holder.isGone ||
       (rotation.isLost && this.#isBeyondGrace(family, rotation)) ||
-      // An attempt that was not sent, and could not be taken back, is taken for a lost answer, which was asked for once more.
+      // An attempt that was never sent, and stands, is taken for a lost answer, which was asked for once more.
       (rotation.isLost && isUnclear) ||
       (wasStopped && !wasTried)
     if (isUnsavable) this.excuse(family, 'an answer that was lost (R8)')

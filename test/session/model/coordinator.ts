@@ -17,8 +17,9 @@ export interface SharedStore {
    * that. What is tried after an attempt comes too late: its request may be on its way.
    */
   readonly triedBeforeAttempt: ReadonlySet<string>
-  /** Sessions whose attempt could not be taken back. */
+  /** Sessions whose attempt stands although it may never have been sent: it could not be taken back, or its process died. */
   readonly unclear: ReadonlySet<string>
+  died(owner: Owner): void
   /** How many operations have failed so far. */
   failures(): number
 }
@@ -36,6 +37,8 @@ export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
   const triedSaves = new Set<string>()
   const triedBeforeAttempt = new Set<string>()
   const unclear = new Set<string>()
+  /** Who recorded the newest attempt, by session. */
+  const attemptOf = new Map<string, Owner>()
   let failures = 0
   const fail = (): never => {
     failures += 1
@@ -103,6 +106,7 @@ export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
         onSession(`records an attempt of ${version} of`, id, () => {
           if (triedSaves.has(`${id} ${version + 1}`)) triedBeforeAttempt.add(`${id} ${version}`)
           else triedBeforeAttempt.delete(`${id} ${version}`)
+          attemptOf.set(id, owner)
           return memory.recordAttempt(id, version, keepUntil)
         }),
       clearAttempt: (id) =>
@@ -176,5 +180,9 @@ export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
     }
   }
 
-  return { of, peek: (sessionId) => views.get(sessionId), triedBeforeAttempt, unclear, failures: () => failures }
+  function died(owner: Owner): void {
+    for (const [id, holder] of attemptOf) if (holder === owner && views.get(id)?.attempt) unclear.add(id)
+  }
+
+  return { of, peek: (sessionId) => views.get(sessionId), triedBeforeAttempt, unclear, died, failures: () => failures }
 }

@@ -400,6 +400,7 @@ class World {
     this.#hadFault = true
     this.#lab.log(`${process.name} crashes`)
     process.isGone = true
+    this.#store.died(process)
     this.#lab.forget(process)
     for (const pending of this.#calls) {
       if (pending.process !== process || pending.answer) continue
