@@ -17,7 +17,10 @@ export interface SharedStore {
    * that. What is tried after an attempt comes too late: its request may be on its way.
    */
   readonly triedBeforeAttempt: ReadonlySet<string>
-  /** Sessions whose attempt stands although it may never have been sent: it could not be taken back, or its process died. */
+  /**
+   * Sessions whose attempt stands although it may never have been sent: it could not be taken back, or its process died. Or a
+   * lost answer could not be asked for once more, because the store did not say that the lease still stands (R3).
+   */
   readonly unclear: ReadonlySet<string>
   died(owner: Owner): void
   /** How many operations have failed so far. */
@@ -141,6 +144,9 @@ export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
                 if (lease?.holder !== holder || lease.until <= lab.now) return false
                 lease.until = lab.now + moreMs
                 return true
+              }).catch((error) => {
+                unclear.add(id)
+                throw error
               }),
             release: (othersWaitMs = 0) =>
               operation(`gives back the lease of ${short(id)}`, () => {
