@@ -6,7 +6,7 @@ export default defineConfig({
     reporters: process.env.CI ? ['default', ['json', { outputFile: 'test-results/vitest.json' }]] : ['default'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
-    // Two at least: a file waits for a provider, a browser or a store for much of its time.
+    // Two at least: a test file waits for a provider, a browser or a store for much of its time.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
@@ -33,7 +33,17 @@ export default defineConfig({
         extends: true,
         test: { name: 'workers', include: ['test/workers/**/*.test.ts'], env: { COATCHECK_RUNTIME: 'workers' } },
       },
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 40_000 } },
+      // One at a time, after the others: a browser that has to share its cores is slow, and some tokens live for seconds.
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 40_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         extends: true,
         test: { name: 'package', include: ['test/package/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 300_000 },
@@ -46,7 +56,7 @@ export default defineConfig({
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: 180_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {

@@ -92,7 +92,9 @@ describe('calls for other APIs at once', () => {
         : { kind: 'target_refused', cause: new Error('invalid_scope') }
     clock.advance(290_000)
     const open = await opened(one, browser)
-    await Promise.resolve(one.sessions.refresh(open, keepAlive)).catch(() => undefined)
+    const goesOn: Promise<unknown>[] = []
+    await one.sessions.refresh(open, (work) => void goesOn.push(work))
+    await Promise.allSettled(goesOn)
     clock.advance(60_000)
     const later = await opened(one, browser)
     const target = { resource: 'https://api.internal', scopes: ['more'] }
