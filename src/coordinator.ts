@@ -7,6 +7,20 @@
  * operations reject with CoatcheckError `store_unavailable`.
  */
 
+/**
+ * How a session ended, as its tombstone says. The tokens of a refresh that comes back to one that has `ended` are revoked
+ * (E1). The other two share the provider's grant with a session that goes on, which a revocation would end too (C3):
+ * `superseded` gave way to another sign-in of the same browser, and `ended_alone` was ended by its person elsewhere.
+ */
+export type Ending = 'ended' | 'ended_alone' | 'superseded'
+
+const weakestFirst: readonly Ending[] = ['superseded', 'ended_alone', 'ended']
+
+/** What a tombstone says that is written over another. */
+export function strongerEnding(ending: Ending, before: Ending | undefined): Ending {
+  return before !== undefined && weakestFirst.indexOf(before) > weakestFirst.indexOf(ending) ? before : ending
+}
+
 /** What the coordinator knows of one session. */
 export interface LedgerEntry {
   readonly version: number
@@ -14,9 +28,8 @@ export interface LedgerEntry {
   readonly payload: string | undefined
   /** A refresh that was begun and whose answer was not written yet (R3), and how long ago by the coordinator's clock (R6). */
   readonly attempt: { readonly version: number; readonly ageMs: number } | undefined
-  readonly isEnded: boolean
-  /** It gave way to another sign-in of the same browser, which shares the provider's grant (C3): nothing is revoked. */
-  readonly isSuperseded: boolean
+  /** Its tombstone, where there is one. */
+  readonly ending: Ending | undefined
   /** Epoch seconds, by `touch`. */
   readonly seenAt: number | undefined
 }
@@ -45,7 +58,7 @@ export interface SessionNotes {
   readonly seenAt: number | undefined
 }
 
-export type CommitResult = 'committed' | 'stale' | 'ended' | 'superseded'
+export type CommitResult = 'committed' | 'stale' | Ending
 
 export interface Coordinator {
   /** What `coatcheck check` and the log call it. */
@@ -64,7 +77,7 @@ export interface Coordinator {
    * Writes a version if the newest one is `parentVersion` (or nothing is known of the session) and there
    * is no tombstone (R5). Clears the attempt.
    *
-   * `stale`: another version is there already. `ended`, `superseded`: there is a tombstone.
+   * `stale`: another version is there already. An ending: there is a tombstone.
    */
   commit(sessionId: string, parentVersion: number, entry: NewEntry): Promise<CommitResult>
 
@@ -98,9 +111,10 @@ export interface Coordinator {
   /**
    * Writes the tombstone and gives what was known of the session; once it is there it stays (E1, E3).
    *
-   * @param isSuperseded what the tombstone says of it; an end that is none of that is not changed into one
+   * @param ending what the tombstone says, `ended` by default. Of two it says the stronger: `ended` before `ended_alone`, and
+   *   that before `superseded`
    */
-  end(sessionId: string, keepUntil: number, isSuperseded?: boolean): Promise<EndedEntry | undefined>
+  end(sessionId: string, keepUntil: number, ending?: Ending): Promise<EndedEntry | undefined>
 
   /**
    * Does a thing once for all processes, and gives everyone its result (R12). The first caller's `work` runs;

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Coordinator, EndedEntry } from '../coordinator.ts'
+import type { Coordinator, EndedEntry, Ending } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import { sqliteCounter } from './sqlite-counter.ts'
@@ -19,9 +19,8 @@ export interface SqliteCoordinatorOptions {
   clock?: Clock
 }
 
-/** What `is_ended` says; 0 is no tombstone. */
-const signedOut = 1
-const superseded = 2
+/** What `is_ended` says. */
+const endings: readonly (Ending | undefined)[] = [undefined, 'ended', 'superseded', 'ended_alone']
 
 const pollMs = 25
 const sweepEveryMs = 60_000
@@ -68,7 +67,8 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
   const writeTombstone = statement(
     `INSERT INTO session (id, version, is_ended, keep_until) VALUES (?, 0, ?, ?) ON CONFLICT (id) DO UPDATE SET
       version = 0, payload = NULL, attempt_version = NULL, attempt_at = NULL,
-      is_ended = CASE is_ended WHEN ${signedOut} THEN ${signedOut} ELSE excluded.is_ended END,
+      is_ended = CASE WHEN ${endings.indexOf('ended')} IN (is_ended, excluded.is_ended)
+        THEN ${endings.indexOf('ended')} ELSE max(is_ended, excluded.is_ended) END,
       seen_at = NULL, about = NULL, revocation = NULL,
       keep_until = max(keep_until, excluded.keep_until)`,
   )
@@ -157,7 +157,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     async commit(sessionId, parentVersion, { version, payload, keepUntil, seenAt, about, revocation }) {
       return atomically(() => {
         const known = read(sessionId)
-        if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
+        if (known?.ending) return known.ending
         if (known && known.version !== parentVersion) return 'stale'
         const details = [seenAt ?? null, about ?? null, revocation ?? null]
         writeSession.run(sessionId, version, payload, keepUntil, ...details)
@@ -205,7 +205,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     async recordAttempt(sessionId, version, keepUntil) {
       return atomically(() => {
         const known = read(sessionId)
-        if (known?.isEnded) return 'ended'
+        if (known?.ending) return 'ended'
         if (known && known.version !== version) return 'stale'
         writeAttempt.run(sessionId, version, clock.now(), keepUntil)
         sweep()
@@ -217,10 +217,10 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
       guarded(() => clearAttempt.run(sessionId))
     },
 
-    async end(sessionId, keepUntil, isSuperseded = false) {
+    async end(sessionId, keepUntil, ending = 'ended') {
       return atomically(() => {
         const known = read(sessionId)
-        writeTombstone.run(sessionId, isSuperseded ? superseded : signedOut, keepUntil)
+        writeTombstone.run(sessionId, endings.indexOf(ending), keepUntil)
         sweep()
         return known
       })
@@ -275,8 +275,7 @@ function toEntry(row: SessionRow, nowMs: number): EndedEntry {
     version: row.version,
     payload: row.payload ?? undefined,
     attempt: version === null || at === null ? undefined : { version, ageMs: nowMs - at },
-    isEnded: row.is_ended !== 0,
-    isSuperseded: row.is_ended === superseded,
+    ending: endings[row.is_ended],
     seenAt: row.seen_at ?? undefined,
     revocation: row.revocation ?? undefined,
   }

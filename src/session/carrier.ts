@@ -2,6 +2,7 @@
  * What the session cookie carries, and so where the session is read: all that sessions in cookies
  * (`cookie-carrier.ts`) and sessions behind tickets (`ticket-carrier.ts`) differ in.
  */
+import type { Ending } from '../coordinator.ts'
 import type { Clock, RawDeflate } from '../runtime.ts'
 import type { CookieChange, RequestCookies } from './cookie-names.ts'
 import type { KeyContext } from './keys.ts'
@@ -34,9 +35,6 @@ export interface Found {
   readonly session: Session
   readonly seenAt: number
 }
-
-/** There is a tombstone, and what it says. */
-export type Ending = 'ended' | 'superseded'
 
 export type FoundSession = Found | Ending | undefined
 

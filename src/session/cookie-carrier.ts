@@ -52,7 +52,7 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
     openedAt: number,
     known: LedgerView | undefined,
   ): Promise<LedgerView | undefined> {
-    if (known?.isEnded || (known && known.version > session.version)) return known
+    if (known?.ending || (known && known.version > session.version)) return known
     if (!confirmIfNewest(session, known)) {
       // A process that was stopped in between: what was known may have been forgotten since.
       if (clock.now() - openedAt > trustedForMs) throw storeUnavailable(new Error('the seal is to be read again'))
@@ -65,7 +65,7 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
   /** True where the browser has the version that the ledger has, or the only one there was: nothing is to be learnt. */
   function confirmIfNewest(session: Session, known: LedgerView | undefined): boolean {
     if (known === undefined) return session.version === 1
-    if (known.isEnded || known.version !== session.version) return false
+    if (known.ending || known.version !== session.version) return false
     book.confirm(session.id, session.version)
     return true
   }
@@ -77,7 +77,7 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
     read: ReturnType<Ledger['read']>,
   ): Promise<FoundSession> {
     const known = await newestKnown(session, openedAt, await read)
-    if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
+    if (known?.ending) return known.ending
     if (!known || known.version <= session.version) return { session, seenAt }
     if (known.session) return { session: known.session, seenAt }
     if (isForLogout || (await isMarked(session))) return { session, seenAt }
@@ -92,7 +92,7 @@ export function cookieCarrier(options: CarrierOptions): Carrier {
     const known = await book.read(open.session, isIdle ? undefined : open.session.version)
     if (isIdle && !known?.session) return []
     // With a stub, the tokens that are newest are not known (R9): what this call holds is older.
-    if (known?.isEnded || (known && known.version > open.session.version && !known.session)) return []
+    if (known?.ending || (known && known.version > open.session.version && !known.session)) return []
     const newest = known?.session ?? open.session
     // What only this process knows goes out whatever else is out of reach: it is all there is (R5).
     if (await isMarked(newest).catch((error) => known?.isHeld !== true && rethrow(error))) return []

@@ -1,5 +1,5 @@
 /** The ledger: a coordinator's opaque payloads read and written as sessions (sessions.md, "What there is"). */
-import type { CommitResult, Coordinator, Lease, LedgerEntry, NewEntry } from '../coordinator.ts'
+import type { CommitResult, Coordinator, Ending, Lease, LedgerEntry, NewEntry } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
@@ -12,11 +12,9 @@ export interface LedgerView {
   readonly session: Session | undefined
   /** How long ago a refresh of this version was begun whose answer was not written. */
   readonly attemptAgeMs: number | undefined
-  readonly isEnded: boolean
   /** Epoch seconds, where the ledger keeps the idle clock too. */
   readonly seenAt: number | undefined
-  /** It ended by another sign-in of its browser (C3). */
-  readonly isSuperseded: boolean
+  readonly ending: Ending | undefined
   /** This version is known to this process alone: the coordinator could not be told yet. */
   readonly isHeld: boolean
 }
@@ -189,11 +187,10 @@ export function ledger(options: LedgerOptions): Ledger {
     // It was written while we asked in vain.
     if (failure && !session) throw failure
     // Written while we read, or ended, or overtaken: the coordinator's word stands.
-    if (!session || known?.isEnded || (known && known.version >= session.version)) return known
+    if (!session || known?.ending || (known && known.version >= session.version)) return known
     const { version } = session
     const { seenAt } = known ?? {}
-    const end = { isEnded: false, isSuperseded: false }
-    return { version, session, attemptAgeMs: undefined, ...end, seenAt, isHeld: true }
+    return { version, session, attemptAgeMs: undefined, ending: undefined, seenAt, isHeld: true }
   }
 
   return {
@@ -222,7 +219,7 @@ export function ledger(options: LedgerOptions): Ledger {
     endById: (id) => end({ id, ticketKey: undefined }, longestEnd()),
 
     async supersede(sessionId) {
-      await coordinator.end(sessionId, longestEnd(), true)
+      await coordinator.end(sessionId, longestEnd(), 'superseded')
     },
 
     acquireLease: (sessionId, ttlMs) => coordinator.acquireLease(sessionId, ttlMs),
@@ -236,12 +233,9 @@ function isPromise<Value>(given: Value | Promise<Value>): given is Promise<Value
   return typeof (given as Partial<Promise<Value>> | undefined)?.then === 'function'
 }
 
-function viewOf(
-  { version, attempt, isEnded, isSuperseded, seenAt }: LedgerEntry,
-  session: Session | undefined,
-): LedgerView {
+function viewOf({ version, attempt, ending, seenAt }: LedgerEntry, session: Session | undefined): LedgerView {
   const attemptAgeMs = attempt?.version === version ? attempt.ageMs : undefined
-  return { version, session, attemptAgeMs, isEnded, isSuperseded, seenAt, isHeld: false }
+  return { version, session, attemptAgeMs, ending, seenAt, isHeld: false }
 }
 
 function unavailable(error: unknown): readonly [undefined, CoatcheckError] {

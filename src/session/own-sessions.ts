@@ -138,16 +138,16 @@ export function ownSessions(options: OwnSessionsOptions): OwnSessions {
 
   /**
    * Two sessions of one session at the provider share a grant, and revoking the one's refresh token would kill the other
-   * (C3): then the tombstone has to do.
+   * (C3): then the tombstone has to do, and says so to a refresh that is under way.
    *
    * @param staying those that go on
    */
   async function endOne(one: Known, staying: readonly Pick<About, 'sid'>[], reason: SessionEndReason): Promise<void> {
-    const entry = await coordinator.end(one.id, tombstoneUntil())
-    report({ event: 'session_ended', session: shortId(one), reason })
-    onEnd({ id: one.id, sub: one.about.sub }, reason)
     const { sid } = one.about
     const isShared = sid !== undefined && staying.some((other) => other.sid === sid)
+    const entry = await coordinator.end(one.id, tombstoneUntil(), isShared ? 'ended_alone' : 'ended')
+    report({ event: 'session_ended', session: shortId(one), reason })
+    onEnd({ id: one.id, sub: one.about.sub }, reason)
     if (entry?.revocation === undefined || isShared || reason === 'backchannel_logout') return
     try {
       const refreshToken = await openRevocation(revocationSealer, one.id, entry.revocation)

@@ -225,7 +225,8 @@ export function refreshRun({
       case 'stale':
         return (await ledger.read(session))?.session ?? unknownTokens()
       case 'superseded':
-        // The sign-in that took this session's place may hold tokens of the same grant: nothing is revoked (C3).
+      case 'ended_alone':
+        // A session that goes on may hold tokens of the same grant: nothing is revoked (C3).
         throw refreshImpossible(session)
       case 'ended':
         // A sign-out came first: what was just issued must not outlive it (E1).
@@ -324,7 +325,7 @@ interface AnswerLost {
 
 /** What the ledger holds besides this session's own tokens: a newer version, or the same one with other tokens. */
 function successor(known: LedgerView | undefined, session: Session): Session | undefined {
-  if (known?.isEnded) throw refreshImpossible(session)
+  if (known?.ending) throw refreshImpossible(session)
   if (!known || known.version < session.version) return undefined
   if (known.version > session.version) return known.session ?? unknownTokens()
   const isOther = known.session && known.session.tokens.refreshToken !== session.tokens.refreshToken

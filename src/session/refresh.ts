@@ -157,7 +157,7 @@ export function refresher(options: RefresherOptions): Refresher {
 
     async afterRejection(session, openedAt, upstream, keepAlive) {
       const known = await ledger.read(session)
-      if (known?.isEnded) throw refreshImpossible(session)
+      if (known?.ending) throw refreshImpossible(session)
       const newest = known?.session && known.version > session.version ? known.session : session
       // A newer version has the same token where it was refreshed for another API.
       if (newest.tokens.accessToken !== session.tokens.accessToken) return newest

@@ -3,13 +3,13 @@
  * turned into the cookies that go out.
  */
 import type { SessionEndReason } from '../config/user-config.ts'
-import type { Coordinator, SessionStore } from '../coordinator.ts'
+import type { Coordinator, Ending, SessionStore } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock, RawDeflate } from '../runtime.ts'
 import { requireNoMore, tokenCache } from '../token-cache.ts'
 import type { TokenTarget } from '../tokens.ts'
-import type { Ending, Found, Presented, PresentedVersion } from './carrier.ts'
+import type { Found, Presented, PresentedVersion } from './carrier.ts'
 import { cloneWatch } from './clone-watch.ts'
 import { cookieCarrier } from './cookie-carrier.ts'
 import { type CookieChange, markerCookieName, type RequestCookies, sessionCookieName } from './cookie-names.ts'
@@ -360,7 +360,7 @@ export function sessions(options: SessionsOptions): Sessions {
         const { session } = open
         // What lies in the ledger alone has ended when it is gone from there.
         const isGone = !known && session.ticketKey !== undefined
-        if (isGone || known?.isEnded || session.endsAt <= nowSeconds()) return 'ended'
+        if (isGone || known?.ending || session.endsAt <= nowSeconds()) return 'ended'
         if (await isMarked(session)) {
           await endMarked(session)
           return 'ended'

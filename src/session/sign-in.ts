@@ -108,7 +108,7 @@ export function signIns({
       const other = result === undefined ? id : results.idOf(result)
       if (other === id) continue
       const known = await Promise.all([coordinator.read(id), coordinator.read(other)])
-      if (known.some((entry) => entry?.isEnded)) continue
+      if (known.some((entry) => entry?.ending)) continue
       if (rival < key) await supersedeOne(other, undefined)
       else await supersedeOne(id, session)
     }

@@ -3,16 +3,10 @@
  * is made of that one and the server's secret, so that what lies there opens with neither alone (S1). The ticket stays
  * the same for as long as the session lives; the idle clock is the ledger's.
  */
+import type { Ending } from '../coordinator.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import { SharedWork } from '../shared-work.ts'
-import {
-  type Carrier,
-  type CarrierOptions,
-  type Ending,
-  type Found,
-  type Presented,
-  rememberedSessions,
-} from './carrier.ts'
+import { type Carrier, type CarrierOptions, type Found, type Presented, rememberedSessions } from './carrier.ts'
 import { type LedgerRecords, ledger } from './ledger.ts'
 import { loginRequired, storeUnavailable } from './refusals.ts'
 import { type Sealer, sealer } from './seal.ts'
@@ -51,14 +45,14 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
     const before = remembered.get(id)
     const askedAt = clock.now()
     const known = await book.read({ id, ticketKey }, before?.session.version)
-    if (known?.isEnded) remembered.delete(id)
-    if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
+    if (known?.ending) remembered.delete(id)
+    if (known?.ending) return known.ending
     // Gone, and so for every other process: not brought back by what this one remembers.
     if (!known) return undefined
     // A failover has lost what this process knows (R9).
     if (before && known.version < before.session.version) {
       const result = await book.adopt(known.version, before.session)
-      if (result === 'ended' || result === 'superseded') return result
+      if (result !== 'committed' && result !== 'stale') return result
     }
     const session = known.session ?? (before && before.session.version >= known.version ? before.session : undefined)
     if (!session) return undefined
@@ -103,8 +97,8 @@ export function ticketCarrier(options: CarrierOptions): Carrier {
     async begin(session, about) {
       const askedAt = clock.now()
       const result = await book.begin(session, about)
-      if (result === 'ended' || result === 'superseded') throw loginRequired(false)
       if (result === 'stale') throw storeUnavailable(new Error('a new session has an id that is taken'))
+      if (result !== 'committed') throw loginRequired(false)
       remember({ session, seenAt: session.createdAt }, askedAt)
     },
 

@@ -149,8 +149,8 @@ export function durableObjectCoordinator<Id>(
       await ask(`session:${sessionId}`, { do: 'clearAttempt' }, stub)
     },
 
-    async end(sessionId, keepUntil, isSuperseded = false) {
-      return toEntry(await ofSession<EndedEntry>(sessionId, { do: 'end', ttlMs: ttl(keepUntil), isSuperseded }))
+    async end(sessionId, keepUntil, ending = 'ended') {
+      return toEntry(await ofSession<EndedEntry>(sessionId, { do: 'end', ttlMs: ttl(keepUntil), ending }))
     },
 
     async once(key, ttlMs, work) {
@@ -188,8 +188,8 @@ export function durableObjectCoordinator<Id>(
 /** JSON leaves out what is undefined. */
 function toEntry(entry: EndedEntry | undefined): EndedEntry | undefined {
   if (entry === undefined) return undefined
-  const { version, payload, attempt, isEnded, isSuperseded, seenAt, revocation } = entry
-  return { version, payload, attempt, isEnded, isSuperseded, seenAt, revocation }
+  const { version, payload, attempt, ending, seenAt, revocation } = entry
+  return { version, payload, attempt, ending, seenAt, revocation }
 }
 
 /** What failed in another isolate, as far as the browser may know it. */

@@ -5,7 +5,7 @@
  *
  * It is asked by `durableObjectCoordinator` and nobody else: it has no address of its own.
  */
-import type { CommitResult, Count } from '../coordinator.ts'
+import { type CommitResult, type Count, type Ending, strongerEnding } from '../coordinator.ts'
 
 /** What an object keeps its book in: part of `DurableObjectStorage`. */
 interface Storage {
@@ -22,8 +22,7 @@ interface Book {
   version: number
   payload?: string
   attempt?: { version: number; at: number }
-  isEnded: boolean
-  isSuperseded?: boolean
+  ending?: Ending
   keepUntil: number
   seenAt?: number | undefined
   about?: string | undefined
@@ -64,7 +63,7 @@ export type SessionRequest =
     }
   | { readonly do: 'recordAttempt'; readonly version: number; readonly ttlMs: number }
   | { readonly do: 'clearAttempt' }
-  | { readonly do: 'end'; readonly ttlMs: number; readonly isSuperseded: boolean }
+  | { readonly do: 'end'; readonly ttlMs: number; readonly ending: Ending }
   | { readonly do: 'take' | 'renew'; readonly holder: string; readonly ttlMs: number }
   | { readonly do: 'release'; readonly holder: string }
   | { readonly do: 'claim'; readonly claimant: string; readonly ttlMs: number }
@@ -172,11 +171,11 @@ export class CoatcheckSession {
 
   async #commit(asked: Extract<SessionRequest, { do: 'commit' }>): Promise<CommitResult> {
     const known = await this.#book()
-    if (known?.isEnded) return known.isSuperseded ? 'superseded' : 'ended'
+    if (known?.ending) return known.ending
     if (known && known.version !== asked.parentVersion) return 'stale'
     const { version, payload, ttlMs, revocation } = asked
     const book: Book = {
-      ...{ version, payload, revocation, isEnded: false, keepUntil: Date.now() + ttlMs },
+      ...{ version, payload, revocation, keepUntil: Date.now() + ttlMs },
       seenAt: known?.seenAt ?? asked.seenAt,
       about: known?.about ?? asked.about,
     }
@@ -186,7 +185,7 @@ export class CoatcheckSession {
 
   async #touch({ seenAt, ttlMs }: { seenAt: number; ttlMs: number }): Promise<void> {
     const known = await this.#book()
-    if (!known || known.isEnded || (known.seenAt ?? 0) >= seenAt) return
+    if (!known || known.ending || (known.seenAt ?? 0) >= seenAt) return
     await this.#storage.put({ book: { ...known, seenAt, keepUntil: Date.now() + ttlMs } })
   }
 
@@ -212,11 +211,11 @@ export class CoatcheckSession {
     ttlMs: number
   }): Promise<'recorded' | 'stale' | 'ended'> {
     const known = await this.#book()
-    if (known?.isEnded) return 'ended'
+    if (known?.ending) return 'ended'
     if (known && known.version !== version) return 'stale'
     const attempt = { version, at: Date.now() }
     const keepUntil = Math.max(Date.now() + ttlMs, known?.keepUntil ?? 0)
-    const book: Book = { version, isEnded: false, ...known, attempt, keepUntil }
+    const book: Book = { version, ...known, attempt, keepUntil }
     await this.#keep({ book }, book.keepUntil - Date.now())
     return 'recorded'
   }
@@ -226,11 +225,10 @@ export class CoatcheckSession {
     if ('version' in book) await this.#storage.put({ book })
   }
 
-  async #end(asked: { ttlMs: number; isSuperseded: boolean }): Promise<unknown> {
+  async #end(asked: { ttlMs: number; ending: Ending }): Promise<unknown> {
     const known = await this.#book()
-    const keepUntil = Math.max(Date.now() + asked.ttlMs, known?.isEnded ? known.keepUntil : 0)
-    const isSuperseded = asked.isSuperseded && (!known?.isEnded || known.isSuperseded === true)
-    const book: Book = { version: 0, isEnded: true, isSuperseded, keepUntil }
+    const keepUntil = Math.max(Date.now() + asked.ttlMs, known?.ending ? known.keepUntil : 0)
+    const book: Book = { version: 0, ending: strongerEnding(asked.ending, known?.ending), keepUntil }
     await this.#keep({ book }, keepUntil - Date.now())
     return toEntry(known)
   }
@@ -275,9 +273,9 @@ function unexpired<Kept extends { expiresAt: number }>(kept: Kept | undefined): 
 
 function toEntry(book: Book | undefined, holds = -1) {
   if (book === undefined) return undefined
-  const { version, attempt, isEnded, isSuperseded = false, seenAt, revocation } = book
+  const { version, attempt, ending, seenAt, revocation } = book
   return {
-    ...{ version, isEnded, isSuperseded, seenAt, revocation },
+    ...{ version, ending, seenAt, revocation },
     payload: version > holds ? book.payload : undefined,
     attempt: attempt && { version: attempt.version, ageMs: Date.now() - attempt.at },
   }

@@ -145,7 +145,7 @@ await coordinator.end('t', ${until})`,
     )
     const next = sqliteCoordinator({ file })
     expect(await next.read('s')).toMatchObject({ version: 2, payload: 'p', attempt: { version: 2 } })
-    expect((await next.read('t'))?.isEnded).toBe(true)
+    expect((await next.read('t'))?.ending).toBe('ended')
     await next.close()
   })
 

@@ -168,7 +168,7 @@ describe('two sign-ins of one browser that come back at the same moment', () => 
       one.sessions.begin(arrival('tab 1', 'tab 2'), new Map(), start),
       one.sessions.begin(arrival('tab 2', 'tab 1'), new Map(), start),
     ])
-    const standing = await Promise.all(begun.map(async ({ id }) => !(await store.coordinator.read(id))?.isEnded))
+    const standing = await Promise.all(begun.map(async ({ id }) => !(await store.coordinator.read(id))?.ending))
     expect(standing.filter(Boolean)).toHaveLength(1)
   })
 })

@@ -46,8 +46,7 @@ export function describeCoordinator(name: string, start: () => Promise<Coordinat
           version: 2,
           payload: 'payload 2',
           attempt: undefined,
-          isEnded: false,
-          isSuperseded: false,
+          ending: undefined,
         })
       })
 
@@ -132,7 +131,7 @@ export function describeCoordinator(name: string, start: () => Promise<Coordinat
         expect(await one.read('unknown')).toBeUndefined()
         await one.end('s', under.clock.now() + hour)
         await two.touch('s', 1000, under.clock.now() + hour)
-        expect(await one.read('s')).toMatchObject({ isEnded: true })
+        expect(await one.read('s')).toMatchObject({ ending: 'ended' })
       })
     })
 
@@ -198,26 +197,36 @@ export function describeCoordinator(name: string, start: () => Promise<Coordinat
       it('wins over every write, and gives what was known (E1)', async () => {
         await one.commit('s', 1, entry(2))
         expect(await two.end('s', under.clock.now() + hour)).toMatchObject({ version: 2, payload: 'payload 2' })
-        expect(await one.read('s')).toMatchObject({ isEnded: true, payload: undefined })
+        expect(await one.read('s')).toMatchObject({ ending: 'ended', payload: undefined })
         expect(await one.commit('s', 2, entry(3))).toBe('ended')
         expect(await one.commit('s', 0, entry(1))).toBe('ended')
       })
 
-      it('says whether it gave way to another sign-in, and a sign-out stays a sign-out (C3)', async () => {
+      it('says how it came, and of two the stronger: a sign-out stays a sign-out (C3, E1)', async () => {
         const until = under.clock.now() + hour
-        await one.end('superseded', until, true)
-        expect(await two.read('superseded')).toMatchObject({ isEnded: true, isSuperseded: true })
-        expect(await two.commit('superseded', 1, entry(2))).toBe('superseded')
-        await two.end('superseded', until)
-        expect(await one.read('superseded')).toMatchObject({ isEnded: true, isSuperseded: false })
-        await one.end('superseded', until, true)
-        expect(await two.read('superseded')).toMatchObject({ isEnded: true, isSuperseded: false })
+        const steps = [
+          ['superseded', 'superseded'],
+          ['ended_alone', 'ended_alone'],
+          ['superseded', 'ended_alone'],
+          [undefined, 'ended'],
+          ['ended_alone', 'ended'],
+          ['superseded', 'ended'],
+        ] as const
+        for (const [ending, said] of steps) {
+          await one.end('s', until, ending)
+          expect(await two.read('s')).toMatchObject({ ending: said })
+          expect(await two.commit('s', 1, entry(2))).toBe(said)
+          expect(await two.recordAttempt('s', 1, until)).toBe('ended')
+        }
+        await two.end('other', until, 'superseded')
+        await one.end('other', until)
+        expect(await two.read('other')).toMatchObject({ ending: 'ended' })
       })
 
       it('bars a session that was never seen', async () => {
         expect(await one.end('s', under.clock.now() + hour)).toBeUndefined()
         expect(await two.commit('s', 1, entry(2))).toBe('ended')
-        expect((await two.read('s'))?.isEnded).toBe(true)
+        expect((await two.read('s'))?.ending).toBe('ended')
       })
 
       it('stays through an attempt, and through being ended again for a shorter time (E3)', async () => {
@@ -225,7 +234,7 @@ export function describeCoordinator(name: string, start: () => Promise<Coordinat
         expect(await two.recordAttempt('s', 3, under.clock.now() + 1000)).toBe('ended')
         await two.end('s', under.clock.now() + 1000)
         await under.advance(1500)
-        expect((await one.read('s'))?.isEnded).toBe(true)
+        expect((await one.read('s'))?.ending).toBe('ended')
       })
 
       it('is one end when two come at once: one of them gets the session', async () => {

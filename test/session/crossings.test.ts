@@ -65,7 +65,7 @@ describe('a sign-in', () => {
     const [name, value] = [...browser.cookies].find(([name]) => !name.endsWith('coatcheck')) ?? []
     fromElsewhere.cookies.set(name ?? '', value ?? '')
     await signIn(one, ada, clock, fromElsewhere)
-    expect((await coordinator.read(session.id))?.isSuperseded).toBe(true)
+    expect((await coordinator.read(session.id))?.ending).toBe('superseded')
     expect(ends).toEqual(['superseded'])
   })
 })

@@ -94,6 +94,6 @@ describe('an entry that this process wrote or read', () => {
     await book.begin(session, '')
     await book.end(session)
     expect((await book.read(session))?.session).toBeUndefined()
-    expect((await book.read(session))?.isEnded).toBe(true)
+    expect((await book.read(session))?.ending).toBe('ended')
   })
 })

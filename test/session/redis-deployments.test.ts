@@ -164,7 +164,7 @@ describe('a Redis with a replica', () => {
     await admin.close()
     const after = redisCoordinator({ client: await redisClient(replica.url) })
     expect(await after.read('rotated')).toMatchObject({ version: 2, payload: 'payload 2' })
-    expect(await after.read('ended')).toMatchObject({ isEnded: true })
+    expect(await after.read('ended')).toMatchObject({ ending: 'ended' })
     expect(await after.commit('ended', 1, entry(2))).toBe('ended')
     await after.close()
   })
@@ -201,7 +201,7 @@ describe('a cluster of three masters', () => {
         expect(await coordinator.index.list(`k${count}`, 5)).toEqual([id])
         expect(await coordinator.commit(id, 0, entry(2))).toBe('stale')
         await coordinator.end(id, Date.now() + hour)
-        expect(await coordinator.read(id)).toMatchObject({ isEnded: true })
+        expect(await coordinator.read(id)).toMatchObject({ ending: 'ended' })
       }
       const sizes = await Promise.all(
         nodes.map(async ({ url }) => {
@@ -274,7 +274,7 @@ describe('a Redis user of few rights', () => {
       expect(await coordinator.once('k', 1000, async () => 'done')).toBe('done')
       expect(await coordinator.count('k', 1000)).toMatchObject({ count: 1 })
       await coordinator.end('s', Date.now() + hour)
-      expect(await coordinator.read('s')).toMatchObject({ isEnded: true })
+      expect(await coordinator.read('s')).toMatchObject({ ending: 'ended' })
     } finally {
       await coordinator.close()
       await admin.close()

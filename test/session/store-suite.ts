@@ -130,7 +130,7 @@ export function describeStore(name: string, start: () => Promise<StoreUnderTest>
       await expect(slow.sessions.refresh(open, keepAlive)).rejects.toMatchObject({ code: 'login_required' })
       expect(slow.revoked).toEqual([came])
       const known = await under.store.coordinator.read(open.session.id)
-      expect(known).toMatchObject({ isEnded: true, payload: undefined })
+      expect(known).toMatchObject({ ending: 'ended', payload: undefined })
       expect(await one.sessions.open(browser.cookies)).toBeUndefined()
     })
 
@@ -252,8 +252,8 @@ export function describeTicketStore(name: string, start: () => Promise<StoreUnde
       const later = await opened(one, await signIn(one, ada, clock))
       await own().endByServer(logout)
       const inStore = async ({ session }: OpenSession) => coordinator.read(session.id)
-      expect(await inStore(ended)).toMatchObject({ isEnded: true, payload: undefined })
-      for (const open of [other, later]) expect(await inStore(open)).toMatchObject({ isEnded: false })
+      expect(await inStore(ended)).toMatchObject({ ending: 'ended', payload: undefined })
+      for (const open of [other, later]) expect(await inStore(open)).toMatchObject({ ending: undefined })
       // Whoever looks next takes out what is over.
       await own().endByServer(logout)
       expect((await own().list(later.session)).sessions).toHaveLength(2)
@@ -268,6 +268,25 @@ export function describeTicketStore(name: string, start: () => Promise<StoreUnde
       const { session } = await opened(one, mine)
       expect(await own().endOthers(session)).toEqual({ ended: 1, hasMore: false })
       expect(one.revoked).toEqual([])
+    })
+
+    it('ends one of two that share a grant while it is being refreshed, and the other keeps its tokens (C3, E1)', async () => {
+      const theirs = await signIn(one, ada, clock)
+      const mine = await signIn(one, ada, clock)
+      const refresher = startProcess(under.other ?? under.store, clock, {
+        refresh: async () => {
+          const { session } = await opened(one, mine)
+          expect(await own().endOthers(session)).toEqual({ ended: 1, hasMore: false })
+          return { kind: 'refreshed', tokens: tokens(clock), idToken: undefined }
+        },
+      })
+      clock.advance(301_000)
+      const refreshing = refresher.sessions.refresh(await opened(refresher, theirs), keepAlive)
+      await expect(refreshing).rejects.toMatchObject({ code: 'login_required' })
+      expect([...one.revoked, ...refresher.revoked]).toEqual([])
+      // Its person said so: no silent sign-in brings it back.
+      clock.advance(1000)
+      expect(await refresher.sessions.open(theirs.cookies)).toBeUndefined()
     })
 
     it('shows what fits, ends the rest in portions, and takes what is over out of its index', async () => {

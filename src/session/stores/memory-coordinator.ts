@@ -2,7 +2,7 @@
  * The coordinator of a single process: for tests, demos, and servers that may forget their ledger at a restart.
  * A restart loses tombstones and newer versions with it.
  */
-import type { Coordinator, EndedEntry, SessionIndex } from '../../coordinator.ts'
+import { type Coordinator, type EndedEntry, type Ending, type SessionIndex, strongerEnding } from '../../coordinator.ts'
 import { ExpiringMap } from '../../expiring-map.ts'
 import type { Clock } from '../../runtime.ts'
 import { memoryCounter } from './memory-counter.ts'
@@ -37,7 +37,7 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
   const payloads = new ExpiringMap<string>(clock, maxEntries * stubFactor)
   /** Those of `payloads` that may go when room is needed, the first confirmed first. */
   const confirmed = new ExpiringMap<true>(clock, maxEntries * stubFactor)
-  const tombstones = new ExpiringMap<{ keepUntil: number; isSuperseded: boolean }>(clock, maxEntries * stubFactor)
+  const tombstones = new ExpiringMap<{ keepUntil: number; ending: Ending }>(clock, maxEntries * stubFactor)
   const details = new ExpiringMap<Details>(clock, maxEntries * stubFactor)
   const attempts = new ExpiringMap<{ version: number; at: number }>(clock, maxEntries)
   const results = new ExpiringMap<Result>(clock, maxEntries)
@@ -46,16 +46,16 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
 
   function view(sessionId: string): EndedEntry | undefined {
     const tombstone = tombstones.get(sessionId)
-    const end = { isEnded: tombstone !== undefined, isSuperseded: tombstone?.isSuperseded ?? false }
+    const ending = tombstone?.ending
     const version = versions.get(sessionId)?.version
-    if (version === undefined) return tombstone && { ...nothing, ...end }
+    if (version === undefined) return tombstone && { ...nothing, ending }
     const { seenAt, revocation } = details.get(sessionId) ?? nothing
     const attempt = attempts.get(sessionId)
     return {
       version,
       payload: payloads.get(sessionId),
       attempt: attempt && { version: attempt.version, ageMs: clock.now() - attempt.at },
-      ...end,
+      ending,
       seenAt,
       revocation,
     }
@@ -80,7 +80,7 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
 
     async commit(sessionId, parentVersion, { version, payload, keepUntil, seenAt, about, revocation }) {
       const tombstone = tombstones.get(sessionId)
-      if (tombstone) return tombstone.isSuperseded ? 'superseded' : 'ended'
+      if (tombstone) return tombstone.ending
       const known = versions.get(sessionId)
       if (known && known.version !== parentVersion) return 'stale'
       attempts.delete(sessionId)
@@ -147,12 +147,11 @@ export function memoryCoordinator(options: MemoryCoordinatorOptions = {}): Coord
       attempts.delete(sessionId)
     },
 
-    async end(sessionId, keepUntil, isSuperseded = false) {
+    async end(sessionId, keepUntil, ending = 'ended') {
       const known = view(sessionId)
       const before = tombstones.get(sessionId)
       const until = Math.max(keepUntil, before?.keepUntil ?? 0)
-      const tombstone = { keepUntil: until, isSuperseded: isSuperseded && before?.isSuperseded !== false }
-      tombstones.set(sessionId, tombstone, until)
+      tombstones.set(sessionId, { keepUntil: until, ending: strongerEnding(ending, before?.ending) }, until)
       versions.delete(sessionId)
       payloads.delete(sessionId)
       details.delete(sessionId)

@@ -5,7 +5,7 @@
  * such as a write that a failover lost, is learnt again from the browsers' own seals (R9); a sign-out that a failover
  * lost is not: set `min-replicas-to-write` where that matters.
  */
-import type { CommitResult, Coordinator, EndedEntry } from '../../coordinator.ts'
+import type { CommitResult, Coordinator, EndedEntry, Ending } from '../../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../../errors.ts'
 import type { Clock } from '../../runtime.ts'
 import { randomId } from '../session.ts'
@@ -154,9 +154,8 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
       await run('clearAttempt', sessionKey(sessionId))
     },
 
-    async end(sessionId, keepUntil, isSuperseded = false) {
-      const word = isSuperseded ? 'superseded' : 'ended'
-      return toEntry(await run('end', sessionKey(sessionId), ttl(keepUntil), word))
+    async end(sessionId, keepUntil, ending = 'ended') {
+      return toEntry(await run('end', sessionKey(sessionId), ttl(keepUntil), ending))
     },
 
     async once(key, ttlMs, work) {
@@ -215,8 +214,7 @@ function toEntry(reply: unknown): EndedEntry | undefined {
     version: Number(version ?? 0),
     payload: payload === null || payload === undefined ? undefined : String(payload),
     attempt: attemptVersion ? { version: Number(attemptVersion), ageMs: Number(attemptAge) } : undefined,
-    isEnded: typeof end === 'string',
-    isSuperseded: end === 'superseded',
+    ending: end ? (end as Ending) : undefined,
     seenAt: seenAt ? Number(seenAt) : undefined,
     revocation: revocation ? String(revocation) : undefined,
   }

@@ -8,8 +8,8 @@ const readKnown = `
     if known[4] then known[4] = now - known[4] end`
 
 /**
- * A hash a session: v version, p payload, av and at the attempt, e the tombstone (`ended` or `superseded`), s seen at,
- * b about, r revocation.
+ * A hash a session: v version, p payload, av and at the attempt, e the tombstone (an `Ending`), s seen at, b about,
+ * r revocation.
  */
 export const scripts = {
   read: `
@@ -49,8 +49,9 @@ export const scripts = {
     local ttl = tonumber(ARGV[1])
     if known[5] then ttl = math.max(ttl, redis.call('PTTL', KEYS[1])) end
     redis.call('DEL', KEYS[1])
-    local isEndedOtherwise = known[5] == 'ended'
-    redis.call('HSET', KEYS[1], 'e', isEndedOtherwise and 'ended' or ARGV[2])
+    local strength = {superseded = 1, ended_alone = 2, ended = 3}
+    local isStronger = known[5] and strength[known[5]] > strength[ARGV[2]]
+    redis.call('HSET', KEYS[1], 'e', isStronger and known[5] or ARGV[2])
     redis.call('PEXPIRE', KEYS[1], ttl)
     return known`),
   time: `

@@ -63,7 +63,7 @@ export class Checks {
     if (isBeside) this.fail(`two token requests at once for one session (R1): ${token}`)
     if (stored && stored.version > version) this.fail(`a refresh token known to be spent is sent (R9): ${token}`)
     // A tombstone takes the attempt with it; what comes of the request is revoked (E1).
-    if (stored && !stored.isEnded && stored.attempt?.version !== version)
+    if (stored && !stored.ending && stored.attempt?.version !== version)
       this.fail(`a refresh is sent without an attempt on record (R3): ${token}`)
   }
 
@@ -134,12 +134,12 @@ export function checkCookie(
   process: Process,
   presented: { id: string; version: number } | undefined,
   sent: { id: string; version: number } | undefined,
-  stored: { version: number; isEnded: boolean } | undefined,
+  stored: { version: number; ending?: string | undefined } | undefined,
 ): void {
   if (!sent || !presented) return
   if (sent.id !== presented.id) checks.fail(`${process.name} gives a call the cookie of another session (C1)`)
   if (sent.version < presented.version) checks.fail(`${process.name} puts an older version back (C2)`)
   if (stored && sent.version < stored.version)
     checks.fail(`${process.name} sends a version that is not the newest (C2)`)
-  if (stored?.isEnded) checks.fail(`${process.name} sends the cookie of a session that has ended (C2)`)
+  if (stored?.ending) checks.fail(`${process.name} sends the cookie of a session that has ended (C2)`)
 }

@@ -117,8 +117,8 @@ export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
           unclear.add(id)
           throw error
         }),
-      end: (id, keepUntil, isSuperseded) =>
-        onSession(isSuperseded ? 'supersedes' : 'ends', id, () => memory.end(id, keepUntil, isSuperseded)),
+      end: (id, keepUntil, ending) =>
+        onSession(ending === 'superseded' ? 'supersedes' : 'ends', id, () => memory.end(id, keepUntil, ending)),
       close: async () => undefined,
       ...(hasOwnClock && { now: () => operation('asks for the time', () => lab.now) }),
 

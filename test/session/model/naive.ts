@@ -32,7 +32,7 @@ export const naive = {
     coordinator: change((real) => ({
       read: async (id) => {
         const entry = await real.read(id)
-        return entry?.isEnded ? entry : undefined
+        return entry?.ending ? entry : undefined
       },
       recordAttempt: async () => 'recorded',
       commit: async () => 'committed',
