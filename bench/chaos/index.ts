@@ -2,7 +2,7 @@
  * Users at work while things go wrong: Coatcheck as separate processes and in workerd, a real oidc-provider with rotation
  * and reuse detection, a real Redis, all on loopback. Prints a row for each store and fault.
  *
- *     npm run chaos                    everything, about ten minutes
+ *     npm run chaos                    everything, about a quarter of an hour
  *     npm run chaos -- --short         under a minute
  *     npm run chaos -- --json          the last line is one JSON object
  *     npm run chaos -- --only=redis    rows whose fault and store match this pattern

@@ -23,6 +23,8 @@ export interface Finding {
   readonly errorsWithLiveToken: number
   /** Calls that got no answer in half a minute, and were given up. */
   readonly unanswered: number
+  /** Calls that reached the API with a token that had ended: a refresh was needed, and not sent. */
+  readonly sentTooLate: number
   /** How long the provider took a rotated refresh token once more. 0: strict. */
   readonly gracePeriodSeconds: number
   /** The fault takes away what the store held. */

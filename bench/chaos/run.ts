@@ -8,7 +8,7 @@ import { decodeJwt } from 'jose'
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
 import { freePort } from '../../test/support/free-port.ts'
 import { startHandler as startWorker } from '../../test/support/handler-on-workers.ts'
-import { startUpstream, type TestUpstream } from '../../test/support/upstream.ts'
+import { startUpstream } from '../../test/support/upstream.ts'
 import type { AppOptions } from './app.ts'
 import { endChild, forkReady, type Processes, startProcesses } from './processes.ts'
 import { type RedisPlace, startRedisPlace } from './redis-place.ts'
@@ -25,6 +25,8 @@ export interface Shape {
 const scope = 'openid offline_access profile email orders:read orders:write'
 const beforeFaultMs = 500
 const standingLimitMs = 20_000
+/** A token that was alive when it was sent may end on the way: all of this runs on two cores. */
+const onItsWayMs = 1000
 const longestLastWaitMs = 10_000
 
 export async function runRow(scenario: Scenario, store: StoreName, shape: Shape): Promise<Finding> {
@@ -90,6 +92,7 @@ export async function runRow(scenario: Scenario, store: StoreName, shape: Shape)
       },
       errorsWithLiveToken: tally.errorsWithLiveToken,
       unanswered: tally.unanswered,
+      sentTooLate: place.api.sentTooLate,
       gracePeriodSeconds,
       losesData,
     }
@@ -103,6 +106,7 @@ interface Place {
   readonly provider: RunningProvider
   readonly processes: Processes | undefined
   readonly redis: RedisPlace | undefined
+  readonly api: Api
   readonly secrets: readonly string[]
   readonly drained: Set<number>
   setAsleep(isAsleep: boolean): void
@@ -121,7 +125,7 @@ async function startPlace(scenario: Scenario, store: StoreName, accessTokenSecon
     gracePeriodSeconds: scenario.gracePeriodSeconds ?? 0,
     redirectUris: [`${origin}/bff/callback`, `${origin}/callback`],
   })
-  const upstream = await startApi()
+  const api = await startApi()
   const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-chaos-'))
   const isFailedOver = scenario.fault === 'redis-failed-over'
   const redis = store.endsWith('redis') ? await startRedisPlace(folder, isFailedOver) : undefined
@@ -134,7 +138,7 @@ async function startPlace(scenario: Scenario, store: StoreName, accessTokenSecon
     baseUrl: origin,
     provider: { issuer, clientId, clientSecret, scope, timeout: '2s' },
     secrets,
-    upstream: upstream.origin,
+    upstream: api.origin,
     sqliteFile: path.join(folder, 'sessions.sqlite'),
     redisUrl: redis?.url,
     clockSkewMs: 0,
@@ -151,6 +155,7 @@ async function startPlace(scenario: Scenario, store: StoreName, accessTokenSecon
       isAsleep: () => isAsleep,
     },
     provider,
+    api,
     processes: app.processes,
     redis,
     secrets,
@@ -162,7 +167,7 @@ async function startPlace(scenario: Scenario, store: StoreName, accessTokenSecon
       await app.stop()
       await redis?.stop()
       await provider.stop()
-      await upstream.stop()
+      await api.stop()
       await rm(folder, { recursive: true })
     },
   }
@@ -200,18 +205,34 @@ async function startApp(
   return { processes, stop: () => processes.stop() }
 }
 
+interface Api {
+  readonly origin: string
+  /** Calls that came with a token that had ended, whatever became of them. */
+  readonly sentTooLate: number
+  stop(): Promise<void>
+}
+
 /** An API that takes no token that has ended. */
-async function startApi(): Promise<TestUpstream> {
-  const api = await startUpstream()
-  api.on('/orders', (incoming, outgoing) => {
+async function startApi(): Promise<Api> {
+  const upstream = await startUpstream()
+  let sentTooLate = 0
+  upstream.on('/orders', (incoming, outgoing) => {
     const [, token = ''] = (incoming.headers.authorization ?? '').split(' ')
-    if ((decodeJwt(token).exp ?? 0) * 1000 > Date.now()) {
+    const agoMs = Date.now() - (decodeJwt(token).exp ?? 0) * 1000
+    if (agoMs < 0) {
       outgoing.end('{}')
       return
     }
+    if (agoMs > onItsWayMs) sentTooLate += 1
     outgoing.writeHead(401, { 'WWW-Authenticate': 'Bearer error="invalid_token"' }).end()
   })
-  return api
+  return {
+    origin: upstream.origin,
+    get sentTooLate() {
+      return sentTooLate
+    },
+    stop: () => upstream.stop(),
+  }
 }
 
 /** When each person's newest access token was issued, as far as its answer was not lost. */

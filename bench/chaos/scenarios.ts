@@ -50,7 +50,7 @@ export interface Scenario {
   readonly short?: readonly StoreName[]
 }
 
-const onNode = ['cookie+sqlite', 'ticket+redis'] as const
+const onNode = ['cookie+sqlite', 'ticket+sqlite', 'cookie+redis', 'ticket+redis'] as const
 const onBoth = [...onNode, 'cookie+durable-object', 'ticket+durable-object'] as const
 const inRedis = ['cookie+redis', 'ticket+redis'] as const
 const outageMs = 2000
@@ -90,7 +90,7 @@ const killed = (step: Step) => async (world: World) => {
 export const scenarios: readonly Scenario[] = [
   {
     fault: 'none',
-    stores: ['cookie+memory', ...onBoth, 'cookie+redis', 'ticket+sqlite', 'express-openid-connect'],
+    stores: ['cookie+memory', ...onBoth, 'express-openid-connect'],
     inject: async () => undefined,
     short: ['cookie+sqlite', 'express-openid-connect'],
   },

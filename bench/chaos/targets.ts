@@ -9,7 +9,8 @@ const wireSeconds = 2
 const graceNeededSeconds = (fault: string) => (fault.startsWith('killed-') ? leaseMs / 1000 : wireSeconds)
 
 /** In words, the targets that this row has missed. */
-export function missed({ row, losesData, gracePeriodSeconds, errorsWithLiveToken, unanswered }: Finding): string[] {
+export function missed(finding: Finding): string[] {
+  const { row, losesData, gracePeriodSeconds, errorsWithLiveToken, unanswered, sentTooLate } = finding
   const { store, fault, sessionsLost, unsavable, refreshesSent, refreshesNeeded } = row
   // A dead holder's request is repeated, and what a failover or an emptied store has forgotten cannot be known.
   const isCountKnown = !losesData && !/^killed-|^redis-failed-over$/.test(fault)
@@ -23,5 +24,6 @@ export function missed({ row, losesData, gracePeriodSeconds, errorsWithLiveToken
       : []),
     ...(errorsWithLiveToken > 0 ? [`5xx to calls with a live token: ${errorsWithLiveToken}`] : []),
     ...(unanswered > 0 ? [`calls without an answer: ${unanswered}`] : []),
+    ...(sentTooLate > 0 ? [`calls that reached the API with a token that had ended: ${sentTooLate}`] : []),
   ].map((target) => `${store}, ${fault}: ${target}`)
 }
