@@ -226,7 +226,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
   })
   const live = liveStreams({ sessions: opened, runtime, clock, report, ...config.streams })
   const split = splitTokens(coordinator, sealer(secrets, 'split', context), clock)
-  const verifyAccessToken = accessTokens(server, audiencesOf(config.routes), clock)
+  const { verify: verifyAccessToken, verifyOnce } = accessTokens(server, audiencesOf(config.routes), clock)
   return {
     config,
     runtime,
@@ -246,11 +246,11 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     sessions: opened,
     live,
     verifyAccessToken,
-    introspect: introspection(server, verifyAccessToken, runtime),
-    exchangeToken: tokenExchange(server, verifyAccessToken, clock),
+    introspect: introspection(server, verifyOnce, runtime),
+    exchangeToken: tokenExchange(server, verifyOnce, clock),
     clientTokens: clientTokens(server, clock),
     splitTokens: split,
-    joinToken: joinedTokens((hash) => split.find(hash), verifyAccessToken, clock),
+    joinToken: joinedTokens((hash) => split.find(hash), verifyOnce, clock),
   }
 }
 

@@ -21,7 +21,16 @@ export interface VerifiedToken {
  *
  * @throws CoatcheckError `invalid_token`, or `provider_unavailable` without the server's keys
  */
-export type VerifyAccessToken = (token: string, keepAlive: (work: Promise<unknown>) => void) => Promise<VerifiedToken>
+export type VerifyAccessToken = (token: string, keepAlive: KeepAlive) => Promise<VerifiedToken>
+
+type KeepAlive = (work: Promise<unknown>) => void
+
+export interface AccessTokens {
+  /** For tokens that come with each call: a signature that was verified is not verified again until the keys are fetched anew. */
+  readonly verify: VerifyAccessToken
+  /** For tokens of which the caller keeps what came of it for a time of its own: no memory but that one holds them. */
+  readonly verifyOnce: VerifyAccessToken
+}
 
 /** Longer ones do not fit in the headers that common servers take. */
 export const longestJwt = 8192
@@ -30,11 +39,7 @@ export const longestJwt = 8192
 const clockToleranceSeconds = 60
 
 /** @param audiences of all routes: one set of keys serves them */
-export function accessTokens(
-  server: AuthorizationServer,
-  audiences: readonly string[],
-  clock: Clock,
-): VerifyAccessToken {
+export function accessTokens(server: AuthorizationServer, audiences: readonly string[], clock: Clock): AccessTokens {
   let made: { issuer: string; jwksUri: string | undefined; verifier: AccessTokenVerifier } | undefined
 
   async function verifierOf(): Promise<AccessTokenVerifier> {
@@ -47,10 +52,10 @@ export function accessTokens(
     return made.verifier
   }
 
-  return async (token, keepAlive) => {
+  async function verifyBy(method: keyof AccessTokens, token: string, keepAlive: KeepAlive): Promise<VerifiedToken> {
     const verifier = await verifierOf()
     try {
-      const claims = await verifier.verify(token, keepAlive)
+      const claims = await verifier[method](token, keepAlive)
       // Bound to a key that the caller would have to prove (RFC 7800): passed on as a bearer token it would be none.
       if (claims.cnf !== undefined) throw new CoatcheckError('invalid_token', { cause: new Error('cnf') })
       return {
@@ -64,6 +69,11 @@ export function accessTokens(
       if (error.code === 'keys_unavailable') throw unavailable(error)
       throw new CoatcheckError('invalid_token', { cause: error })
     }
+  }
+
+  return {
+    verify: (token, keepAlive) => verifyBy('verify', token, keepAlive),
+    verifyOnce: (token, keepAlive) => verifyBy('verifyOnce', token, keepAlive),
   }
 }
 

@@ -2,13 +2,14 @@
  * Verifies an access token that is a JWT (RFC 9068 §4): a function of the token alone, for the guard and for whoever else
  * holds one. What it is bound to (`cnf`) is for the caller to check: only they know how it came.
  */
-import { compactVerify, errors, type JWTVerifyGetKey, type VerifyOptions } from 'jose'
+import { base64url, compactVerify, errors, type JWTVerifyGetKey, type VerifyOptions } from 'jose'
 import { type AuthorizationServerOptions, readServers, type TrustedServer } from './authorization-servers.ts'
 import type { AccessTokenClaims } from './claims.ts'
 import type { Fetch } from './fetch-json.ts'
 import { GuardError } from './guard-error.ts'
 import { type JsonObject, readJwt, readObjectOf, readPayload, type UnverifiedJwt } from './jwt-syntax.ts'
 import { type KeySet, type KeySetOptions, keySet, type WaitUntil } from './key-set.ts'
+import { nothingVerified, type VerifiedTokens } from './verified-tokens.ts'
 
 export { GuardError } from './guard-error.ts'
 
@@ -58,6 +59,11 @@ export interface AccessTokenVerifier<Claims extends object = object> {
    * @throws GuardError `invalid_token`, or `keys_unavailable` if the server's keys cannot be had
    */
   verify(token: string, waitUntil?: WaitUntil): Promise<AccessTokenClaims & Claims>
+  /**
+   * The same for a token of which the caller keeps what came of it: that its signature was valid is not remembered, and it
+   * takes the place of none that comes with each call.
+   */
+  verifyOnce(token: string, waitUntil?: WaitUntil): Promise<AccessTokenClaims & Claims>
   readonly issuers: readonly string[]
   readonly clockToleranceSeconds: number
   readonly now: () => number
@@ -101,23 +107,32 @@ export function accessTokenVerifier<Claims extends object = object>(
     issuers: [...trusted.values()].map(({ server }) => server.issuer),
     clockToleranceSeconds,
     now,
-    async verify(token, waitUntil) {
-      const jwt = readJwt(token, maxTokenBytes)
-      if (!jwt) throw invalidToken('syntax')
-      const { header } = jwt
-      const { server, keys, verifyOptions } = chooseServer(jwt)
-      assertHeader(header, server)
-      try {
-        const attempt = (key: JWTVerifyGetKey) => compactVerify(token, key, verifyOptions)
-        const { payload } = await keys.verify(attempt, header.kid !== undefined, waitUntil)
-        const claims = readObjectOf(payload)
-        if (!claims) throw invalidToken('payload')
-        assertClaims(claims, server, { now: now() / 1000, tolerance: clockToleranceSeconds })
-        return claims as AccessTokenClaims & Claims
-      } catch (error) {
-        throw toGuardError(error)
-      }
-    },
+    verify: (token, waitUntil) => verify(token, waitUntil),
+    verifyOnce: (token, waitUntil) => verify(token, waitUntil, nothingVerified),
+  }
+
+  /** @param memory instead of that of the keys */
+  async function verify(token: string, waitUntil?: WaitUntil, memory?: VerifiedTokens) {
+    const jwt = readJwt(token, maxTokenBytes)
+    if (!jwt) throw invalidToken('syntax')
+    const { server, keys, verifyOptions } = chooseServer(jwt)
+    assertHeader(jwt.header, server)
+    const attempt = async (key: JWTVerifyGetKey, verifiedByKeys: VerifiedTokens) => {
+      const verified = memory ?? verifiedByKeys
+      const isVerified = verified.has(token)
+      const payload = isVerified ? payloadOf(jwt) : (await compactVerify(token, key, verifyOptions)).payload
+      const claims = readObjectOf(payload)
+      if (!claims) throw invalidToken('payload')
+      assertClaims(claims, server, { now: now() / 1000, tolerance: clockToleranceSeconds })
+      // Last of all: tokens for other APIs and those that are over drive out none that are taken here.
+      verified.add(token)
+      return claims as AccessTokenClaims & Claims
+    }
+    try {
+      return await keys.verify(attempt, jwt.header.kid !== undefined, waitUntil)
+    } catch (error) {
+      throw toGuardError(error)
+    }
   }
 
   /** Nothing is verified yet: this only chooses whose keys the token has to be verified with. */
@@ -126,6 +141,11 @@ export function accessTokenVerifier<Claims extends object = object>(
     if (!chosen) throw invalidToken('iss')
     return chosen
   }
+}
+
+/** As jose decodes what it has verified. Each call gets claims of its own, that nobody else has had in hand. */
+function payloadOf({ payloadPart }: UnverifiedJwt): Uint8Array {
+  return base64url.decode(payloadPart)
 }
 
 interface Trusted {

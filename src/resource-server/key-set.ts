@@ -7,9 +7,10 @@ import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose'
 import { discoverJwksUri } from './discovery.ts'
 import { type Fetch, fetchJson, UnexpectedAnswer } from './fetch-json.ts'
 import { GuardError } from './guard-error.ts'
+import { readMaxVerifiedTokens, type VerifiedTokens, verifiedTokens } from './verified-tokens.ts'
 
 /**
- * When an issuer's keys are fetched again.
+ * How an issuer's keys are kept: when they are fetched again, and how many tokens they need not verify twice.
  *
  * @example
  * ```ts
@@ -23,6 +24,13 @@ export interface KeySetOptions {
   readonly cooldownSeconds?: number
   /** While the server is out, the keys serve until this age. Default 86400. */
   readonly maxStaleSeconds?: number
+  /**
+   * Of so many tokens it is remembered that their signature was valid (RFC 7515 §5.2), so that it is verified at the first
+   * call only; all else is checked at each. It is forgotten when the keys are fetched again, and beyond the number the least
+   * recently used goes. Each issuer has its own. 0 to 10000; 0 remembers none. Default 1000: 1 MB or so, and never more
+   * than that many times `maxTokenBytes`.
+   */
+  readonly maxVerifiedTokens?: number
 }
 
 export interface KeySetParts {
@@ -40,10 +48,12 @@ export interface KeySet {
   verify<Result>(attempt: Attempt<Result>, hasKid: boolean, waitUntil?: WaitUntil): Promise<Result>
 }
 
-type Attempt<Result> = (key: JWTVerifyGetKey) => Promise<Result>
+/** @param verified by these keys and no others: they come and go together */
+type Attempt<Result> = (key: JWTVerifyGetKey, verified: VerifiedTokens) => Promise<Result>
 
 interface Kept {
   readonly keys: JWTVerifyGetKey
+  readonly verified: VerifiedTokens
   readonly fetchedAt: number
   /** Of the fetch that brought them, counted as they began. */
   readonly fetch: number
@@ -61,6 +71,7 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
   const maxAgeMs = milliseconds(options.maxAgeSeconds, 600, 'maxAgeSeconds')
   const cooldownMs = milliseconds(options.cooldownSeconds, 30, 'cooldownSeconds')
   const maxStaleMs = milliseconds(options.maxStaleSeconds, 86_400, 'maxStaleSeconds')
+  const maxVerifiedTokens = readMaxVerifiedTokens(options.maxVerifiedTokens)
   let jwksUri = parts.jwksUri
   let kept: Kept | undefined
   let fetching: { readonly done: Promise<void>; readonly startedAt: number } | undefined
@@ -73,7 +84,8 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
     const signal = AbortSignal.timeout(fetchLimitMs)
     try {
       jwksUri ??= await discoverJwksUri(issuer, fetch, signal)
-      kept = { keys: readKeys(await fetchJson(jwksUri, fetch, signal)), fetchedAt: now(), fetch: number }
+      const keys = readKeys(await fetchJson(jwksUri, fetch, signal))
+      kept = { keys, verified: verifiedTokens(maxVerifiedTokens), fetchedAt: now(), fetch: number }
       failedAt = undefined
     } catch (error) {
       failedAt = now()
@@ -137,7 +149,7 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
       let tried = kept && now() - kept.fetchedAt < maxAgeMs ? kept : await current(waitUntil)
       for (;;) {
         try {
-          return await attemptWith(tried.keys, attempt)
+          return await attemptWith(tried, attempt)
         } catch (error) {
           // Of a fetch that began after this call no newer answer is to be had; one that was under way may have been answered
           // before the key was there.
@@ -157,16 +169,16 @@ function mayNeedNewerKeys(error: unknown, hasKid: boolean): boolean {
   return !hasKid && error instanceof errors.JWSSignatureVerificationFailed
 }
 
-async function attemptWith<Result>(keys: JWTVerifyGetKey, attempt: Attempt<Result>): Promise<Result> {
+async function attemptWith<Result>({ keys, verified }: Kept, attempt: Attempt<Result>): Promise<Result> {
   try {
-    return await attempt(keys)
+    return await attempt(keys, verified)
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
     let count = 0
     for await (const key of error) {
       if (++count > mostKeysTried) break
       try {
-        return await attempt(() => key)
+        return await attempt(() => key, verified)
       } catch (failure) {
         if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure
       }

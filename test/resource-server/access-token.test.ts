@@ -9,12 +9,14 @@ let es256: SigningKey
 let rs256: SigningKey
 let eddsa: SigningKey
 let hostile: HostileToken[]
+let good: string
 
 beforeAll(async () => {
   issuer = await startIssuer()
   ;[es256, rs256, eddsa] = await Promise.all([signingKey('ES256'), signingKey('RS256'), signingKey('EdDSA')])
   issuer.keys = [es256, rs256, eddsa]
-  hostile = await hostileTokens({ issuer: issuer.url, es256, rs256, eddsa })
+  good = await issuer.sign({ exp: seconds() + 600 }, { key: es256 })
+  hostile = await hostileTokens({ issuer: issuer.url, es256, rs256, eddsa, good })
 })
 afterAll(() => issuer.stop())
 
@@ -76,9 +78,13 @@ describe('times, with a tolerance of five seconds', () => {
 })
 
 describe('a hostile token is refused, with one text for all', () => {
-  it('in each of its ways', async () => {
+  it.each(['in each of its ways', 'after good tokens just the same'])('%s', async (when) => {
     const one = verifier()
     const several = verifier({ issuer: undefined, issuers: ['https://other.example', issuer.url] } as never)
+    if (when.startsWith('after')) {
+      const others = await Promise.all([rs256, eddsa].map((key) => issuer.sign({}, { key })))
+      for (const own of [one, several]) for (const token of [good, ...others]) await own.verify(token)
+    }
     expect(hostile.length).toBeGreaterThan(100)
     const results = await Promise.all(
       hostile.map(async ({ name, token }) => ({
@@ -89,6 +95,7 @@ describe('a hostile token is refused, with one text for all', () => {
     )
     const refused = 'invalid_token: The access token is not valid'
     expect(results).toEqual(hostile.map(({ name }) => ({ name, one: refused, several: refused })))
+    for (const own of [one, several]) expect(await outcome(own.verify(good))).toBe('taken')
   })
 
   it('and all of them together cost the first keys and one look for newer ones, which is what the cooldown allows', async () => {
@@ -216,6 +223,9 @@ describe('options that cannot be meant are refused at once', () => {
     ['a tolerance of a day', { issuer: 'https://a.example', audience, clockToleranceSeconds: 86_400 }, /0 to 300/],
     ['no number', { issuer: 'https://a.example', audience, clockToleranceSeconds: Number.NaN }, /0 to 300/],
     ['no size', { issuer: 'https://a.example', audience, maxTokenBytes: 0 }, /maxTokenBytes/],
+    ['half a token', { issuer: 'https://a.example', audience, keys: { maxVerifiedTokens: 0.5 } }, /maxVerifiedTokens/],
+    ['less than none', { issuer: 'https://a.example', audience, keys: { maxVerifiedTokens: -1 } }, /0 to 10000: -1/],
+    ['every token', { issuer: 'https://a.example', audience, keys: { maxVerifiedTokens: Infinity } }, /0 to 10000/],
     ['no cooldown', { issuer: 'https://a.example', audience, keys: { cooldownSeconds: -1 } }, /cooldownSeconds/],
   ])('%s', (_, options, message) => {
     expect(() => accessTokenVerifier(options)).toThrow(message)
