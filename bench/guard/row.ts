@@ -3,8 +3,19 @@
 export const algorithms = ['RS256', 'ES256', 'EdDSA'] as const
 export type Algorithm = (typeof algorithms)[number]
 
-/** `bare-jose` comes first: the others are compared with it. */
-export const subjects = ['bare-jose', 'coatcheck', 'coatcheck-hono', 'hono-jwk', 'express-oauth2-jwt-bearer'] as const
+/**
+ * `bare-jose` comes first: the others are compared with it. `coatcheck` remembers whose signature was valid and gets tokens that
+ * come again; what a token costs that was never seen is `coatcheck-unseen`, which remembers none. No other one remembers.
+ */
+export const subjects = [
+  'bare-jose',
+  'coatcheck-unseen',
+  'coatcheck',
+  'coatcheck-hono-unseen',
+  'coatcheck-hono',
+  'hono-jwk',
+  'express-oauth2-jwt-bearer',
+] as const
 
 export interface SubjectOptions {
   readonly name: string

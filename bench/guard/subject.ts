@@ -3,12 +3,21 @@ import { auth, requiredScopes } from 'express-oauth2-jwt-bearer'
 import { Hono } from 'hono'
 import { jwk } from 'hono/jwk'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
-import { allow, type GuardedEnv, honoGuard, jwtGuard, requireScopes } from '../../src/resource-server/index.ts'
+import {
+  allow,
+  type GuardedEnv,
+  honoGuard,
+  type JwtGuardOptions,
+  jwtGuard,
+  requireScopes,
+} from '../../src/resource-server/index.ts'
 import type { Algorithm, Slice, SubjectOptions, subjects } from './row.ts'
 
 const { name, issuer, audience, keys, tokens } = JSON.parse(process.env.BENCH_SUBJECT ?? '') as SubjectOptions
 const concurrency = 8
-const guardOptions = { issuer, audience }
+const remembering = { issuer, audience }
+/** Each token as if it came for the first time. */
+const unseen = { issuer, audience, keys: { maxVerifiedTokens: 0 } }
 
 /** Each rejects, or throws, if the token is not taken. */
 type Check = (token: string) => Promise<unknown>
@@ -32,17 +41,10 @@ const makers: Record<(typeof subjects)[number], () => Check> = {
       if (!String(payload.scope).split(' ').includes('orders:read')) throw new Error('no scope')
     }
   },
-  coatcheck: () => {
-    const guard = jwtGuard(guardOptions)
-    const policy = requireScopes('orders:read')
-    return (token) => guard.check(request(token), policy)
-  },
-  'coatcheck-hono': () => {
-    const app = new Hono<GuardedEnv>()
-    app.use(honoGuard(jwtGuard(guardOptions)))
-    app.get('/orders', allow(requireScopes('orders:read')), (c) => c.body(null, 204))
-    return asksApp(app)
-  },
+  'coatcheck-unseen': () => checksCall(unseen),
+  coatcheck: () => checksCall(remembering),
+  'coatcheck-hono-unseen': () => asksGuardedApp(unseen),
+  'coatcheck-hono': () => asksGuardedApp(remembering),
   /** With the keys in memory: by its `jwks_uri` it fetches them for each call. */
   'hono-jwk': () => {
     const app = new Hono()
@@ -70,6 +72,19 @@ const makers: Record<(typeof subjects)[number], () => Check> = {
 
 /** What that one looks at besides. */
 const ofExpress = { originalUrl: '/orders', url: '/orders', get: () => 'api.example.com', app: {} }
+
+function checksCall(options: JwtGuardOptions): Check {
+  const guard = jwtGuard(options)
+  const policy = requireScopes('orders:read')
+  return (token) => guard.check(request(token), policy)
+}
+
+function asksGuardedApp(options: JwtGuardOptions): Check {
+  const app = new Hono<GuardedEnv>()
+  app.use(honoGuard(jwtGuard(options)))
+  app.get('/orders', allow(requireScopes('orders:read')), (c) => c.body(null, 204))
+  return asksApp(app)
+}
 
 const requests = new Map<string, Request>()
 
