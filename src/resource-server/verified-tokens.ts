@@ -13,7 +13,7 @@ export interface VerifiedTokens {
 /** More would be slow: who is to go is found by walking over what has gone before. */
 const mostEver = 10_000
 
-/** Of 1 KB they are 1 MB for each issuer, and never more than 8 MB: a Worker has 128 MB in all. */
+/** Of 1 KB they are 1 MB for each issuer, and 8 MB of the longest that are taken by default: a Worker has 128 MB in all. */
 const defaultMost = 1000
 
 /** @throws TypeError */
@@ -22,21 +22,21 @@ export function readMaxVerifiedTokens(value: number = defaultMost): number {
   throw new TypeError(`\`keys.maxVerifiedTokens\` is not a whole number from 0 to ${mostEver}: ${value}`)
 }
 
+/** For tokens that are not to be remembered. */
+export const nothingVerified: VerifiedTokens = { has: () => false, add: () => undefined }
+
 export function verifiedTokens(maxTokens: number): VerifiedTokens {
+  if (maxTokens === 0) return nothingVerified
   /** In the order of their last use. */
   const tokens = new Set<string>()
   return {
     has: (token) => tokens.has(token),
     add(token) {
-      if (maxTokens === 0) return
       if (!tokens.delete(token) && tokens.size >= maxTokens) deleteFirst(tokens)
       tokens.add(token)
     },
   }
 }
-
-/** For tokens that are not to be remembered. */
-export const nothingVerified = verifiedTokens(0)
 
 /** With an iterator of its own each time: one that is kept keeps all that the set ever held. */
 function deleteFirst(tokens: Set<string>): void {
