@@ -73,6 +73,15 @@ export default defineConfig({
           },
         },
       },
+      // What is kept in the store and is no session: the suites of the stores do not see it.
+      {
+        extends: true,
+        test: {
+          name: 'contract:redis',
+          include: ['test/contract/split.test.ts'],
+          env: { COATCHECK_RUNTIME: 'node', COATCHECK_COORDINATOR: 'redis' },
+        },
+      },
     ],
   },
 })

@@ -1,6 +1,7 @@
 /**
  * The whole of it for a test: a real OpenID Provider, an API that records, and Coatcheck in front, on Node or on
- * workerd by `COATCHECK_RUNTIME`. The tests that use it run on both, so they see Coatcheck over HTTP only.
+ * workerd by `COATCHECK_RUNTIME`, and with the store that `COATCHECK_COORDINATOR` names. The tests that use it run on all,
+ * so they see Coatcheck over HTTP only.
  */
 
 import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
@@ -59,6 +60,10 @@ export interface RunningHandler {
   setClockOffset(ms: number): Promise<void>
   stop(): Promise<void>
 }
+
+/** The store counts by its own clock how long it keeps things, whatever Coatcheck's says. */
+export const storeHasItsOwnClock =
+  process.env.COATCHECK_RUNTIME === 'workers' || process.env.COATCHECK_COORDINATOR === 'redis'
 
 export interface System {
   readonly runtime: 'node' | 'workers'
