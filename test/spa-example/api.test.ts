@@ -293,6 +293,28 @@ describe('what is somebody else’s is not there, though the token and the scope
     expect(answers[0]).toMatch(/^422 /)
   })
 
+  test.each(['0', '1', '2', '000000000000', '-1', 'ada', 'ada:0', '0, 1'])(
+    'a stranger who says to have seen %s last gets no event of it again, only their own',
+    async (lastSeen) => {
+      const { path } = await order()
+      await call(path, { method: 'PATCH', json: { notes: 'for me alone' } })
+      const asGrace = { Authorization: `Bearer ${await strangersToken()}`, 'Last-Event-ID': lastSeen }
+
+      const before = await listen(asGrace)
+      // What is sent again comes before the greeting, which has the newest id of the caller's own.
+      expect(await before.next()).toMatchObject({ type: 'hello', id: '0', data: { lastId: 0 } })
+      await before.close()
+
+      const { id } = await json<OrderBody>(await createOrder({ token: await strangersToken() }))
+      const after = await listen(asGrace)
+      if (Number(lastSeen) === 0) {
+        expect(await after.next()).toMatchObject({ type: 'order.created', id: '1', data: { id } })
+      }
+      expect(await after.next()).toMatchObject({ type: 'hello', id: '1', data: { lastId: 1 } })
+      await after.close()
+    },
+  )
+
   test('the same name at another issuer is another person', async () => {
     const other = await startIssuer()
     const { path } = await order()
@@ -640,7 +662,7 @@ function streamOf(count: number, chunk: Uint8Array): ReadableStream<Uint8Array> 
   })
 }
 
-/** Reads the feed; `until` gives the next event of a type. */
+/** Reads the feed; `next` gives the next event, and `until` the next of a type. */
 async function listen(headers: Record<string, string> = {}) {
   const response = await call('/events', { headers })
   expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
@@ -648,24 +670,33 @@ async function listen(headers: Record<string, string> = {}) {
     .pipeThrough(new TextDecoderStream())
     .getReader()
   let unread = ''
+
+  async function next(): Promise<{ type: string | undefined; id: string | undefined; data: unknown }> {
+    for (;;) {
+      const end = unread.indexOf('\n\n')
+      if (end < 0) {
+        const { done, value } = await reader.read()
+        if (done) throw new Error('The stream ended')
+        unread += value
+        continue
+      }
+      const fields = new Map(
+        unread
+          .slice(0, end)
+          .split('\n')
+          .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+      )
+      unread = unread.slice(end + 2)
+      return { type: fields.get('event'), id: fields.get('id'), data: JSON.parse(fields.get('data') ?? '') }
+    }
+  }
+
   return {
-    async until(type: string): Promise<{ id: string | undefined; data: unknown }> {
+    next,
+    async until(type: string) {
       for (;;) {
-        const end = unread.indexOf('\n\n')
-        if (end < 0) {
-          const { done, value } = await reader.read()
-          if (done) throw new Error('The stream ended')
-          unread += value
-          continue
-        }
-        const fields = new Map(
-          unread
-            .slice(0, end)
-            .split('\n')
-            .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
-        )
-        unread = unread.slice(end + 2)
-        if (fields.get('event') === type) return { id: fields.get('id'), data: JSON.parse(fields.get('data') ?? '') }
+        const event = await next()
+        if (event.type === type) return event
       }
     },
     close: () => reader.cancel(),
