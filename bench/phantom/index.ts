@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { apiResource, partnerResource, startProvider } from '../../spa-example/provider/index.ts'
 import { UserAgent } from '../../test/support/browser.ts'
 import { freePort } from '../../test/support/free-port.ts'
+import { startPhantomIntrospection } from '../../test/support/phantom-introspection.ts'
 import { watchProvider } from '../../test/support/provider-log.ts'
 import { clientToken } from '../../test/support/tokens.ts'
 import { loadOn } from '../gateway/load.ts'
@@ -29,19 +30,27 @@ const [upstreamPort] = (await once(upstream, 'message')) as [number]
 const port = await freePort()
 const baseUrl = `http://localhost:${port}`
 const provider = await startProvider({ appOrigin: baseUrl, accessTokenSeconds: 7200 })
+const introspection = await startPhantomIntrospection(apiResource)
+const introspectedPort = await freePort()
+const client: PhantomSubject['provider'] = {
+  issuer: provider.issuer,
+  clientId: provider.clientId,
+  clientSecret: provider.clientSecret,
+  scope: 'openid offline_access orders:read',
+  resource: apiResource,
+  // So that nothing is asked for while it is measured.
+  introspection: { cacheTime: '1h' },
+}
 const options: PhantomSubject = {
   port,
   baseUrl,
   upstream: `http://127.0.0.1:${upstreamPort}`,
   secret: randomBytes(32).toString('base64url'),
-  provider: {
-    issuer: provider.issuer,
-    clientId: provider.clientId,
-    clientSecret: provider.clientSecret,
-    scope: 'openid offline_access orders:read',
-    resource: apiResource,
-    // So that nothing is asked for while it is measured.
-    introspection: { cacheTime: '1h' },
+  provider: client,
+  introspected: {
+    port: introspectedPort,
+    baseUrl: `http://localhost:${introspectedPort}`,
+    provider: { ...client, ...introspection.beside(provider, apiResource) },
   },
 }
 const subject = startChild('./subject.ts', { BENCH_SUBJECT: JSON.stringify(options) })
@@ -57,27 +66,28 @@ const browser = new UserAgent()
 await browser.signIn(`${baseUrl}/bff/login?return_to=/`, { username: 'ada', password: 'ada-demo' })
 const cookie = browser.cookies.header(new URL(baseUrl), { isSameSite: true, isSafeNavigation: false }) ?? ''
 const newToken = () => clientToken(provider, { resource: partnerResource, scope: 'orders:read' })
-const { host } = new URL(baseUrl)
-const withToken = { host, accept: 'application/json', authorization: `Bearer ${await newToken()}` }
+const withToken = { authorization: `Bearer ${await newToken()}` }
+const listener = (onPort: number) => ({ host: `localhost:${onPort}`, load: loadOn(onPort) })
+const [main, introspected] = [listener(port), listener(introspectedPort)]
 const kinds = {
-  session: { path: '/api/200', headers: { host, accept: 'application/json', cookie, 'x-csrf': '1' } },
-  'phantom, exchanged': { path: '/exchanged/200', headers: withToken },
-  'phantom, no token': { path: '/plain/200', headers: withToken },
+  session: { ...main, path: '/api/200', headers: { cookie, 'x-csrf': '1' } },
+  'phantom, introspected': { ...introspected, path: '/introspected/200', headers: withToken },
+  'phantom, exchanged': { ...main, path: '/exchanged/200', headers: withToken },
+  'phantom, no token': { ...main, path: '/plain/200', headers: withToken },
 }
 
 /** As it goes on the wire. */
-function requestOf(path: string, headers: Readonly<Record<string, string>>): string {
-  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `GET ${path} HTTP/1.1\r\n${fields.join('')}\r\n`
+function requestOf({ host, path, headers }: (typeof kinds)[keyof typeof kinds]): string {
+  const fields = Object.entries({ host, accept: 'application/json', ...headers })
+  return `GET ${path} HTTP/1.1\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
 }
 
-const load = loadOn(port)
 const log = watchProvider(provider)
 const costs = new Map<string, number[]>()
 for (let round = -1; round < rounds; round++) {
-  for (const [name, { path, headers }] of Object.entries(kinds)) {
+  for (const [name, kind] of Object.entries(kinds)) {
     const before = await cpuMicros()
-    const { requests } = await load.slice(sliceMs, () => requestOf(path, headers))
+    const { requests } = await kind.load.slice(sliceMs, () => requestOf(kind))
     // The first round warms up.
     if (round >= 0) costs.set(name, [...(costs.get(name) ?? []), ((await cpuMicros()) - before) / requests])
   }
@@ -88,7 +98,7 @@ const sessions = costs.get('session') ?? []
 for (const [name, cost] of costs) {
   const ratio = median(cost.map((micros, index) => micros / (sessions[index] ?? Number.NaN)))
   console.log(
-    `${name.padEnd(20)} ${median(cost).toFixed(1).padStart(7)} µs of CPU a call, ${ratio.toFixed(2)}× a session's`,
+    `${name.padEnd(21)} ${median(cost).toFixed(1).padStart(7)} µs of CPU a call, ${ratio.toFixed(2)}× a session's`,
   )
 }
 
@@ -107,6 +117,7 @@ console.log(
 )
 
 log.stop()
-await load.close()
+main.load.close()
+introspected.load.close()
 for (const child of [subject, upstream]) child.kill('SIGKILL')
-await provider.stop()
+await Promise.all([provider.stop(), introspection.stop()])

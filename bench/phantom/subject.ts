@@ -1,4 +1,7 @@
-/** Coatcheck with a route for sessions and two for opaque tokens. Answers every message with its CPU time in microseconds. */
+/**
+ * Coatcheck with a route for sessions and two for opaque tokens, and on a port of its own with one more, whose JWT is in the
+ * introspection answer: an authorization server gives one form of it. Answers every message with its CPU time in microseconds.
+ */
 import { apiResource, partnerResource } from '../../spa-example/provider/index.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import type { UserConfig } from '../../src/config/user-config.ts'
@@ -14,29 +17,38 @@ export interface PhantomSubject {
   readonly upstream: string
   readonly secret: string
   readonly provider: UserConfig['provider']
+  /** Where the JWT is in the introspection answer. */
+  readonly introspected: { readonly port: number; readonly baseUrl: string; readonly provider: UserConfig['provider'] }
 }
 
 const subject = JSON.parse(process.env.BENCH_SUBJECT ?? '') as PhantomSubject
 const phantom = { auth: 'phantom', audience: partnerResource, scopes: ['orders:read'] } as const
-const config = resolveConfig(
-  {
-    baseUrl: subject.baseUrl,
-    provider: subject.provider,
-    session: { secrets: [subject.secret], store: cookieStore({ coordinator: memoryCoordinator() }) },
-    routes: [
-      { path: '/api/*', upstream: `${subject.upstream}/v1`, auth: 'session', scopes: ['orders:read'] },
-      {
-        ...{ path: '/exchanged/*', upstream: `${subject.upstream}/v2`, ...phantom },
-        upstreamToken: { from: 'exchange', resource: apiResource },
-      },
-      { path: '/plain/*', upstream: `${subject.upstream}/v3`, ...phantom, upstreamToken: { from: 'none' } },
-    ],
-  },
-  {},
-)
 const runtime = nodeRuntime()
-const handler = tokenHandler(config, { runtime, report: (event) => console.error(event) })
-await serve(handler.routes, { port: subject.port, host: '127.0.0.1', runtime })
+
+async function serveRoutes(
+  { port, baseUrl, provider }: PhantomSubject['introspected'],
+  routes: UserConfig['routes'],
+): Promise<void> {
+  const session = { secrets: [subject.secret], store: cookieStore({ coordinator: memoryCoordinator() }) }
+  const config = resolveConfig({ baseUrl, provider, session, routes }, {})
+  const handler = tokenHandler(config, { runtime, report: (event) => console.error(event) })
+  await serve(handler.routes, { port, host: '127.0.0.1', runtime })
+}
+
+await serveRoutes(subject, [
+  { path: '/api/*', upstream: `${subject.upstream}/v1`, auth: 'session', scopes: ['orders:read'] },
+  {
+    ...{ path: '/exchanged/*', upstream: `${subject.upstream}/v2`, ...phantom },
+    upstreamToken: { from: 'exchange', resource: apiResource },
+  },
+  { path: '/plain/*', upstream: `${subject.upstream}/v3`, ...phantom, upstreamToken: { from: 'none' } },
+])
+await serveRoutes(subject.introspected, [
+  {
+    ...{ path: '/introspected/*', upstream: `${subject.upstream}/v2`, ...phantom, audience: apiResource },
+    upstreamToken: { from: 'introspection' },
+  },
+])
 
 process.on('message', () => {
   const { user, system } = process.cpuUsage()
