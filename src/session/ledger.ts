@@ -4,6 +4,7 @@ import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
+import { endOf, furthestEnd, skewMs } from './kept-until.ts'
 import type { Session } from './session.ts'
 
 export interface LedgerView {
@@ -55,8 +56,6 @@ export interface Ledger {
   clearAttempt(session: Session): Promise<void>
 }
 
-/** Tombstones and entries outlive the seals they speak of by this much: clocks disagree. */
-const skewMs = 60_000
 /** So long after a seal was opened the ledger still knows its successor, if there is one, although the seal idles out. */
 export const trustedForMs = 60_000
 const maxHeld = 10_000
@@ -98,8 +97,7 @@ export function ledger(options: LedgerOptions): Ledger {
   const held = new ExpiringMap<Held>(clock, maxHeld)
   /** What was written or opened last, by session id: the same text need not be opened again, and a refresh begins at once. */
   const opened = new ExpiringMap<{ payload: string; session: Session }>(clock, maxOpened)
-  const endOf = (session: Session) => session.endsAt * 1000 + skewMs
-  const longestEnd = () => clock.now() + absoluteSeconds * 1000 + skewMs
+  const longestEnd = () => furthestEnd(clock.now(), absoluteSeconds)
 
   // Every older seal idles out by then, and calls that came with one are over (R9): only the newest goes out now.
   const keepUntil = (session: Session) =>

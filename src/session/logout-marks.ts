@@ -7,6 +7,7 @@ import type { Coordinator } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Clock } from '../runtime.ts'
+import { furthestEnd } from './kept-until.ts'
 import type { KeyedHash } from './keyed-hash.ts'
 import type { Session } from './session.ts'
 
@@ -37,7 +38,6 @@ type Kind = 'sid' | 'sub' | 'sub without sid'
 
 const knownForMs = 900
 const rememberedAnswers = 10_000
-const skewMs = 60_000
 const mostTries = 10
 
 /** @param names what the store knows persons and tokens by: it learns no name, and none can be guessed (S1) */
@@ -51,7 +51,7 @@ export function logoutMarks(
 
   async function raise(issuer: string, kind: Kind, value: string, issuedAt: number): Promise<void> {
     const key = `mark:${await names.current([issuer, kind, value])}`
-    const keepUntil = clock.now() + absoluteSeconds * 1000 + skewMs
+    const keepUntil = furthestEnd(clock.now(), absoluteSeconds)
     for (let count = 0; count < mostTries; count += 1) {
       const known = await coordinator.read(key)
       if (known && known.version >= issuedAt) return

@@ -7,6 +7,7 @@ import type { SessionEndReason } from '../config/user-config.ts'
 import type { Coordinator } from '../coordinator.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
+import { endOf, furthestEnd } from './kept-until.ts'
 import { keyedHash } from './keyed-hash.ts'
 import type { KeyContext } from './keys.ts'
 import type { EndedByServer } from './logout-marks.ts'
@@ -85,7 +86,6 @@ const listedSessions = 50
 const spareIds = 50
 const mostLooks = 50
 const endedAtOnce = 100
-const skewMs = 60_000
 
 export function ownSessions(options: OwnSessionsOptions): OwnSessions {
   const { secrets, context, coordinator, clock, report, grant, absoluteSeconds, maxSessions, onEnd } = options
@@ -95,7 +95,7 @@ export function ownSessions(options: OwnSessionsOptions): OwnSessions {
   const subjectHash = keyedHash(secrets, 'subject-index', context)
   const sidHash = keyedHash(secrets, 'sid-index', context)
   const listedId = keyedHash(secrets, 'listed-id', context)
-  const tombstoneUntil = () => clock.now() + absoluteSeconds * 1000 + skewMs
+  const tombstoneUntil = () => furthestEnd(clock.now(), absoluteSeconds)
 
   async function aboutOf(id: string, sealed: string): Promise<About | undefined> {
     const text = await aboutSealer.open(sealed)
@@ -163,8 +163,9 @@ export function ownSessions(options: OwnSessionsOptions): OwnSessions {
       return aboutSealer.seal(JSON.stringify(about))
     },
 
-    async register({ id, sub, sid, issuer, endsAt }) {
-      const keepUntil = endsAt * 1000 + skewMs
+    async register(session) {
+      const { id, sub, sid, issuer } = session
+      const keepUntil = endOf(session)
       if (sub !== undefined) await index.add(await subjectHash.current([issuer, sub]), id, keepUntil)
       if (sid !== undefined) await index.add(await sidHash.current([issuer, sid]), id, keepUntil)
     },
