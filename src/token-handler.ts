@@ -50,7 +50,10 @@ import { cookieStore } from './session/stores/cookie-store.ts'
 import { webRuntime } from './web-runtime.ts'
 
 export interface TokenHandlerOptions {
-  /** Default: `webRuntime()`, for any server that speaks web standards. `coatcheck/node` has Node's. */
+  /**
+   * Default: `webRuntime()`, for any server that speaks web standards. `coatcheck/node` has Node's, and `coatcheck/workers`
+   * that of Workers, which alone refuses a store that one isolate keeps to itself.
+   */
   runtime?: Runtime
   /** Serves the app's pages: gets GET and HEAD that no route and no endpoint takes; undefined is 404. */
   pages?: ((c: Context) => Response | undefined | Promise<Response | undefined>) | undefined

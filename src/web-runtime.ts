@@ -1,6 +1,6 @@
 /**
- * The runtime for a server that speaks web standards (Workers, Deno, Bun, a Hono app in a test): `fetch` to the
- * upstream, a streaming `Response` to the client. Node has one of its own, `node/runtime.ts`.
+ * The runtime for a server that speaks web standards (Deno, Bun, a Hono app in a test): `fetch` to the upstream, a
+ * streaming `Response` to the client. Node and Workers have their own, `node/runtime.ts` and `workers/runtime.ts`.
  */
 import type { Context } from 'hono'
 import { base64url } from 'jose'
@@ -18,6 +18,10 @@ export interface WebRuntimeOptions extends FetchTransportOptions {
   peerAddress?: (c: Context) => string | undefined
 }
 
+/**
+ * It does not know how many processes or isolates serve, and takes any store. A store in memory (also the default, a cookie
+ * store without a coordinator) is right for one process alone: on Workers take `workersRuntime`, which refuses it there.
+ */
 export function webRuntime(options: WebRuntimeOptions = {}): Runtime {
   return {
     clock: options.clock ?? { now: () => Date.now() },
