@@ -32,6 +32,8 @@ export interface SystemOptions {
   readonly gracePeriodSeconds?: number
   /** Clients whose tokens are split: by the hook in the provider, with a secret that both have. */
   readonly splitClients?: readonly string[]
+  /** Comes before the provider's own. */
+  readonly providerMiddleware?: ProviderMiddleware
 }
 
 type ProviderChanges = Partial<UserConfig['provider']>
@@ -87,6 +89,8 @@ export interface System {
 
 export const testSecret = 'pXkEQb7tXoRk3wkLxZC6sH8kIVbHhXbJ7sYvYhJ2m0U'
 
+type ProviderMiddleware = NonNullable<NonNullable<Parameters<typeof startProvider>[0]>['middleware']>
+
 /** One more secret, for rotation. */
 export const otherTestSecret = 'Lq3f0cQfUu0tZyq2GfM3zj0o0m8xUEK2Qn0gq7X9a5Y'
 
@@ -111,6 +115,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
         }),
       ],
     }),
+    ...(options.providerMiddleware && { middleware: options.providerMiddleware }),
     ...(options.backChannelLogout && { backchannelLogoutUri: `${origin}/bff/backchannel-logout` }),
   })
   const routes = options.routes ?? defaultRoutes
