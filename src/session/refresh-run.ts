@@ -3,7 +3,6 @@
  * session, not to the call that began it.
  */
 import type { Lease } from '../coordinator.ts'
-import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
@@ -200,7 +199,8 @@ export function refreshRun({
       case 'target_refused':
         // The server may have said so before it looked at the refresh token: a doubt about that stays.
         if (!isDoubtful(session)) await ledger.clearAttempt(session)
-        throw new CoatcheckError('token_refused', { cause: outcome.cause })
+        // Of no concern to others who wait for this refresh: whoever asked for that API has heard it (R1).
+        return session
       case 'unreached':
         await ledger.clearAttempt(session)
         return trouble(session, outcome)

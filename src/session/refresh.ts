@@ -6,7 +6,7 @@ import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
 import { SharedWork } from '../shared-work.ts'
-import type { TokenSet, TokenTarget } from '../tokens.ts'
+import type { RefreshOutcome, TokenSet, TokenTarget } from '../tokens.ts'
 import { backOffs } from './back-off.ts'
 import type { Ledger } from './ledger.ts'
 import { type Grant, type HeldGrant, type RefreshRun, refreshRun } from './refresh-run.ts'
@@ -131,6 +131,7 @@ export function refresher(options: RefresherOptions): Refresher {
     ...[session, openedAt, target, keepAlive]: Parameters<Refresher['forTarget']>
   ): Promise<TargetTokens> {
     let obtained: TokenSet | undefined
+    let refusal: Extract<RefreshOutcome, { kind: 'target_refused' }> | undefined
     let newest = session
     const until = clock.now() + callerLimitMs
     while (clock.now() < until) {
@@ -140,11 +141,13 @@ export function refresher(options: RefresherOptions): Refresher {
       const own = newest.tokens
       const request = async (held: HeldGrant) => {
         const outcome = await grant.refresh(held, target)
+        if (outcome.kind === 'target_refused') refusal = outcome
         if (outcome.kind !== 'refreshed') return outcome
         obtained = outcome.tokens
         return { ...outcome, tokens: withRefreshTokenOf(own, obtained) }
       }
       newest = await withinLimit(start(newest, openedAt, keepAlive, { request }), callerLimitMs)
+      if (refusal) throw new CoatcheckError('token_refused', { cause: refusal.cause })
       // Else it was somebody else's turn.
       if (obtained) return { tokens: obtained, session: newest }
     }
@@ -168,12 +171,15 @@ export function refresher(options: RefresherOptions): Refresher {
       const key = `${session.id} ${upstream}`
       if (isRecent || !canRefresh(newest.tokens, now)) return undefined
       // The other calls of a burst were refused too, and share the refresh that the first of them began (R1).
-      if (!running.isUnderWay(session.id)) {
+      const isJoined = running.isUnderWay(session.id)
+      if (!isJoined) {
         if (backOff.leftMs(session.id) > 0 || rejections.leftMs(key) > 0) return undefined
         rejections.raise(key)
       }
       const next = await withinLimit(start(newest, openedAt, keepAlive), callerLimitMs)
-      return next.tokens.accessToken === session.tokens.accessToken ? undefined : next
+      if (next.tokens.accessToken !== session.tokens.accessToken) return next
+      // What was under way was for another API: the session's own turn comes after it.
+      return isJoined ? this.afterRejection(next, openedAt, upstream, keepAlive) : undefined
     },
   }
 }

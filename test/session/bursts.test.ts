@@ -57,6 +57,15 @@ describe('eight calls that an upstream refuses with 401', () => {
     expect(sent).toHaveLength(2)
   })
 
+  it('wait for their turn where another API’s refresh is under way (R1)', async () => {
+    clock.advance(120_000)
+    const [other, open] = await Promise.all([opened(one, browser), opened(one, browser)])
+    const obtaining = one.sessions.tokenFor(other, { resource: 'https://stock.internal', scopes: [] }, keepAlive)
+    expect(await one.sessions.refreshAfterRejection(open, open.session, upstream, keepAlive)).toBe(true)
+    await obtaining
+    expect(sent).toHaveLength(2)
+  })
+
   it('get the 401 where the provider is in trouble, and it is asked once', async () => {
     answer = () => ({ kind: 'unavailable', retryAfterSeconds: undefined, cause: new Error('503') })
     clock.advance(120_000)
@@ -83,6 +92,25 @@ describe('calls for other APIs at once', () => {
     expect(new Set(got).size).toBe(resources.length)
     // No refresh token twice: each was the one that the refresh before it had brought.
     expect(new Set(sent).size).toBe(resources.length)
+  })
+
+  it('hear nothing of the refusal of another one: each takes its turn (R1)', async () => {
+    const [refused, granted] = ['https://refused.internal', 'https://stock.internal']
+    answer = (target) =>
+      target === refused
+        ? { kind: 'target_refused', cause: new Error('invalid_target') }
+        : { kind: 'refreshed', tokens: tokens(clock), idToken: undefined }
+    // The session's own access token is over too.
+    clock.advance(400_000)
+    const [first, second, own] = await Promise.all([opened(one, browser), opened(one, browser), opened(one, browser)])
+    const refusal = one.sessions.tokenFor(first, { resource: refused, scopes: [] }, keepAlive)
+    const others = [
+      one.sessions.tokenFor(second, { resource: granted, scopes: [] }, keepAlive),
+      one.sessions.refresh(own, keepAlive),
+    ]
+    await expect(refusal).rejects.toMatchObject({ code: 'token_refused' })
+    expect((await Promise.allSettled(others)).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+    expect(one.sessions.hasLiveToken(own)).toBe(true)
   })
 
   it('do not clear a doubt about the refresh token that they were not asked for', async () => {
