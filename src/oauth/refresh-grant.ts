@@ -40,29 +40,26 @@ export async function refreshGrant(
       idToken: response.id_token,
     }
   } catch (error) {
-    return target && isAboutTarget(error) ? { kind: 'target_refused', cause: error } : failure(error)
+    const outcome = failure(error)
+    return target && isAboutTarget(outcome, error) ? { kind: 'target_refused', cause: error } : outcome
   }
 }
 
 /**
- * What was asked for is wrong, and not the grant (RFC 8707 §2, RFC 6749 §5.2), or the person has to be asked about that API
- * first (OpenID Connect Core §3.1.2.6). The session's own tokens are not concerned.
+ * How Entra ID says `invalid_grant` of the API that was asked for, and why beside it. `bad_token` and `token_expired` are the
+ * grant's.
  */
-const targetErrors = new Set([
-  'invalid_target',
-  'invalid_scope',
-  'access_denied',
-  'consent_required',
-  'interaction_required',
-  'login_required',
-])
-/** How Entra ID says the same: `invalid_grant`, and why beside it. `bad_token` and `token_expired` are the grant's. */
 const targetSuberrors = new Set(['consent_required', 'basic_action', 'additional_action', 'message_only'])
 
-function isAboutTarget(error: unknown): boolean {
-  if (!(error instanceof client.ResponseBodyError) || error.status >= 500) return false
-  const { suberror } = error.cause
-  return error.error === 'invalid_grant' ? targetSuberrors.has(String(suberror)) : targetErrors.has(error.error)
+/**
+ * Whatever is refused but the grant itself may be what was asked for (RFC 8707 §2, RFC 6749 §5.2; Entra ID says
+ * `invalid_resource`), or the person has to be asked about that API first (OpenID Connect Core §3.1.2.6). The session's own
+ * tokens are not concerned: if the refresh token is, their next refresh says so.
+ */
+function isAboutTarget({ kind }: RefreshOutcome, error: unknown): boolean {
+  if (kind === 'refused') return true
+  const suberror = error instanceof client.ResponseBodyError ? error.cause.suberror : undefined
+  return kind === 'invalid_grant' && targetSuberrors.has(String(suberror))
 }
 
 function failure(cause: unknown): RefreshOutcome {

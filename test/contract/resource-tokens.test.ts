@@ -100,6 +100,7 @@ describe('a token for another API', () => {
     { error: 'interaction_required' },
     { error: 'login_required' },
     // As Entra ID says it.
+    { error: 'invalid_resource', error_codes: [500011] },
     { error: 'invalid_grant', suberror: 'consent_required', error_codes: [65001] },
   ])('that the server does not give is 403, and the session stands: %j', async (body) => {
     const browser = await system.signedIn()
