@@ -3,7 +3,7 @@
  * streaming `Response` to the client. Node and Workers have their own, `node/runtime.ts` and `workers/runtime.ts`.
  */
 import type { Context } from 'hono'
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 import { refuseNodeOnly } from './config/node-only.ts'
 import { CoatcheckError } from './errors.ts'
 import { type FetchTransportOptions, fetchTransport, mayHaveBody } from './fetch-transport.ts'

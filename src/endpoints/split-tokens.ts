@@ -3,7 +3,8 @@
  * whose signature it gives to the client. Delivered twice it is kept once.
  */
 import type { Context } from 'hono'
-import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { decodeProtectedHeader } from 'jose/decode/protected_header'
+import { decodeJwt } from 'jose/jwt/decode'
 import { CoatcheckError } from '../errors.ts'
 import { longestJwt } from '../oauth/access-tokens.ts'
 import { bearerOf, bearerRealm } from '../protection/bearer.ts'

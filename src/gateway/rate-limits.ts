@@ -4,7 +4,7 @@
  *
  * The fields are those of draft-ietf-httpapi-ratelimit-headers-10.
  */
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 import type { RateLimit } from '../config/types.ts'
 import type { Coordinator, Count } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'

@@ -7,7 +7,6 @@ import { redact, stringsOf } from '../config/redact.ts'
 import { resolveConfig } from '../config/resolve.ts'
 import type { Config } from '../config/types.ts'
 import type { ConfigSource, UserConfig } from '../config/user-config.ts'
-import { loaderMistake } from './loader-mistakes.ts'
 
 /** Looked for in this order, where no file is named. */
 const configFileNames = ['mts', 'ts', 'mjs', 'js'].map((extension) => `coatcheck.config.${extension}`)
@@ -76,6 +75,7 @@ async function importSource(file: string, env: Environment): Promise<ConfigSourc
   try {
     exported = await import(pathToFileURL(file).href)
   } catch (error) {
+    const { loaderMistake } = await import('./loader-mistakes.ts')
     // The module may have thrown with what it read from the environment.
     throw new ConfigError(redact([loaderMistake(error, file)], stringsOf(env)))
   }

@@ -1,5 +1,10 @@
 /** Logout tokens of the authorization server (OpenID Connect Back-Channel Logout 1.0 §2.4, §2.6). */
-import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
+import type { JWTPayload } from 'jose'
+import { decodeProtectedHeader } from 'jose/decode/protected_header'
+import * as errors from 'jose/errors'
+import { createRemoteJWKSet } from 'jose/jwks/remote'
+import { decodeJwt } from 'jose/jwt/decode'
+import { jwtVerify } from 'jose/jwt/verify'
 import { CoatcheckError } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import type { AuthorizationServer } from './authorization-server.ts'

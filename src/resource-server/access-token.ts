@@ -2,7 +2,10 @@
  * Verifies an access token that is a JWT (RFC 9068 §4): a function of the token alone, for the guard and for whoever else
  * holds one. What it is bound to (`cnf`) is for the caller to check: only they know how it came.
  */
-import { base64url, compactVerify, errors, type JWTVerifyGetKey, type VerifyOptions } from 'jose'
+import type { JWTVerifyGetKey, VerifyOptions } from 'jose'
+import * as base64url from 'jose/base64url'
+import * as errors from 'jose/errors'
+import { compactVerify } from 'jose/jws/compact/verify'
 import { type AuthorizationServerOptions, readServers, type TrustedServer } from './authorization-servers.ts'
 import type { AccessTokenClaims } from './claims.ts'
 import type { Fetch } from './fetch-json.ts'

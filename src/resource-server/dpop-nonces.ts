@@ -1,5 +1,5 @@
 /** Nonces that the server gives to DPoP clients (RFC 9449 §9): a proof cannot be made ahead of time. */
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 
 /**
  * Gives nonces and knows its own. `dpopNonces` makes one that needs no memory; this one forgets all when it restarts.

@@ -1,5 +1,9 @@
 /** Checks the DPoP proof of a call (RFC 9449 §4.3, §7). */
-import { base64url, calculateJwkThumbprint, compactVerify, EmbeddedJWK, type JWK } from 'jose'
+import type { JWK } from 'jose'
+import * as base64url from 'jose/base64url'
+import { EmbeddedJWK } from 'jose/jwk/embedded'
+import { calculateJwkThumbprint } from 'jose/jwk/thumbprint'
+import { compactVerify } from 'jose/jws/compact/verify'
 import { type Algorithm, assertTrustworthyUrl, readAlgorithms } from './authorization-servers.ts'
 import type { DPoPNonces } from './dpop-nonces.ts'
 import { GuardError } from './guard-error.ts'

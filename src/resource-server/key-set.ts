@@ -3,7 +3,9 @@
  * its remote key set counts its cooldown from the last success (an endpoint that is out would be asked for every
  * stranger's `kid`), refuses every token once its cache is too old, and reads answers of any size.
  */
-import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose'
+import type { JWTVerifyGetKey } from 'jose'
+import * as errors from 'jose/errors'
+import { createLocalJWKSet } from 'jose/jwks/local'
 import { discoverJwksUri } from './discovery.ts'
 import { type Fetch, fetchJson, UnexpectedAnswer } from './fetch-json.ts'
 import { GuardError } from './guard-error.ts'

@@ -2,7 +2,7 @@
  * Deflates before sealing, so that a session fits in a cookie, and pads, so that the length says little (C4).
  * Nothing that a request brought is ever compressed beside a token: that would be a compression oracle.
  */
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 import { CoatcheckError } from '../errors.ts'
 import type { RawDeflate } from '../runtime.ts'
 

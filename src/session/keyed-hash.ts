@@ -1,5 +1,5 @@
 /** Hashes that only this server can make: names for what the store, or the page, is not to learn (S1). */
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 import { derivePasswords, type KeyContext, type Purpose } from './keys.ts'
 
 export interface KeyedHash {

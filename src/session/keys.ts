@@ -3,7 +3,7 @@
  * password with one PBKDF2 round only, so each purpose, front end and provider gets a password of its own,
  * derived from a secret of full entropy (HKDF, RFC 5869).
  */
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 
 /** Everything that is sealed or signed, one name each. A new use gets a new name. */
 export type Purpose =

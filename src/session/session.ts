@@ -1,5 +1,5 @@
 /** What a session is: one signed-in browser, and when it ends. Plain data; times are epoch seconds. */
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 import type { TokenSet } from '../tokens.ts'
 
 export interface Session {

@@ -1,7 +1,7 @@
 /** Serves until it is told to stop. */
 import type { Config } from '../../config/types.ts'
 import { loadConfig } from '../load-config.ts'
-import { type LocalCertificate, localCertificate } from '../local-certificate.ts'
+import type { LocalCertificate } from '../local-certificate.ts'
 import { adjustAddress } from './address.ts'
 import type { Values } from './commands.ts'
 import { environment } from './environment.ts'
@@ -17,7 +17,7 @@ export async function serve(values: Values, io: Io): Promise<number> {
     environment(values['env-file'], io),
     { directory: io.directory, adjust: (said) => adjustAddress(said, { port, isHttps }) },
   )
-  const certificate = isHttps ? await localCertificate({ hosts: [new URL(config.origin).hostname] }) : undefined
+  const certificate = isHttps ? await certificateFor(config) : undefined
   // From here on a signal ends it cleanly, also one that comes while it starts.
   const stop = stopSignal()
   try {
@@ -25,6 +25,11 @@ export async function serve(values: Values, io: Io): Promise<number> {
   } finally {
     stop.forget()
   }
+}
+
+async function certificateFor({ origin }: Config): Promise<LocalCertificate> {
+  const { localCertificate } = await import('../local-certificate.ts')
+  return localCertificate({ hosts: [new URL(origin).hostname] })
 }
 
 async function serveUntil(
