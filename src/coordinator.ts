@@ -118,7 +118,8 @@ export interface Coordinator {
 
   /**
    * Does a thing once for all processes, and gives everyone its result (R12). The first caller's `work` runs;
-   * who comes within `ttlMs` gets the same value, or waits for it. Rejects with `work`'s error, for all who wait.
+   * who comes within `ttlMs` gets the same value, or waits for it. Rejects with `work`'s error, for all who wait. What `work`
+   * gave counts also where it cannot be written: it is not to be done twice (`settleWork`).
    */
   once(key: string, ttlMs: number, work: () => Promise<string>): Promise<string>
 

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Coordinator, EndedEntry, Ending } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
+import { settleWork } from '../settled-work.ts'
 import { sqliteCounter } from './sqlite-counter.ts'
 import { first, openDatabase } from './sqlite-file.ts'
 
@@ -232,14 +233,10 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
         return claimResult.run(key, clock.now() + ttlMs, clock.now()).changes === 1
       })
       if (!isFirst) return settled(key, ttlMs)
-      try {
-        const value = await work()
-        guarded(() => settleResult.run(value, null, key))
-        return value
-      } catch (error) {
-        guarded(() => settleResult.run(null, error instanceof CoatcheckError ? error.code : '', key))
-        throw error
-      }
+      return settleWork(work, async (settled) => {
+        const [value, error] = 'value' in settled ? [settled.value, null] : [null, settled.error]
+        guarded(() => settleResult.run(value, error, key))
+      })
     },
 
     async recall(key) {

@@ -133,7 +133,10 @@ export function signIns({
         await carrier.begin(session, (await own?.aboutText(session, device)) ?? '')
         await own?.register(session)
         await supersede(cookies, rivals)
-        await own?.endOldest(session)
+        // The browser's session before has given way by now: what is left to do here fails no sign-in.
+        await own
+          ?.endOldest(session)
+          .catch((cause) => report({ event: 'store_unavailable', during: 'end oldest', cause }))
         return results.write(session, secret)
       })
       const session = await results.read(result, secret)

@@ -2,6 +2,7 @@
 import type { CommitResult, Coordinator, Count, EndedEntry, SessionNotes } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
+import { settleWork } from '../settled-work.ts'
 import type { SessionRequest } from './session-object.ts'
 
 /** What we need of a `DurableObjectNamespace`. */
@@ -157,14 +158,7 @@ export function durableObjectCoordinator<Id>(
       const claimant = crypto.randomUUID()
       const isFirst = await take(`result:${key}`, { do: 'claim', claimant, ttlMs }, { do: 'disclaim', claimant })
       if (!isFirst) return settled(key, ttlMs)
-      try {
-        const value = await work()
-        await ofResult(key, { do: 'settle', value })
-        return value
-      } catch (error) {
-        await ofResult(key, { do: 'settle', error: error instanceof CoatcheckError ? error.code : '' })
-        throw error
-      }
+      return settleWork(work, (settled) => ofResult(key, { do: 'settle', ...settled }))
     },
 
     async recall(key) {

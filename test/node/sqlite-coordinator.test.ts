@@ -6,6 +6,7 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CoatcheckError } from '../../src/errors.ts'
 import { sqliteCoordinator } from '../../src/node/sqlite-coordinator.ts'
 import { describeCoordinator } from '../session/coordinator-suite.ts'
 
@@ -204,5 +205,25 @@ describe('a file that cannot be used', () => {
     expect(await coordinator.commit('s', 1, entry)).toBe('committed')
     await coordinator.close()
     await expect(coordinator.read('s')).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+
+  it('does not take away what was done once, or why it failed, while it could not be written (R12)', async () => {
+    const file = nextFile()
+    const coordinator = sqliteCoordinator({ file })
+    const holder = new DatabaseSync(file)
+    const lock = () => holder.exec('BEGIN IMMEDIATE')
+    const done = coordinator.once('done', 60_000, async () => {
+      lock()
+      return 'value'
+    })
+    expect(await done).toBe('value')
+    holder.exec('ROLLBACK')
+    const failed = coordinator.once('failed', 60_000, async () => {
+      lock()
+      throw new CoatcheckError('provider_unavailable')
+    })
+    await expect(failed).rejects.toMatchObject({ code: 'provider_unavailable' })
+    holder.close()
+    await coordinator.close()
   })
 })

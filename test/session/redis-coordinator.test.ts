@@ -1,5 +1,6 @@
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CoatcheckError } from '../../src/errors.ts'
 import { redisCoordinator } from '../../src/session/stores/redis-coordinator.ts'
 import { outageOf } from '../../src/session/stores/redis-outage.ts'
 import { redisClient, startRedis, type TestRedis } from '../support/redis.ts'
@@ -28,6 +29,26 @@ describeCoordinator('Redis', async () => {
       await other.close()
     },
   }
+})
+
+describe('a Redis that goes while a thing is done once', () => {
+  it('does not take away what was done, or why it failed (R12)', async () => {
+    const coordinator = redisCoordinator({ client: await redisClient(redis.url), prefix: 'goes:' })
+    const done = coordinator.once('done', 60_000, async () => {
+      await redis.kill()
+      return 'value'
+    })
+    expect(await done).toBe('value')
+    await redis.startAgain()
+    await expect.poll(() => coordinator.recall('other').catch(() => 'out')).toBeUndefined()
+    const failed = coordinator.once('failed', 60_000, async () => {
+      await redis.kill()
+      throw new CoatcheckError('provider_unavailable')
+    })
+    await expect(failed).rejects.toMatchObject({ code: 'provider_unavailable' })
+    await redis.startAgain()
+    await coordinator.close()
+  })
 })
 
 describe('a Redis that is away', () => {

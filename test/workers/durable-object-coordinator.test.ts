@@ -135,4 +135,10 @@ describe('an object whose answer is lost', () => {
     await expect(coordinator.once('k', 600_000, async () => 'never')).rejects.toMatchObject(isOut)
     expect(await coordinator.once('k', 600_000, async () => 'done')).toBe('done')
   })
+
+  it('gives what was done all the same, and to everyone (R12)', async () => {
+    const coordinator = durableObjectCoordinator(losing('settle'))
+    expect(await coordinator.once('k', 600_000, async () => 'done')).toBe('done')
+    expect(await coordinator.once('k', 600_000, async () => 'never')).toBe('done')
+  })
 })

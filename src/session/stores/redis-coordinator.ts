@@ -8,6 +8,7 @@
 import type { CommitResult, Coordinator, EndedEntry, Ending } from '../../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../../errors.ts'
 import type { Clock } from '../../runtime.ts'
+import { settleWork } from '../../settled-work.ts'
 import { randomId } from '../session.ts'
 import { type RedisClient, type RedisConnections, redisConnections } from './redis-client.ts'
 import { outageOf } from './redis-outage.ts'
@@ -160,14 +161,9 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
 
     async once(key, ttlMs, work) {
       if (!(await take(resultKey(key), pending + randomId(12), ttlMs))) return settled(key, ttlMs)
-      try {
-        const value = await work()
-        await run('settle', resultKey(key), `v${value}`)
-        return value
-      } catch (error) {
-        await run('settle', resultKey(key), `e${error instanceof CoatcheckError ? error.code : ''}`)
-        throw error
-      }
+      return settleWork(work, (settled) =>
+        run('settle', resultKey(key), 'value' in settled ? `v${settled.value}` : `e${settled.error}`),
+      )
     },
 
     async recall(key) {
