@@ -5,7 +5,8 @@
 
 import { naive } from './naive.ts'
 import type { Variation } from './process.ts'
-import type { Choice, Setup } from './world.ts'
+import type { Setup } from './scene.ts'
+import type { Choice } from './world.ts'
 
 export interface Example {
   readonly name: string

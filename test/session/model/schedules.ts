@@ -1,7 +1,8 @@
 /** What is explored: how the world is set up, and what is chosen in it. */
 import fc from 'fast-check'
 import type { Variation } from './process.ts'
-import { type Choice, explore, highestHow, highestWhat, type Setup } from './world.ts'
+import type { Setup } from './scene.ts'
+import { type Choice, explore, highestHow, highestWhat } from './world.ts'
 
 const setups: fc.Arbitrary<Setup> = fc.record({
   seed: fc.integer({ min: 1, max: 2 ** 31 - 1 }),

@@ -1,0 +1,38 @@
+/** A browser: its cookies, its sign-ins, and the requests of it that are under way. */
+import type { RequestCookies } from '../../../src/session/cookie-names.ts'
+import type { Answer, Process } from './process.ts'
+import type { Family } from './provider.ts'
+
+export interface SignIn {
+  readonly key: string
+  readonly family: Family
+  /** Keys of others that were under way when it began. */
+  readonly rivals: readonly string[]
+  isOver: boolean
+}
+
+export class Browser {
+  readonly jar = new Map<string, string>()
+  /** Cookies that it has had before. */
+  readonly past: RequestCookies[] = []
+  readonly signIns: SignIn[] = []
+  /** The session of the sign-in that it has last heard of. */
+  signedIn: string | undefined
+}
+
+/** A request of a browser. */
+export interface Pending {
+  readonly what: What
+  readonly label: string
+  readonly browser: Browser
+  readonly process: Process
+  readonly begunAt: number
+  readonly cookies: RequestCookies
+  answer: Answer | undefined
+  isOver: boolean
+}
+
+export type What =
+  | { readonly kind: 'call' }
+  | { readonly kind: 'logout' }
+  | { readonly kind: 'sign-in'; readonly signIn: SignIn }

@@ -1,0 +1,55 @@
+/** Whether an answer may be what it is. */
+import type { Pending } from './browser.ts'
+import { endDelayMs } from './checks.ts'
+import { type Answer, sessionIn } from './process.ts'
+import type { Scene } from './scene.ts'
+
+type Presented = NonNullable<ReturnType<typeof sessionIn>>
+
+export function judge(scene: Scene, self: Pending, answer: Answer, hadStoreFailure: boolean): void {
+  const { what, label } = self
+  if (what.kind === 'sign-in') what.signIn.isOver = true
+  if (what.kind === 'logout') judgeLogout(scene, self, answer)
+  if (what.kind === 'call') judgeCall(scene, self, answer, hadStoreFailure)
+  if (answer.status === 503 && !scene.hadFault) scene.checks.fail(`${label} is told to come back although all is well`)
+}
+
+function judgeLogout(scene: Scene, self: Pending, answer: Answer): void {
+  const { checks, lab } = scene
+  const presented = sessionIn(self.cookies)
+  const known = answer.sessionId === undefined ? undefined : checks.known.get(answer.sessionId)
+  // Of a session that has idled out the ledger has forgotten the newest tokens.
+  const isLoggedOut = presented !== undefined && !checks.isIdle(seenAt(scene, presented))
+  if (known && answer.status === 200) Object.assign(known, { endedAt: lab.now, isLoggedOut })
+}
+
+function judgeCall(scene: Scene, self: Pending, answer: Answer, hadStoreFailure: boolean): void {
+  const { checks } = scene
+  const { label } = self
+  const presented = sessionIn(self.cookies)
+  if (answer.status === 401 && presented) {
+    const seen = seenAt(scene, presented)
+    if (!checks.mayBeOut(presented.id, seen)) checks.fail(`${label}: session ${presented.id.slice(0, 4)} is lost`)
+    if (!checks.isIdle(seen)) checkOvertaken(scene, self, presented.id, answer)
+  } else if (answer.status === 200) {
+    const endedAt = checks.known.get(answer.sessionId ?? '')?.endedAt
+    // With the store out a process goes on with what it holds, until the access token ends (E4).
+    if (endedAt !== undefined && self.begunAt > endedAt + endDelayMs && !hadStoreFailure) {
+      checks.fail(`${label} is served with a session that has ended (E1, E4)`)
+    }
+  }
+}
+
+/** Where the idle clock stands that counts for this cookie. */
+function seenAt({ setup, store }: Scene, { id, seenAt }: Presented): number {
+  return setup.cookie === 'ticket' ? (store.peek(id)?.seenAt ?? seenAt) : seenAt
+}
+
+/** A late answer put the cookie of an ended session over that of a sign-in: a silent sign-in has to heal it. */
+function checkOvertaken({ checks }: Scene, self: Pending, presentedId: string, answer: Answer): void {
+  const { jar, signedIn } = self.browser
+  const known = signedIn === undefined ? undefined : checks.known.get(signedIn)
+  const isOvertaken = known !== undefined && known.id !== presentedId && known.excuses.size === 0
+  const isNewestJar = [...self.cookies].every(([name, value]) => jar.get(name) === value)
+  if (isOvertaken && isNewestJar && !answer.isSilent) checks.fail(`${self.label}: the sign-in was overtaken for good`)
+}
