@@ -3,7 +3,7 @@ import type { RequestCookies } from '../../../src/session/cookie-names.ts'
 import type { Browser, Pending, SignIn } from './browser.ts'
 import { checkCookie, type Known } from './checks.ts'
 import { inspect } from './fake-seal.ts'
-import { call, logout, type Process, sessionIn, signIn } from './process.ts'
+import { call, logout, markedIn, type Process, sessionIn, signIn } from './process.ts'
 import type { Requests } from './requests.ts'
 import { type Scene, sessionCookie } from './scene.ts'
 
@@ -66,15 +66,21 @@ export class Acts {
   }
 
   async logout(browser: Browser, process: Process): Promise<void> {
-    const { checks, provider, setup } = this.#scene
+    const { checks, provider, setup, store } = this.#scene
     const cookies = new Map(browser.jar)
-    const presented = sessionIn(cookies)
-    if (!presented) return
-    const leaving = checks.known.get(presented.id)
-    for (const family of leaving ? provider.sharing(leaving.family) : []) checks.excuse(family, 'logout')
+    const presented = sessionIn(cookies)?.id
+    const marked = markedIn(cookies)
+    const leaving = [presented, marked].flatMap((id) => checks.known.get(id ?? '') ?? [])
+    if (leaving.length === 0) return
+    for (const { family } of leaving) {
+      for (const one of provider.sharing(family)) checks.excuse(one, 'logout')
+    }
     provider.endGrant()
+    const last = leaving.find(({ id }) => id !== presented)
+    const spared = new Set(last && !store.hasTokens(last.id) ? last.family.live : [])
+    const what = { kind: 'logout', last, spared } as const
     const { variation } = setup
-    await this.#requests.send({ browser, process, cookies }, this.#named('logout', { kind: 'logout' }), () =>
+    await this.#requests.send({ browser, process, cookies }, this.#named('logout', what), () =>
       variation?.logout ? variation.logout(process, cookies) : logout(process, cookies),
     )
   }
@@ -106,7 +112,7 @@ export class Acts {
     const { checks } = this.#scene
     if (checks.known.has(id)) return
     const excuses = checks.excusesOf(own.family)
-    checks.known.set(id, { id, family: own.family, excuses, endedAt: undefined, isLoggedOut: false })
+    checks.known.set(id, { id, family: own.family, excuses, endedAt: undefined, isLoggedOut: false, spared: new Set() })
     own.family.sessionId = id
     if (browser.signIns.some(({ rivals }) => rivals.includes(own.key))) excuses.add('superseded')
   }

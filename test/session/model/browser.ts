@@ -1,5 +1,6 @@
 /** A browser: its cookies, its sign-ins, and the requests of it that are under way. */
 import type { RequestCookies } from '../../../src/session/cookie-names.ts'
+import type { Known } from './checks.ts'
 import type { Answer, Process } from './process.ts'
 import type { Family } from './provider.ts'
 
@@ -32,7 +33,12 @@ export interface Pending {
   isOver: boolean
 }
 
-export type What =
-  | { readonly kind: 'call' }
-  | { readonly kind: 'logout' }
-  | { readonly kind: 'sign-in'; readonly signIn: SignIn }
+export type What = { readonly kind: 'call' } | Logout | { readonly kind: 'sign-in'; readonly signIn: SignIn }
+
+export interface Logout {
+  readonly kind: 'logout'
+  /** The session that the browser signed in to last, where that is another than its session cookie says (C3). */
+  readonly last: Known | undefined
+  /** Refresh tokens of that one which were in its own cookie alone: nobody else could revoke them. */
+  readonly spared: ReadonlySet<string>
+}

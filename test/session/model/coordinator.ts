@@ -22,6 +22,10 @@ export interface SharedStore {
    * lost answer could not be asked for once more, because the store did not say that the lease still stands (R3).
    */
   readonly unclear: ReadonlySet<string>
+  /** Sessions of whose end the store did not tell: who ended them by their id does not know what to revoke. */
+  readonly unclearEnds: ReadonlySet<string>
+  /** Whether it has tokens of this session now. */
+  hasTokens(sessionId: string): boolean
   died(owner: Owner): void
   /** How many operations have failed so far. */
   failures(): number
@@ -40,6 +44,7 @@ export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
   const triedSaves = new Set<string>()
   const triedBeforeAttempt = new Set<string>()
   const unclear = new Set<string>()
+  const unclearEnds = new Set<string>()
   /** Who recorded the newest attempt, by session. */
   const attemptOf = new Map<string, Owner>()
   let failures = 0
@@ -118,7 +123,12 @@ export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
           throw error
         }),
       end: (id, keepUntil, ending) =>
-        onSession(ending === 'superseded' ? 'supersedes' : 'ends', id, () => memory.end(id, keepUntil, ending)),
+        onSession(ending === 'superseded' ? 'supersedes' : 'ends', id, () => memory.end(id, keepUntil, ending)).catch(
+          (error) => {
+            unclearEnds.add(id)
+            throw error
+          },
+        ),
       close: async () => undefined,
       ...(hasOwnClock && { now: () => operation('asks for the time', () => lab.now) }),
 
@@ -190,5 +200,17 @@ export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
     for (const [id, holder] of attemptOf) if (holder === owner && views.get(id)?.attempt) unclear.add(id)
   }
 
-  return { of, peek: (sessionId) => views.get(sessionId), triedBeforeAttempt, unclear, died, failures: () => failures }
+  return {
+    of,
+    peek: (sessionId) => views.get(sessionId),
+    triedBeforeAttempt,
+    unclear,
+    unclearEnds,
+    hasTokens(sessionId) {
+      const entry = memory.read(sessionId)
+      return !(entry instanceof Promise) && entry?.payload !== undefined
+    },
+    died,
+    failures: () => failures,
+  }
 }

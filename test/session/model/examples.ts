@@ -31,6 +31,8 @@ const goOn = (process: number): Choice => [90, process - 1]
 const pass = (seconds: number): Choice => [77, passable.lastIndexOf(seconds)]
 /** Takes so many steps, those first that wait longest. */
 const steps = (count: number): Choice[] => Array.from({ length: count }, () => [0, 0] as const)
+/** Takes so many, those first that came last. */
+const newestSteps = (count: number): Choice[] => Array.from({ length: count }, () => [59, 0] as const)
 /** Takes the one that waits longest, with another fate than its first. */
 const turnsOut = (fate: number): Choice => [0, 5 + fate]
 
@@ -68,6 +70,15 @@ export const examples: readonly Example[] = [
     choices: [pass(50), callTo(1), ...steps(1), signInAt(1), pass(61), pass(61)],
     breaks: naive.supersededIsSignedOut,
     symptom: isLost,
+  },
+  {
+    name: 'a late answer puts its cookie over that of a sign-in, and the person signs out: of both (C3)',
+    choices: [
+      ...[pass(61), callTo(1), ...newestSteps(11), signInAt(1), ...newestSteps(7)],
+      ...[...steps(1), logoutAt(1)],
+    ],
+    breaks: naive.endsWhatTheCookieHolds,
+    symptom: /leaves the session that this browser signed in to last/,
   },
 ]
 

@@ -26,7 +26,7 @@ export const compression = () => ({ deflate: asItIs, inflate: asItIs })
 
 /** What a session cookie of the model says. A ticket says nothing of versions, and the idle clock is the store's. */
 export function inspect(cookie: string | undefined): { id: string; version: number; seenAt: number } | undefined {
-  const text = cookie?.split('|').slice(2).join('|')
+  const text = textIn(cookie)
   if (!text) return undefined
   if (text.startsWith('[')) {
     const [id, , createdAt] = JSON.parse(text) as [string, string, number]
@@ -35,4 +35,11 @@ export function inspect(cookie: string | undefined): { id: string; version: numb
   const separator = text.indexOf(' ')
   const { i: id, n: version } = JSON.parse(text.slice(separator + 1)) as { i: string; n: number }
   return { id, version, seenAt: Number(text.slice(0, separator)) }
+}
+
+/** The id of the session that a marker names. */
+export const inspectMarker = (cookie: string | undefined): string | undefined => textIn(cookie)
+
+function textIn(cookie: string | undefined): string | undefined {
+  return cookie?.split('|').slice(2).join('|')
 }

@@ -1,5 +1,5 @@
 /** Whether an answer may be what it is. */
-import type { Pending } from './browser.ts'
+import type { Logout, Pending } from './browser.ts'
 import { endDelayMs } from './checks.ts'
 import { type Answer, sessionIn } from './process.ts'
 import type { Scene } from './scene.ts'
@@ -9,18 +9,28 @@ type Presented = NonNullable<ReturnType<typeof sessionIn>>
 export function judge(scene: Scene, self: Pending, answer: Answer, hadStoreFailure: boolean): void {
   const { what, label } = self
   if (what.kind === 'sign-in') what.signIn.isOver = true
-  if (what.kind === 'logout') judgeLogout(scene, self, answer)
+  if (what.kind === 'logout') judgeLogout(scene, self, what, answer)
   if (what.kind === 'call') judgeCall(scene, self, answer, hadStoreFailure)
   if (answer.status === 503 && !scene.hadFault) scene.checks.fail(`${label} is told to come back although all is well`)
 }
 
-function judgeLogout(scene: Scene, self: Pending, answer: Answer): void {
-  const { checks, lab } = scene
+/** What this takes longer than, the store may have forgotten meanwhile. */
+const slowMs = 60_000
+
+function judgeLogout(scene: Scene, self: Pending, { last, spared }: Logout, answer: Answer): void {
+  const { checks, lab, store } = scene
+  if (answer.status !== 200) return
   const presented = sessionIn(self.cookies)
   const known = answer.sessionId === undefined ? undefined : checks.known.get(answer.sessionId)
   // Of a session that has idled out the ledger has forgotten the newest tokens.
   const isLoggedOut = presented !== undefined && !checks.isIdle(seenAt(scene, presented))
-  if (known && answer.status === 200) Object.assign(known, { endedAt: lab.now, isLoggedOut })
+  if (known) Object.assign(known, { endedAt: lab.now, isLoggedOut })
+  if (!last) return
+  if (store.peek(last.id)?.isEnded !== true)
+    checks.fail(`${self.label} leaves the session that this browser signed in to last (C3)`)
+  const isKnown = !store.unclearEnds.has(last.id) && lab.now - self.begunAt < slowMs
+  last.endedAt ??= lab.now
+  if (!last.isLoggedOut && isKnown) Object.assign(last, { isLoggedOut: true, spared })
 }
 
 function judgeCall(scene: Scene, self: Pending, answer: Answer, hadStoreFailure: boolean): void {

@@ -102,6 +102,18 @@ export const naive = {
           await grant.revoke(open.session.tokens).catch(() => undefined)
           await coordinator.end(open.session.id, open.session.endsAt * 1000)
         }
+        await sessions.endLast(cookies, open?.session.id)
+        const ended = open && { sessionId: open.session.id }
+        return { status: 200, cookies: sessions.clearedCookies(cookies), ...ended }
+      }),
+  }),
+
+  endsWhatTheCookieHolds: (): Variation => ({
+    logout: (process, cookies) =>
+      answerErrors(async () => {
+        const { sessions } = process
+        const open = await sessions.open(cookies, true)
+        if (open) await sessions.end(open)
         const ended = open && { sessionId: open.session.id }
         return { status: 200, cookies: sessions.clearedCookies(cookies), ...ended }
       }),

@@ -7,7 +7,7 @@ import { logoutMarks } from '../../../src/session/logout-marks.ts'
 import type { Grant } from '../../../src/session/refresh-run.ts'
 import type { SessionStart } from '../../../src/session/session.ts'
 import { type OpenSession, type Sessions, sessions } from '../../../src/session/sessions.ts'
-import { inspect } from './fake-seal.ts'
+import { inspect, inspectMarker } from './fake-seal.ts'
 import type { Lab, Owner } from './lab.ts'
 
 export const idleSeconds = 1800
@@ -109,13 +109,15 @@ export async function call(
   })
 }
 
+/** As `endpoints/logout.ts` does it. */
 export async function logout(process: Process, cookies: RequestCookies): Promise<Answer> {
   const { sessions } = process
   return answerErrors(async () => {
     const open = await sessions.open(cookies, true)
+    const changes = sessions.clearedCookies(cookies)
     if (open) await sessions.end(open)
-    const ended = open && { sessionId: open.session.id }
-    return { status: 200, cookies: sessions.clearedCookies(cookies), ...ended }
+    await sessions.endLast(cookies, open?.session.id)
+    return { status: 200, cookies: changes, ...(open && { sessionId: open.session.id }) }
   })
 }
 
@@ -142,3 +144,6 @@ export async function answerErrors(act: () => Promise<Answer>): Promise<Answer> 
 }
 
 export const sessionIn = (cookies: RequestCookies) => inspect(cookies.get('__Host-Http-coatcheck'))
+
+/** The session that the browser signed in to last. */
+export const markedIn = (cookies: RequestCookies) => inspectMarker(cookies.get('__Host-Http-coatcheck-id'))

@@ -212,14 +212,16 @@ class World {
     this.#lab.forget(process)
     for (const { what, cookies } of this.#requests.lose(process)) {
       // Between the tombstone and the revocation: who signs out once more need not know tokens as new (E1).
-      if (what.kind === 'logout') this.#loseRevocation(cookies)
+      if (what.kind === 'logout') this.#loseRevocation(sessionIn(cookies)?.id, what.last?.id)
     }
     this.#start(at)
   }
 
-  #loseRevocation(cookies: RequestCookies): void {
-    const known = this.checks.known.get(sessionIn(cookies)?.id ?? '')
-    if (known) known.family.isRevocationLost = true
+  #loseRevocation(...ids: readonly (string | undefined)[]): void {
+    for (const id of ids) {
+      const known = this.checks.known.get(id ?? '')
+      if (known) known.family.isRevocationLost = true
+    }
   }
 
   #stop(process: Process): void {
