@@ -1,15 +1,18 @@
 /** What browsers and the provider begin. */
 import type { RequestCookies } from '../../../src/session/cookie-names.ts'
-import type { Browser, Pending, SignIn } from './browser.ts'
+import type { Browser, Ending, Pending, SignIn } from './browser.ts'
 import { checkCookie, type Known } from './checks.ts'
 import { inspect } from './fake-seal.ts'
-import { call, logout, markedIn, type Process, sessionIn, signIn } from './process.ts'
+import { call, endByToken, endFromList, logout, markedIn, type Process, sessionIn, signIn } from './process.ts'
+import { type Family, sidOf } from './provider.ts'
 import type { Requests } from './requests.ts'
 import { type Scene, sessionCookie } from './scene.ts'
 
 export class Acts {
   readonly #scene: Scene
   readonly #requests: Requests
+  /** Sessions that a person has chosen from the list, also where their sign-in has not come back yet. */
+  readonly #chosen = new Set<string>()
 
   constructor(scene: Scene, requests: Requests) {
     this.#scene = scene
@@ -21,7 +24,7 @@ export class Acts {
     const cookies = new Map(jar)
     const presented = sessionIn(cookies)
     if (!presented) return this.#checkEmptyJar(browser, jar)
-    return this.#requests.send({ browser, process, cookies }, this.#named('call', { kind: 'call' }), (self) =>
+    return this.#requests.send({ browser, process, cookies }, this.#named('call', { kind: 'call' }, browser), (self) =>
       call(
         process,
         cookies,
@@ -61,8 +64,8 @@ export class Acts {
     return signedIn === undefined ? undefined : this.#scene.checks.known.get(signedIn)
   }
 
-  #named<What>(word: string, what: What): [string, What] {
-    return [`${word} ${this.#requests.all.length}`, what]
+  #named<What>(word: string, what: What, { suffix }: Browser): [string, What] {
+    return [`${word} ${this.#requests.all.length}${suffix}`, what]
   }
 
   async logout(browser: Browser, process: Process): Promise<void> {
@@ -75,20 +78,66 @@ export class Acts {
     for (const { family } of leaving) {
       for (const one of provider.sharing(family)) checks.excuse(one, 'logout')
     }
-    provider.endGrant()
+    provider.end(browser.atProvider)
     const last = leaving.find(({ id }) => id !== presented)
     const spared = new Set(last && !store.hasTokens(last.id) ? last.family.live : [])
     const what = { kind: 'logout', last, spared } as const
     const { variation } = setup
-    await this.#requests.send({ browser, process, cookies }, this.#named('logout', what), () =>
+    await this.#requests.send({ browser, process, cookies }, this.#named('logout', what, browser), () =>
       variation?.logout ? variation.logout(process, cookies) : logout(process, cookies),
     )
+  }
+
+  /** The person ends the session that the other browser has, or all but this one. */
+  async endFromList(browser: Browser, process: Process, ended: Ending['ended']): Promise<void> {
+    const { checks, provider, store } = this.#scene
+    const cookies = new Map(browser.jar)
+    const from = sessionIn(cookies)?.id
+    if (from === undefined) return
+    const what: Ending = { kind: 'ending', from, ended, targets: new Set() }
+    if (ended === 'others') {
+      const own = checks.known.get(from)
+      for (const known of checks.known.values()) {
+        const seenAt = store.peek(known.id)?.seenAt ?? 0
+        if (known !== own && known.endedAt === undefined && !checks.isIdle(seenAt)) what.targets.add(known)
+      }
+      for (const family of provider.families) if (family !== own?.family) checks.excuse(family, 'ended elsewhere')
+    }
+    const choose = (id: string) => {
+      this.#chosen.add(id)
+      const target = checks.known.get(id)
+      if (!target) return
+      what.targets.add(target)
+      target.excuses.add('ended elsewhere')
+      for (const family of this.#beginning()) {
+        if (family.grant === target.family.grant) checks.excuse(family, 'ended elsewhere while it began')
+      }
+    }
+    await this.#requests.send({ browser, process, cookies }, this.#named(`ending ${ended}`, what, browser), () =>
+      endFromList(process, cookies, ended === 'one' ? choose : undefined),
+    )
+  }
+
+  #beginning(): Family[] {
+    return this.#requests.all.flatMap(({ what, answer, isOver }) =>
+      what.kind === 'sign-in' && !answer && !isOver ? what.signIn.family : [],
+    )
+  }
+
+  /** A sign-in that begins while a person ends sessions may be there already, and share a grant with one that ends. */
+  #excuseEnding(family: Family): void {
+    for (const { what, answer, isOver } of this.#requests.all) {
+      if (what.kind !== 'ending' || answer || isOver) continue
+      const isShared = [...what.targets].some((target) => target.family.grant === family.grant)
+      if (what.ended === 'others' || isShared) this.#scene.checks.excuse(family, 'ended elsewhere while it began')
+    }
   }
 
   /** @param processes the callback comes to each of them */
   async signIn(browser: Browser, processes: readonly Process[]): Promise<void> {
     const { lab, checks, provider } = this.#scene
-    const family = provider.newFamily()
+    const family = provider.newFamily(browser.atProvider)
+    this.#excuseEnding(family)
     const key = `sign-in ${family.name}`
     const cookies = new Map(browser.jar)
     const rivals = browser.signIns.filter(({ isOver }) => !isOver).map((other) => other.key)
@@ -114,6 +163,7 @@ export class Acts {
     const excuses = checks.excusesOf(own.family)
     checks.known.set(id, { id, family: own.family, excuses, endedAt: undefined, isLoggedOut: false, spared: new Set() })
     own.family.sessionId = id
+    if (this.#chosen.has(id)) excuses.add('ended elsewhere')
     if (browser.signIns.some(({ rivals }) => rivals.includes(own.key))) excuses.add('superseded')
   }
 
@@ -121,7 +171,7 @@ export class Acts {
     const { lab, checks, provider } = this.#scene
     const known = this.#knownOf(browser)
     if (!known) return
-    provider.endGrant()
+    provider.end(browser.atProvider)
     for (const family of provider.sharing(known.family)) checks.excuse(family, 'ended by the provider')
     if (!byToken) {
       lab.log(`the provider revokes ${known.family.name}`)
@@ -129,14 +179,13 @@ export class Acts {
       return
     }
     const issuedAt = Math.floor(lab.now / 1000)
-    const ended = { issuer: 'https://provider.example', sid: `sid-${known.family.name}`, sub: 'ada', issuedAt }
+    const jti = String(lab.trace.length)
+    const named = { issuer: 'https://provider.example', sid: sidOf(known.family), sub: 'ada', issuedAt }
+    const ended = [...checks.known.values()].filter(({ family }) => family.grant === known.family.grant)
     await lab.as(process, () => {
-      process.marks.add({ ...ended, jti: String(lab.trace.length), expiresAt: issuedAt + 120 }).then(
-        () => {
-          known.endedAt ??= lab.now
-        },
-        () => undefined,
-      )
+      endByToken(process, { ...named, jti, expiresAt: issuedAt + 120 }, () => {
+        for (const one of ended) one.endedAt ??= lab.now
+      })
     })
   }
 }

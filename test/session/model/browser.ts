@@ -2,7 +2,7 @@
 import type { RequestCookies } from '../../../src/session/cookie-names.ts'
 import type { Known } from './checks.ts'
 import type { Answer, Process } from './process.ts'
-import type { Family } from './provider.ts'
+import type { Family, ProviderSession } from './provider.ts'
 
 export interface SignIn {
   readonly key: string
@@ -13,12 +13,20 @@ export interface SignIn {
 }
 
 export class Browser {
+  /** Put behind what it does; empty for the first. */
+  readonly suffix: string
+  readonly atProvider: ProviderSession
   readonly jar = new Map<string, string>()
   /** Cookies that it has had before. */
   readonly past: RequestCookies[] = []
   readonly signIns: SignIn[] = []
   /** The session of the sign-in that it has last heard of. */
   signedIn: string | undefined
+
+  constructor(atProvider: ProviderSession, suffix = '') {
+    this.atProvider = atProvider
+    this.suffix = suffix
+  }
 }
 
 /** A request of a browser. */
@@ -33,7 +41,7 @@ export interface Pending {
   isOver: boolean
 }
 
-export type What = { readonly kind: 'call' } | Logout | { readonly kind: 'sign-in'; readonly signIn: SignIn }
+export type What = { readonly kind: 'call' } | Logout | Ending | { readonly kind: 'sign-in'; readonly signIn: SignIn }
 
 export interface Logout {
   readonly kind: 'logout'
@@ -41,4 +49,13 @@ export interface Logout {
   readonly last: Known | undefined
   /** Refresh tokens of that one which were in its own cookie alone: nobody else could revoke them. */
   readonly spared: ReadonlySet<string>
+}
+
+/** From the person's list of sessions. */
+export interface Ending {
+  readonly kind: 'ending'
+  readonly from: string
+  readonly ended: 'one' | 'others'
+  /** What it is to end. */
+  readonly targets: Set<Known>
 }

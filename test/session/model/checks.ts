@@ -13,7 +13,7 @@ export interface Known {
   readonly excuses: Set<string>
   /** From when on nobody may be served with it. */
   endedAt: number | undefined
-  /** A sign-out was answered with 200. */
+  /** A sign-out of it was answered with 200, or the person's ending it from another browser. */
   isLoggedOut: boolean
   /** Refresh tokens that may outlive that. */
   spared: ReadonlySet<string>
@@ -80,6 +80,7 @@ export class Checks {
   onReuse(
     family: Family,
     rotation: Rotation,
+    sharing: readonly Family[],
     { wasTried, wasStopped, isUnclear }: { wasTried: boolean; wasStopped: boolean; isUnclear: boolean },
   ): void {
     const isUnsavable =
@@ -88,7 +89,7 @@ export class Checks {
       // An attempt that was never sent, and stands, is taken for a lost answer, which was asked for once more.
       (rotation.isLost && isUnclear) ||
       (wasStopped && !wasTried)
-    if (isUnsavable) this.excuse(family, 'an answer that was lost (R8)')
+    if (isUnsavable) for (const one of sharing) this.excuse(one, 'an answer that was lost (R8)')
     else if (!this.#onlyOutcomes)
       this.fail(`${rotation.token} is sent again although ${rotation.holder.name} has got its answer`)
   }

@@ -102,7 +102,12 @@ export function sharedStore(lab: Lab, hasOwnClock: boolean): SharedStore {
       read: (id, holds) => onSession('reads', id, async () => memory.read(id, holds)),
       touch: (id, seenAt, keepUntil) => onSession('touches', id, () => memory.touch(id, seenAt, keepUntil)),
       readNotes: (id) => onSession('reads notes of', id, () => memory.readNotes(id)),
-      index: memory.index,
+      index: {
+        add: (key, ...rest) => operation('adds to the index', () => memory.index.add(key, ...rest)),
+        list: (key, limit) => operation('asks the index', () => memory.index.list(key, limit)),
+        remove: async (key, ids) =>
+          ids.length > 0 ? operation('takes out of the index', () => memory.index.remove(key, ids)) : undefined,
+      },
       count: memory.count,
       commit: (id, parent, entry) =>
         onSession(`commits ${parent} → ${entry.version} of`, id, () => {

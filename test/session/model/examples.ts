@@ -13,6 +13,8 @@ export interface Example {
   readonly choices: readonly Choice[]
   readonly breaks: () => Variation
   readonly symptom: RegExp
+  /** Where it is not that of all. */
+  readonly setup?: Partial<Setup>
 }
 
 export const exampleSetup: Setup = { seed: 1, skewsMs: [0, 0], graceMs: 0 }
@@ -21,6 +23,9 @@ const passable = [1, 1, 3, 5, 16, 30, 40, 50, 61]
 const callTo = (process: number): Choice => [60, process - 1]
 const signInAt = (process: number): Choice => [94, process - 1]
 const logoutAt = (process: number): Choice => [96, process - 1]
+const callInOther = (process: number): Choice => [100, process - 1]
+/** The first browser ends the session of the other. */
+const endOtherAt = (process: number): Choice => [106, 5 + process]
 const crash = (process: number): Choice => [86, process - 1]
 /** One callback, reloaded until each process has it. */
 const signInEverywhere: Choice = [94, 5]
@@ -40,6 +45,7 @@ const turnsOut = (fate: number): Choice => [0, 5 + fate]
 const stepAt = (sixtieth: number, fate?: number): Choice => [sixtieth, fate === undefined ? 0 : 5 + fate]
 
 const doneSlowly = 1
+const answerLost = 2
 const fails = 2
 const isLost = /session \S+ is lost/
 
@@ -80,29 +86,40 @@ export const examples: readonly Example[] = [
     breaks: naive.endsWhatTheCookieHolds,
     symptom: /leaves the session that this browser signed in to last/,
   },
+  {
+    name: 'an answer is lost, and would be there for who asks at once (R7)',
+    choices: [pass(61), callTo(1), ...steps(6), turnsOut(answerLost), pass(61)],
+    breaks: naive.asksOnce,
+    symptom: isLost,
+    setup: { graceMs: 10_000 },
+  },
+  {
+    name: 'a person ends the session of the other browser, which was refreshed: its newest refresh token is revoked (S1, E1)',
+    choices: [pass(61), callInOther(1), ...steps(11), endOtherAt(1)],
+    breaks: naive.knowsNoCopy,
+    symptom: /lives on after the sign-out/,
+    setup: { cookie: 'ticket', other: 'own grant' },
+  },
 ]
 
 /** Orders that broke an earlier form of the code in a way that no small change of the parts around it makes again. */
-export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Partial<Pick<Setup, 'cookie' | 'skewsMs'>>> = [
+export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices' | 'setup'>> = [
   {
     name: 'a call takes until its seal has idled out, and another process has refreshed meanwhile (C2)',
     choices: [callTo(1), ...steps(1), stop(1), pass(40), pass(16), callTo(2), halfAnHour, pass(61), pass(61)],
-    cookie: 'session',
   },
   {
     name: 'a process is stopped until the seal in its hands has idled out, and with it what is known of its successor (R9)',
     choices: [stop(1), pass(61), callTo(1), callTo(2), halfAnHour, pass(16)],
-    cookie: 'session',
   },
   {
     name: 'a version is written in the moment in which the store fails to say what it knows of a ticket (R5)',
     choices: [pass(61), ...steps(8), callTo(1), ...steps(1), turnsOut(fails)],
-    cookie: 'ticket',
+    setup: { cookie: 'ticket' },
   },
   {
     name: 'a sign-out and a sign-in cross, another sign-in follows, and a late answer comes last (C3)',
     choices: [signInAt(1), logoutAt(1), pass(40), pass(16), callTo(1), signInAt(1), pass(16)],
-    cookie: 'session',
   },
   {
     name: 'two processes are stopped until the session has idled out, and the first records an attempt of a version that was spent (R9)',
@@ -110,7 +127,6 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Partial
       ...[pass(61), callTo(1), ...steps(5), stop(1), callTo(2), pass(40), stop(2)],
       ...[callTo(1), pass(61), halfAnHour],
     ],
-    cookie: 'session',
   },
   {
     name: 'a sign-in that a late answer of an earlier one has put its cookie over, and the provider ends that one (C3)',
@@ -118,15 +134,13 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Partial
       ...[logoutAt(1), signInEverywhere, stepAt(45, fails), stepAt(30), logoutAt(1), ...steps(2), stepAt(12), stop(2)],
       ...[signInAt(1), pass(5), crash(1), pass(61), logoutToken, callTo(1)],
     ],
-    cookie: 'session',
-    skewsMs: [0, 0, 0],
+    setup: { skewsMs: [0, 0, 0] },
   },
   {
     name: 'a call takes until its seal has idled out, and records an attempt of a version that another process has refreshed (C2)',
     choices: [
       ...[pass(50), ...steps(2), pass(3), stop(1), pass(3), callTo(2), pass(5), halfAnHour, pass(40), pass(50)],
     ],
-    cookie: 'session',
   },
   {
     name: 'the provider ends a session by a logout token while two processes would refresh it (E2)',
@@ -134,6 +148,5 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices'> & Partial
       ...[pass(50), ...steps(1), callTo(2), ...steps(1), pass(3), ...steps(3), stepAt(40, doneSlowly), logoutToken],
       ...[pass(30), turnsOut(doneSlowly)],
     ],
-    cookie: 'session',
   },
 ]

@@ -40,6 +40,9 @@ export function inspect(cookie: string | undefined): { id: string; version: numb
 /** The id of the session that a marker names. */
 export const inspectMarker = (cookie: string | undefined): string | undefined => textIn(cookie)
 
+/** Which session an id of the person's own list means. */
+export const inspectListed = (listedId: string): string => (JSON.parse(listedId) as string[])[2] ?? ''
+
 function textIn(cookie: string | undefined): string | undefined {
   return cookie?.split('|').slice(2).join('|')
 }

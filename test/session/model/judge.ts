@@ -1,5 +1,5 @@
 /** Whether an answer may be what it is. */
-import type { Logout, Pending } from './browser.ts'
+import type { Ending, Logout, Pending } from './browser.ts'
 import { endDelayMs } from './checks.ts'
 import { type Answer, sessionIn } from './process.ts'
 import type { Scene } from './scene.ts'
@@ -10,7 +10,8 @@ export function judge(scene: Scene, self: Pending, answer: Answer, hadStoreFailu
   const { what, label } = self
   if (what.kind === 'sign-in') what.signIn.isOver = true
   if (what.kind === 'logout') judgeLogout(scene, self, what, answer)
-  if (what.kind === 'call') judgeCall(scene, self, answer, hadStoreFailure)
+  if (what.kind === 'ending') judgeEnding(scene, self, what, answer)
+  if (what.kind === 'call' || what.kind === 'ending') judgeCall(scene, self, answer, hadStoreFailure)
   if (answer.status === 503 && !scene.hadFault) scene.checks.fail(`${label} is told to come back although all is well`)
 }
 
@@ -31,6 +32,21 @@ function judgeLogout(scene: Scene, self: Pending, { last, spared }: Logout, answ
   const isKnown = !store.unclearEnds.has(last.id) && lab.now - self.begunAt < slowMs
   last.endedAt ??= lab.now
   if (!last.isLoggedOut && isKnown) Object.assign(last, { isLoggedOut: true, spared })
+}
+
+function judgeEnding(scene: Scene, self: Pending, { targets }: Ending, answer: Answer): void {
+  const { checks, lab, store, provider } = scene
+  if (answer.status !== 200) return
+  for (const target of targets) {
+    const { id, family } = target
+    // It may have idled out on the way, and then it is not there to be ended.
+    if (lab.now - self.begunAt >= slowMs) continue
+    if (store.peek(id)?.isEnded !== true) checks.fail(`${self.label} leaves ${id.slice(0, 4)} (S1)`)
+    target.endedAt ??= lab.now
+    // Others of its grant go on: its tokens are left alone (C3).
+    const isShared = provider.sharing(family).some((other) => other !== family)
+    if (!isShared && !store.unclearEnds.has(id)) target.isLoggedOut = true
+  }
 }
 
 function judgeCall(scene: Scene, self: Pending, answer: Answer, hadStoreFailure: boolean): void {

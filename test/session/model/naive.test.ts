@@ -13,22 +13,26 @@ vi.mock('../../../src/session/keyed-hash.ts', () => import('./fake-seal.ts'))
 const showsTraces = process.env.COATCHECK_MODEL_TRACES !== undefined
 
 describe('the model finds a failure where', () => {
-  it.each(naiveVersions)('$name', { timeout: 120_000 }, async ({ name, symptom, variation }) => {
-    const found = await search({ seed: 1, numRuns: 3000, endOnFailure: !showsTraces }, variation)
+  it.each(naiveVersions)('$name', { timeout: 120_000 }, async ({ name, symptom, variation, other }) => {
+    const found = await search(
+      { seed: 1, numRuns: 3000, endOnFailure: !showsTraces },
+      [other && 'own grant'],
+      variation,
+    )
     if (showsTraces) console.info(`${name}: ${found?.replay}\n${found?.trace}`)
     expect(found?.violation).toMatch(symptom)
   })
 })
 
 describe('an order of events that was found', () => {
-  it.each(examples)('$name', async ({ choices, breaks, symptom }) => {
-    const wrong = await explore({ ...exampleSetup, variation: breaks() }, choices)
+  it.each(examples)('$name', async ({ choices, breaks, symptom, setup }) => {
+    const wrong = await explore({ ...exampleSetup, ...setup, variation: breaks() }, choices)
     expect(wrong.violation, wrong.trace.join('\n')).toMatch(symptom)
-    const right = await explore(exampleSetup, choices)
+    const right = await explore({ ...exampleSetup, ...setup }, choices)
     expect(right.violation, right.trace.join('\n')).toBeUndefined()
   })
 
-  it.each(repaired)('$name', async ({ choices, ...setup }) => {
+  it.each(repaired)('$name', async ({ choices, setup }) => {
     const { violation, trace } = await explore({ ...exampleSetup, ...setup }, choices)
     expect(violation, trace.join('\n')).toBeUndefined()
   })

@@ -1,5 +1,5 @@
 /** Versions of the protocol that are wrong, each as a small change of a right one: the model has to tell them apart. */
-import type { Coordinator } from '../../../src/coordinator.ts'
+import type { Coordinator, EndedEntry } from '../../../src/coordinator.ts'
 import type { Grant } from '../../../src/session/refresh-run.ts'
 import { comeBack } from '../../../src/session/refusals.ts'
 import type { RefreshOutcome } from '../../../src/tokens.ts'
@@ -17,6 +17,8 @@ export interface NaiveVersion {
   /** What the person notices of it. */
   readonly symptom: RegExp
   readonly variation: () => Variation
+  /** It takes the person's other browser. */
+  readonly other?: true
 }
 
 const isLost = /session \S+ is lost/
@@ -140,6 +142,19 @@ export const naive = {
     coordinator: ({ now: _ofStore, ...real }) => real,
   }),
 
+  knowsNoCopy: (): Variation => ({
+    coordinator: change((real) => ({
+      async end(...parameters) {
+        const entry = await real.end(...parameters)
+        return entry && { ...entry, revocation: undefined }
+      },
+    })),
+  }),
+
+  endsInThisProcess: (): Variation => ({
+    coordinator: change((real) => ({ end: async (id) => (await real.read(id)) as EndedEntry | undefined })),
+  }),
+
   leaseTakenForGranted: (): Variation => ({
     coordinator: change((real) => ({
       acquireLease: async (id, ttlMs) => ({ ...(await real.acquireLease(id, ttlMs)), renew: async () => true }),
@@ -152,13 +167,16 @@ export const naiveVersions: readonly NaiveVersion[] = [
   { name: 'no lease: every process refreshes for itself', symptom: isLost, variation: naive.noLease },
   { name: 'no ledger: what is known is in the cookie', symptom: /is lost|that has ended/, variation: naive.noLedger },
   { name: 'a 401 clears the cookie', symptom: /cookie of a living session is gone/, variation: naive.clearsOn401 },
-  { name: 'a refresh is aborted with the call that began it', symptom: isLost, variation: naive.abortsRefresh },
+  {
+    name: 'a refresh is aborted with the call that began it',
+    symptom: /is lost|lives on/,
+    variation: naive.abortsRefresh,
+  },
   {
     name: 'logout revokes what the cookie holds, and then writes the tombstone',
     symptom: livesOn,
     variation: naive.revokesFirst,
   },
-  { name: 'an answer that was lost is not asked for again at once', symptom: isLost, variation: naive.asksOnce },
   {
     name: 'a version whose write failed is given up',
     symptom: /is lost|that has ended|lives on/,
@@ -168,6 +186,12 @@ export const naiveVersions: readonly NaiveVersion[] = [
     name: 'each process tells the time of tokens by its own clock',
     symptom: /access token whose time is over/,
     variation: naive.ownClock,
+  },
+  {
+    name: 'what a person ends has no tombstone',
+    symptom: /that has ended|leaves|lives on/,
+    variation: naive.endsInThisProcess,
+    other: true,
   },
   { name: 'a superseded session is a signed-out one', symptom: isLost, variation: naive.supersededIsSignedOut },
 ]

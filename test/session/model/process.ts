@@ -3,11 +3,11 @@ import type { Coordinator } from '../../../src/coordinator.ts'
 import { CoatcheckError } from '../../../src/errors.ts'
 import type { CookieChange, RequestCookies } from '../../../src/session/cookie-names.ts'
 import { keyedHash } from '../../../src/session/keyed-hash.ts'
-import { logoutMarks } from '../../../src/session/logout-marks.ts'
+import { type EndedByServer, logoutMarks } from '../../../src/session/logout-marks.ts'
 import type { Grant } from '../../../src/session/refresh-run.ts'
 import type { SessionStart } from '../../../src/session/session.ts'
 import { type OpenSession, type Sessions, sessions } from '../../../src/session/sessions.ts'
-import { inspect, inspectMarker } from './fake-seal.ts'
+import { inspect, inspectListed, inspectMarker } from './fake-seal.ts'
 import type { Lab, Owner } from './lab.ts'
 
 export const idleSeconds = 1800
@@ -119,6 +119,44 @@ export async function logout(process: Process, cookies: RequestCookies): Promise
     await sessions.endLast(cookies, open?.session.id)
     return { status: 200, cookies: changes, ...(open && { sessionId: open.session.id }) }
   })
+}
+
+/**
+ * As `endpoints/sessions.ts` does it. `choose` is told which session of the list it is to be; without it, all others.
+ */
+export async function endFromList(
+  process: Process,
+  cookies: RequestCookies,
+  choose?: (id: string) => void,
+): Promise<Answer> {
+  const { sessions } = process
+  const { own } = sessions
+  return answerErrors(async () => {
+    const open = await sessions.open(cookies)
+    if (!open || !own || !sessions.isUsable(open)) return { status: 401, cookies: [] }
+    if (!choose) {
+      await own.endOthers(open.session)
+      return { status: 200, cookies: [], sessionId: open.session.id }
+    }
+    const { sessions: listed } = await own.list(open.session)
+    const wanted = listed.find(({ isCurrent }) => !isCurrent)
+    if (!wanted) return { status: 404, cookies: [] }
+    choose(inspectListed(wanted.id))
+    const result = await own.end(open.session, wanted.id)
+    return { status: result === 'ended' ? 200 : 404, cookies: [], sessionId: open.session.id }
+  })
+}
+
+/** As `endpoints/backchannel-logout.ts` does it. @param onEnded it is durable */
+export function endByToken(process: Process, ended: EndedByServer, onEnded: () => void): void {
+  const { marks, sessions } = process
+  void marks.add(ended).then(
+    () => {
+      onEnded()
+      return sessions.own?.endByServer(ended).catch(() => undefined)
+    },
+    () => undefined,
+  )
 }
 
 export async function signIn(

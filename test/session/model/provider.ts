@@ -44,16 +44,21 @@ export interface Family {
   readonly requests: Map<Owner, number>
 }
 
+/** Where the person is signed in at the provider: sign-ins from there get this grant, until the person leaves. */
+export interface ProviderSession {
+  grant: number
+}
+
 export interface ProviderWatch {
   /** Before a request leaves a process. */
   onSend(family: Family, token: string, owner: Owner): void
-  /** A spent token came again, too late. */
-  onReuse(family: Family, rotation: Rotation): void
+  /** A spent token came again, too late: these die of it. */
+  onReuse(family: Family, rotation: Rotation, sharing: readonly Family[]): void
 }
 
 export class Provider {
   readonly families: Family[] = []
-  #grant = 1
+  #lastGrant = 0
   readonly #lab: Lab
   readonly #graceMs: number
   readonly #watch: ProviderWatch
@@ -65,14 +70,14 @@ export class Provider {
   }
 
   /** The person has signed in; the code is on its way through the browser. */
-  newFamily(): Family {
+  newFamily({ grant }: ProviderSession): Family {
     const family: Family = {
       name: String.fromCharCode(97 + this.families.length),
       live: new Set(),
       rotations: new Map(),
       mishaps: new Map(),
       versions: new Map(),
-      grant: this.#grant,
+      grant,
       codeEndsAt: this.#lab.now + codeLifetimeMs,
       sessionId: undefined,
       issued: 0,
@@ -98,7 +103,7 @@ export class Provider {
         issuer: 'https://provider.example',
         tokens: this.#issue(family, 1, nowSeconds()),
         idToken: undefined,
-        idTokenClaims: { sub: 'ada', sid: `sid-${family.name}`, iat: signInAt },
+        idTokenClaims: { sub: 'ada', sid: sidOf(family), iat: signInAt },
         shownClaims: {},
       }
     }
@@ -114,9 +119,15 @@ export class Provider {
     }
   }
 
+  begin(): ProviderSession {
+    this.#lastGrant += 1
+    return { grant: this.#lastGrant }
+  }
+
   /** The person has left: the next sign-in begins anew. */
-  endGrant(): void {
-    this.#grant += 1
+  end(session: ProviderSession): void {
+    this.#lastGrant += 1
+    session.grant = this.#lastGrant
   }
 
   sharing({ grant }: Family): Family[] {
@@ -179,9 +190,12 @@ export class Provider {
     const spent = family.rotations.get(token)
     const isInGrace = spent !== undefined && now - spent.at <= this.#graceMs && !family.end
     if (spent && !isInGrace && !family.end) {
-      this.#watch.onReuse(family, spent)
-      family.live.clear()
-      family.end = 'reuse'
+      const sharing = this.sharing(family)
+      this.#watch.onReuse(family, spent, sharing)
+      for (const one of sharing) {
+        one.live.clear()
+        one.end ??= 'reuse'
+      }
     }
     if (!isInGrace && !family.live.delete(token)) return { kind: 'invalid_grant', cause: undefined }
     family.rotations.set(token, spent ?? { token, holder, at: now, isLost: false, lostAt: 0 })
@@ -227,3 +241,6 @@ export class Provider {
     return family
   }
 }
+
+/** Of a session at the provider, which all sign-ins under it are told (measured, sessions.md E2). */
+export const sidOf = ({ grant }: Family): string => `sid-${grant}`

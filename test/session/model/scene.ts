@@ -11,6 +11,11 @@ export interface Setup {
   readonly skewsMs: readonly number[]
   /** What the cookie carries. Default `session`. */
   readonly cookie?: 'session' | 'ticket'
+  /**
+   * The person's other browser: signed in at the provider for itself, or under one session there that both share. Default
+   * none.
+   */
+  readonly other?: 'own grant' | 'same grant' | undefined
   /** 0: strict. */
   readonly graceMs: number
   /** Only what the person sees is looked at, not how it came to that. */

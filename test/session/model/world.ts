@@ -21,7 +21,7 @@ export interface Outcome {
   readonly trace: readonly string[]
 }
 
-export const highestWhat = 99
+export const highestWhat = 111
 export const highestHow = 9
 /** Choices below take a step. */
 const firstCommand = 60
@@ -47,7 +47,8 @@ class World {
   readonly #scene: Scene
   readonly #requests: Requests
   readonly #acts: Acts
-  readonly #browser = new Browser()
+  readonly #browser: Browser
+  readonly #other: Browser | undefined
   readonly #processes: Process[] = []
   readonly #phases: number[] = []
   readonly #phaseOf = new WeakMap<Process, number>()
@@ -67,6 +68,10 @@ class World {
     this.#scene = { lab, setup, checks, store, provider, processes: this.#processes, hadFault: false }
     this.#requests = new Requests(this.#scene)
     this.#acts = new Acts(this.#scene, this.#requests)
+    this.#browser = new Browser(provider.begin())
+    const { other } = setup
+    const atProvider = other === 'same grant' ? this.#browser.atProvider : provider.begin()
+    this.#other = other && new Browser(atProvider, ' in the other browser')
     for (const index of setup.skewsMs.keys()) {
       this.#phases.push(0)
       this.#start(index)
@@ -86,13 +91,13 @@ class World {
         const isLate = before !== undefined && this.#wasStopped(before.holder, before.at)
         this.checks.onSend(family, token, isBeside && !this.#wasStopped(owner, 0), isLate ? undefined : stored)
       },
-      onReuse: (family, rotation) => {
+      onReuse: (family, rotation, sharing) => {
         const { store } = this.#scene
         const version = family.versions.get(rotation.token) ?? 0
         const wasTried = store.triedBeforeAttempt.has(`${family.sessionId} ${version}`)
         const wasStopped = this.#wasStopped(rotation.holder, rotation.at)
         const isUnclear = store.unclear.has(family.sessionId ?? '')
-        this.checks.onReuse(family, rotation, { wasTried, wasStopped, isUnclear })
+        this.checks.onReuse(family, rotation, sharing, { wasTried, wasStopped, isUnclear })
       },
     })
   }
@@ -102,8 +107,10 @@ class World {
   }
 
   async begin(): Promise<void> {
-    await this.#acts.signIn(this.#browser, [this.#processes[0] as Process])
-    await this.#settle()
+    for (const browser of this.#browsers()) {
+      await this.#acts.signIn(browser, [this.#processes[0] as Process])
+      await this.#settle()
+    }
   }
 
   async choose([what, how]: Choice): Promise<void> {
@@ -138,7 +145,25 @@ class World {
     else if (what < 37) await this.#acts.logout(browser, process)
     else if (what < 38) await this.#acts.endByProvider(browser, process, how > 4)
     else if (what < 39) await this.#advance(how > 7 ? 31 * 60_000 : 61_000)
-    else this.#rotateSecrets(at)
+    else if (what < 40) this.#rotateSecrets(at)
+    else await this.#withOther(what - 40, how)
+  }
+
+  /** What takes two browsers; with one it is a call. */
+  async #withOther(what: number, how: number): Promise<void> {
+    const process = this.#processes[how % this.#processes.length] as Process
+    const browser = this.#other ?? this.#browser
+    const either = how > 4 ? this.#browser : browser
+    if (what < 3 || !this.#other) await this.#acts.call(browser, process, browser.jar)
+    else if (what < 4) await this.#acts.signIn(browser, how > 4 ? this.#processes : [process])
+    else if (what < 5) await this.#acts.logout(browser, process)
+    else if (what < 6) await this.#acts.endByProvider(browser, process, how > 4)
+    else if (this.#scene.setup.cookie !== 'ticket') await this.#acts.call(either, process, either.jar)
+    else await this.#acts.endFromList(either, process, what < 10 ? 'one' : 'others')
+  }
+
+  #browsers(): Browser[] {
+    return this.#other ? [this.#browser, this.#other] : [this.#browser]
   }
 
   #formerJar({ past, jar }: Browser, how: number): RequestCookies {
@@ -159,7 +184,9 @@ class World {
     for (const pending of this.#requests.all) {
       if (!pending.isOver && !pending.process.isGone) this.checks.fail(`${pending.label} gets no answer`)
     }
-    for (const process of this.#processes) await this.#mustServe(this.#browser, process)
+    for (const browser of this.#browsers()) {
+      for (const process of this.#processes) await this.#mustServe(browser, process)
+    }
     for (const known of this.checks.known.values()) this.checks.afterLogout(known)
   }
 
@@ -213,6 +240,7 @@ class World {
     for (const { what, cookies } of this.#requests.lose(process)) {
       // Between the tombstone and the revocation: who signs out once more need not know tokens as new (E1).
       if (what.kind === 'logout') this.#loseRevocation(sessionIn(cookies)?.id, what.last?.id)
+      if (what.kind === 'ending') this.#loseRevocation(...[...what.targets].map(({ id }) => id))
     }
     this.#start(at)
   }
