@@ -149,9 +149,14 @@ export function refreshRun({
     try {
       return await ledger.recordAttempt(session)
     } catch (error) {
-      if (!isDoubtful(session)) await ledger.clearAttempt(session).catch(reportUnclear)
+      if (!isDoubtful(session)) await takeBack(session)
       throw error
     }
+  }
+
+  /** Never rejects: what the server said counts, also where the store does not take this. */
+  async function takeBack(session: Session): Promise<void> {
+    await ledger.clearAttempt(session).catch(reportUnclear)
   }
 
   /**
@@ -198,17 +203,17 @@ export function refreshRun({
         return endRefused(session, outcome)
       case 'target_refused':
         // The server may have said so before it looked at the refresh token: a doubt about that stays.
-        if (!isDoubtful(session)) await ledger.clearAttempt(session)
+        if (!isDoubtful(session)) await takeBack(session)
         // Of no concern to others who wait for this refresh: whoever asked for that API has heard it (R1).
         return session
       case 'unreached':
-        await ledger.clearAttempt(session)
+        await takeBack(session)
         return trouble(session, outcome)
       case 'lost':
         return trouble(session, outcome)
       case 'unavailable':
         // An answer, and no new tokens in it: this attempt is over. One before it may still be in doubt.
-        if (!isDoubtful(session)) await ledger.clearAttempt(session)
+        if (!isDoubtful(session)) await takeBack(session)
         return trouble(session, outcome, outcome.retryAfterSeconds)
     }
   }
