@@ -94,7 +94,7 @@ export class Acts {
     const cookies = new Map(browser.jar)
     const from = sessionIn(cookies)?.id
     if (from === undefined) return
-    const what: Ending = { kind: 'ending', from, ended, targets: new Set() }
+    const what: Ending = { kind: 'ending', from, ended, targets: new Set(), hasUnknown: false }
     if (ended === 'others') {
       const own = checks.known.get(from)
       for (const known of checks.known.values()) {
@@ -106,11 +106,11 @@ export class Acts {
     const choose = (id: string) => {
       this.#chosen.add(id)
       const target = checks.known.get(id)
-      if (!target) return
-      what.targets.add(target)
-      target.excuses.add('ended elsewhere')
+      if (target) what.targets.add(target)
+      else what.hasUnknown = true
+      target?.excuses.add('ended elsewhere')
       for (const family of this.#beginning()) {
-        if (family.grant === target.family.grant) checks.excuse(family, 'ended elsewhere while it began')
+        if (!target || family.grant === target.family.grant) checks.excuse(family, 'ended elsewhere while it began')
       }
     }
     await this.#requests.send({ browser, process, cookies }, this.#named(`ending ${ended}`, what, browser), () =>
@@ -129,7 +129,8 @@ export class Acts {
     for (const { what, answer, isOver } of this.#requests.all) {
       if (what.kind !== 'ending' || answer || isOver) continue
       const isShared = [...what.targets].some((target) => target.family.grant === family.grant)
-      if (what.ended === 'others' || isShared) this.#scene.checks.excuse(family, 'ended elsewhere while it began')
+      if (what.ended === 'others' || what.hasUnknown || isShared)
+        this.#scene.checks.excuse(family, 'ended elsewhere while it began')
     }
   }
 

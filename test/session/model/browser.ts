@@ -58,4 +58,6 @@ export interface Ending {
   readonly ended: 'one' | 'others'
   /** What it is to end. */
   readonly targets: Set<Known>
+  /** One whose sign-in has not come back yet. */
+  hasUnknown: boolean
 }

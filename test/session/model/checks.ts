@@ -1,7 +1,7 @@
 /** What has to hold whatever happens, and what excuses the end of a session (sessions.md R1, R3, R5, R8, R9, E1, E4). */
 import type { LedgerEntry } from '../../../src/coordinator.ts'
 import type { OpenSession } from '../../../src/session/sessions.ts'
-import type { Lab } from './lab.ts'
+import type { Lab, Owner } from './lab.ts'
 import { idleSeconds, type Process } from './process.ts'
 import type { Family, Rotation } from './provider.ts'
 
@@ -67,6 +67,12 @@ export class Checks {
     // A tombstone takes the attempt with it; what comes of the request is revoked (E1).
     if (stored && !stored.ending && stored.attempt?.version !== version)
       this.fail(`a refresh is sent without an attempt on record (R3): ${token}`)
+  }
+
+  /** Who was asked to come back later does not come sooner (R7). */
+  onWait(family: Family, owner: Owner): void {
+    if (this.#lab.now < (family.leaveAlone.get(owner) ?? 0))
+      this.fail(`${owner.name} does not wait for as long as the provider has asked for (R7)`)
   }
 
   /** A call goes to its API: with a token that lives by the store's clock, if that could be asked (R6). */

@@ -46,6 +46,7 @@ const stepAt = (sixtieth: number, fate?: number): Choice => [sixtieth, fate === 
 
 const doneSlowly = 1
 const answerLost = 2
+const asksForTime = 6
 const fails = 2
 const isLost = /session \S+ is lost/
 
@@ -140,6 +141,19 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices' | 'setup'>
     name: 'a call takes until its seal has idled out, and records an attempt of a version that another process has refreshed (C2)',
     choices: [
       ...[pass(50), ...steps(2), pass(3), stop(1), pass(3), callTo(2), pass(5), halfAnHour, pass(40), pass(50)],
+    ],
+  },
+  {
+    name: 'the provider asks for a minute, and the store fails to take the attempt back: it gets that minute (R7)',
+    choices: [
+      pass(61),
+      callTo(1),
+      ...steps(6),
+      turnsOut(asksForTime),
+      turnsOut(fails),
+      ...steps(3),
+      callTo(1),
+      pass(5),
     ],
   },
   {

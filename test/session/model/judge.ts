@@ -12,6 +12,8 @@ export function judge(scene: Scene, self: Pending, answer: Answer, hadStoreFailu
   if (what.kind === 'logout') judgeLogout(scene, self, what, answer)
   if (what.kind === 'ending') judgeEnding(scene, self, what, answer)
   if (what.kind === 'call' || what.kind === 'ending') judgeCall(scene, self, answer, hadStoreFailure)
+  if (answer.status === 503 && !((answer.retryAfterSeconds ?? 0) > 0))
+    scene.checks.fail(`${label} is not told when to come back (R7)`)
   if (answer.status === 503 && !scene.hadFault) scene.checks.fail(`${label} is told to come back although all is well`)
 }
 

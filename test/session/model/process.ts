@@ -19,6 +19,8 @@ export interface Answer {
   readonly cookies: readonly CookieChange[]
   /** The session that it was served with, or that began. */
   readonly sessionId?: string
+  /** `Retry-After` of a 503, in seconds. */
+  readonly retryAfterSeconds?: number
   /** A silent sign-in would bring the session back. */
   readonly isSilent?: boolean
 }
@@ -177,7 +179,8 @@ export async function answerErrors(act: () => Promise<Answer>): Promise<Answer> 
     return await act()
   } catch (error) {
     if (!(error instanceof CoatcheckError)) throw error
-    return { status: error.status, cookies: [], isSilent: error.members.silent === true }
+    const retryAfterSeconds = Number(error.headers['Retry-After'] ?? 0)
+    return { status: error.status, cookies: [], isSilent: error.members.silent === true, retryAfterSeconds }
   }
 }
 

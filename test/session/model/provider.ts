@@ -10,6 +10,8 @@ import type { RefreshOutcome, TokenSet } from '../../../src/tokens.ts'
 import type { Lab, Owner } from './lab.ts'
 
 export const accessTokenSeconds = 60
+/** What the server asks for that has trouble. */
+const retryAfterSeconds = 60
 export const requestLimitMs = 30_000
 const codeLifetimeMs = 60_000
 
@@ -40,6 +42,8 @@ export interface Family {
   end: 'revoked here' | 'revoked by the provider' | 'reuse' | undefined
   /** A revocation did not get through, or an answer with a live token did not. */
   isRevocationLost: boolean
+  /** Whom the server has asked to come back, and no sooner than this. */
+  readonly leaveAlone: Map<Owner, number>
   /** Who has sent a request that is under way, and when. */
   readonly requests: Map<Owner, number>
 }
@@ -50,6 +54,8 @@ export interface ProviderSession {
 }
 
 export interface ProviderWatch {
+  /** The person is wanted, whatever the refresh token is. */
+  onRefuse(family: Family, token: string, owner: Owner): void
   /** Before a request leaves a process. */
   onSend(family: Family, token: string, owner: Owner): void
   /** A spent token came again, too late: these die of it. */
@@ -83,6 +89,7 @@ export class Provider {
       issued: 0,
       end: undefined,
       isRevocationLost: false,
+      leaveAlone: new Map(),
       requests: new Map(),
     }
     this.families.push(family)
@@ -153,6 +160,15 @@ export class Provider {
     /** A request that could not be written before its limit, because its process was stopped, is given up. */
     const handle = () =>
       this.#lab.now - sentAt > requestLimitMs ? lost() : this.#handle(family, token, owner, nowSeconds)
+    const askForTime = () => {
+      family.leaveAlone.set(owner, this.#lab.now + retryAfterSeconds * 1000)
+      return mishap({ kind: 'unavailable', retryAfterSeconds, cause: undefined })
+    }
+    /** Such as `interaction_required`: the refresh token stands, and is good for nothing until the person comes. */
+    const refuse = (): RefreshOutcome => {
+      this.#watch.onRefuse(family, token, owner)
+      return { kind: 'refused', cause: undefined }
+    }
     const loseAnswer = (outcome: RefreshOutcome) => {
       const rotation = family.rotations.get(token)
       if (rotation && outcome.kind === 'refreshed') Object.assign(rotation, { isLost: true, lostAt: this.#lab.now })
@@ -177,6 +193,8 @@ export class Provider {
           'reset on its way': lost,
           'not reached': () => mishap({ kind: 'unreached', cause: undefined }),
           'answered 503': () => mishap({ kind: 'unavailable', retryAfterSeconds: undefined, cause: undefined }),
+          'answered 503, with Retry-After': () => askForTime(),
+          'wants the person': () => refuse(),
         },
         { limitMs: 1000 },
       )

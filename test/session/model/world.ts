@@ -22,7 +22,7 @@ export interface Outcome {
 }
 
 export const highestWhat = 111
-export const highestHow = 9
+export const highestHow = 12
 /** Choices below take a step. */
 const firstCommand = 60
 const secretPhases = [['one'], ['one', 'two'], ['two', 'one']] as const
@@ -54,6 +54,8 @@ class World {
   readonly #phaseOf = new WeakMap<Process, number>()
   /** When each was last stopped, by name: an answer that comes to it then is late. */
   readonly #stoppedAt = new Map<string, number>()
+  /** Refresh tokens that the provider has refused, whom it told, and how often the store had failed before. */
+  readonly #refused = new Map<string, { owner: Owner; failures: number }>()
   #started = 0
 
   constructor(lab: Lab, setup: Setup) {
@@ -89,7 +91,17 @@ class World {
         // Stopped for longer than its lease: what it writes when it goes on may come between an attempt and its request.
         const before = family.rotations.get(token)
         const isLate = before !== undefined && this.#wasStopped(before.holder, before.at)
+        this.checks.onWait(family, owner)
+        const refused = this.#refused.get(token)
+        const isHeard = refused && ![refused.owner, owner].some((one) => one.isGone || this.#wasStopped(one, 0))
+        // With the store out its end may not be on record.
+        if (isHeard && refused.failures === store.failures())
+          this.checks.fail(`${token} is sent again, which the provider has refused (R7)`)
         this.checks.onSend(family, token, isBeside && !this.#wasStopped(owner, 0), isLate ? undefined : stored)
+      },
+      onRefuse: (family, token, owner) => {
+        this.#refused.set(token, { owner, failures: this.#scene.store.failures() })
+        this.checks.excuse(family, 'the provider wants the person')
       },
       onReuse: (family, rotation, sharing) => {
         const { store } = this.#scene
@@ -136,7 +148,7 @@ class World {
     if (what < 14) await this.#acts.call(browser, process, browser.jar)
     else if (what < 17) await this.#acts.call(browser, process, this.#formerJar(browser, how))
     else if (what < 26)
-      await this.#advance([1000, 1000, 3000, 5000, 16_000, 30_000, 40_000, 50_000, 61_000, 61_000][how] ?? 0)
+      await this.#advance([1000, 1000, 3000, 5000, 16_000, 30_000, 40_000, 50_000, 61_000, 61_000][how % 10] ?? 0)
     else if (what < 28) this.#crash(at)
     else if (what < 30) this.#stop(process)
     else if (what < 32) this.#resume(process)
