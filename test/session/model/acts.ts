@@ -1,9 +1,21 @@
 /** What browsers and the provider begin. */
 import type { RequestCookies } from '../../../src/session/cookie-names.ts'
+import type { OpenSession } from '../../../src/session/sessions.ts'
 import type { Browser, Ending, Pending, SignIn } from './browser.ts'
 import { checkCookie, type Known } from './checks.ts'
 import { inspect } from './fake-seal.ts'
-import { call, endByToken, endFromList, logout, markedIn, type Process, sessionIn, signIn } from './process.ts'
+import {
+  call,
+  callOther,
+  endByToken,
+  endFromList,
+  logout,
+  markedIn,
+  otherApi,
+  type Process,
+  sessionIn,
+  signIn,
+} from './process.ts'
 import { type Family, sidOf } from './provider.ts'
 import type { Requests } from './requests.ts'
 import { type Scene, sessionCookie } from './scene.ts'
@@ -49,6 +61,20 @@ export class Acts {
           }
         },
       ),
+    )
+  }
+
+  async callOther(browser: Browser, process: Process): Promise<void> {
+    const { lab, checks } = this.#scene
+    const cookies = new Map(browser.jar)
+    if (!sessionIn(cookies)) return
+    const upstream = (self: Pending) => (open: OpenSession, token: string) => {
+      checks.onUse(self.label, { ...open, isConfirmed: false })
+      if (!token.endsWith(` for ${otherApi}`)) checks.fail(`${self.label} has no token for its API (R1)`)
+      return lab.send(process, `waits for the other API in ${self.label}`, { done: () => 'served' }, { limitMs: 5000 })
+    }
+    await this.#requests.send({ browser, process, cookies }, this.#named('call', { kind: 'call' }, browser), (self) =>
+      callOther(process, cookies, upstream(self)),
     )
   }
 

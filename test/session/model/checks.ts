@@ -77,6 +77,7 @@ export class Checks {
 
   /** A call goes to its API: with a token that lives by the store's clock, if that could be asked (R6). */
   onUse(label: string, { session, isConfirmed }: OpenSession): void {
+    if (session.tokens.accessToken.includes(' for ')) this.fail(`${label} goes on with the token of another API (R1)`)
     const endedMs = this.#lab.now - (session.tokens.expiresAt ?? Number.POSITIVE_INFINITY) * 1000
     if (isConfirmed && endedMs > clockToleranceMs)
       this.fail(`${label} goes on with an access token whose time is over (R6)`)

@@ -86,10 +86,10 @@ export const naive = {
       },
       grant: (real) => ({
         ...real,
-        refresh: (held) =>
+        refresh: (held, target) =>
           new Promise<RefreshOutcome>((resolve, reject) => {
             aborts.add(() => reject(comeBack(1000, undefined)))
-            real.refresh(held).then(resolve, reject)
+            real.refresh(held, target).then(resolve, reject)
           }),
       }),
     }
@@ -208,13 +208,13 @@ function once(real: Grant): Grant {
   let lost: RefreshOutcome | undefined
   return {
     ...real,
-    async refresh(held) {
+    async refresh(held, target) {
       if (lost) {
         const same = lost
         lost = undefined
         return same
       }
-      const outcome = await real.refresh(held)
+      const outcome = await real.refresh(held, target)
       if (outcome.kind === 'lost') lost = outcome
       return outcome
     },

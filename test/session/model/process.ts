@@ -111,6 +111,25 @@ export async function call(
   })
 }
 
+export const otherApi = 'https://other.example'
+
+/** A call to an API that has tokens of its own, by refresh (R1). `upstream` is where it waits for that. */
+export async function callOther(
+  process: Process,
+  cookies: RequestCookies,
+  upstream: (open: OpenSession, token: string) => Promise<unknown>,
+): Promise<Answer> {
+  const keepAlive = () => undefined
+  const { sessions } = process
+  return answerErrors(async () => {
+    const open = await sessions.open(cookies)
+    if (!open) return { status: 401, cookies: [] }
+    await sessions.refresh(open, keepAlive)
+    await upstream(open, await sessions.tokenFor(open, { resource: otherApi, scopes: [] }, keepAlive))
+    return { status: 200, cookies: await sessions.cookies(open, cookies, true), sessionId: open.session.id }
+  })
+}
+
 /** As `endpoints/logout.ts` does it. */
 export async function logout(process: Process, cookies: RequestCookies): Promise<Answer> {
   const { sessions } = process

@@ -6,7 +6,7 @@
 import { CoatcheckError } from '../../../src/errors.ts'
 import type { Grant } from '../../../src/session/refresh-run.ts'
 import type { SessionStart } from '../../../src/session/session.ts'
-import type { RefreshOutcome, TokenSet } from '../../../src/tokens.ts'
+import type { RefreshOutcome, TokenSet, TokenTarget } from '../../../src/tokens.ts'
 import type { Lab, Owner } from './lab.ts'
 
 export const accessTokenSeconds = 60
@@ -121,7 +121,7 @@ export class Provider {
   grant(owner: Owner, nowSeconds: () => number): Grant {
     return {
       requestLimitMs,
-      refresh: ({ refreshToken }) => this.#refresh(refreshToken, owner, nowSeconds),
+      refresh: ({ refreshToken }, target) => this.#refresh(refreshToken, owner, nowSeconds, target),
       revoke: (tokens) => this.#revoke(tokens, owner),
     }
   }
@@ -147,7 +147,12 @@ export class Provider {
     family.end ??= 'revoked by the provider'
   }
 
-  async #refresh(token: string, owner: Owner, nowSeconds: () => number): Promise<RefreshOutcome> {
+  async #refresh(
+    token: string,
+    owner: Owner,
+    nowSeconds: () => number,
+    target: TokenTarget | undefined,
+  ): Promise<RefreshOutcome> {
     const family = this.#familyOf(token)
     this.#watch.onSend(family, token, owner)
     const sentAt = this.#lab.now
@@ -159,7 +164,7 @@ export class Provider {
     const lost = () => mishap({ kind: 'lost', cause: undefined })
     /** A request that could not be written before its limit, because its process was stopped, is given up. */
     const handle = () =>
-      this.#lab.now - sentAt > requestLimitMs ? lost() : this.#handle(family, token, owner, nowSeconds)
+      this.#lab.now - sentAt > requestLimitMs ? lost() : this.#handle(family, token, owner, nowSeconds, target)
     const askForTime = () => {
       family.leaveAlone.set(owner, this.#lab.now + retryAfterSeconds * 1000)
       return mishap({ kind: 'unavailable', retryAfterSeconds, cause: undefined })
@@ -167,6 +172,8 @@ export class Provider {
     /** Such as `interaction_required`: the refresh token stands, and is good for nothing until the person comes. */
     const refuse = (): RefreshOutcome => {
       this.#watch.onRefuse(family, token, owner)
+      // Whom the provider refuses has no use for the token, and drops it.
+      family.isRevocationLost = true
       return { kind: 'refused', cause: undefined }
     }
     const loseAnswer = (outcome: RefreshOutcome) => {
@@ -195,6 +202,7 @@ export class Provider {
           'answered 503': () => mishap({ kind: 'unavailable', retryAfterSeconds: undefined, cause: undefined }),
           'answered 503, with Retry-After': () => askForTime(),
           'wants the person': () => refuse(),
+          ...(target && { 'gives none for this API': () => ({ kind: 'target_refused', cause: undefined }) }),
         },
         { limitMs: 1000 },
       )
@@ -203,7 +211,13 @@ export class Provider {
     }
   }
 
-  #handle(family: Family, token: string, holder: Owner, nowSeconds: () => number): RefreshOutcome {
+  #handle(
+    family: Family,
+    token: string,
+    holder: Owner,
+    nowSeconds: () => number,
+    target: TokenTarget | undefined,
+  ): RefreshOutcome {
     const { now } = this.#lab
     const spent = family.rotations.get(token)
     const isInGrace = spent !== undefined && now - spent.at <= this.#graceMs && !family.end
@@ -219,7 +233,7 @@ export class Provider {
     family.rotations.set(token, spent ?? { token, holder, at: now, isLost: false, lostAt: 0 })
     if (spent) Object.assign(spent, { isLost: false, holder })
     const version = (family.versions.get(token) ?? 0) + 1
-    return { kind: 'refreshed', tokens: this.#issue(family, version, nowSeconds()), idToken: undefined }
+    return { kind: 'refreshed', tokens: this.#issue(family, version, nowSeconds(), target), idToken: undefined }
   }
 
   async #revoke({ refreshToken }: Partial<TokenSet>, owner: Owner): Promise<void> {
@@ -239,13 +253,13 @@ export class Provider {
     await this.#lab.send(owner, `revokes ${refreshToken}`, { done, fails: fail }, { limitMs: 10_000 })
   }
 
-  #issue(family: Family, version: number, nowSeconds: number): TokenSet {
+  #issue(family: Family, version: number, nowSeconds: number, target?: TokenTarget): TokenSet {
     family.issued += 1
     const refreshToken = `${family.name}.${family.issued}`
     family.live.add(refreshToken)
     family.versions.set(refreshToken, version)
     return {
-      accessToken: `access ${refreshToken}`,
+      accessToken: `access ${refreshToken}${target ? ` for ${target.resource}` : ''}`,
       scope: '',
       issuedAt: nowSeconds,
       expiresAt: nowSeconds + accessTokenSeconds,

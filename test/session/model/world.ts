@@ -21,8 +21,8 @@ export interface Outcome {
   readonly trace: readonly string[]
 }
 
-export const highestWhat = 111
-export const highestHow = 12
+export const highestWhat = 114
+export const highestHow = 13
 /** Choices below take a step. */
 const firstCommand = 60
 const secretPhases = [['one'], ['one', 'two'], ['two', 'one']] as const
@@ -166,7 +166,8 @@ class World {
     const process = this.#processes[how % this.#processes.length] as Process
     const browser = this.#other ?? this.#browser
     const either = how > 4 ? this.#browser : browser
-    if (what < 3 || !this.#other) await this.#acts.call(browser, process, browser.jar)
+    if (what > 11) await this.#acts.callOther(either, process)
+    else if (what < 3 || !this.#other) await this.#acts.call(browser, process, browser.jar)
     else if (what < 4) await this.#acts.signIn(browser, how > 4 ? this.#processes : [process])
     else if (what < 5) await this.#acts.logout(browser, process)
     else if (what < 6) await this.#acts.endByProvider(browser, process, how > 4)
