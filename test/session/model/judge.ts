@@ -29,7 +29,7 @@ function judgeLogout(scene: Scene, self: Pending, { last, spared }: Logout, answ
   const isLoggedOut = presented !== undefined && !checks.isIdle(seenAt(scene, presented))
   if (known) Object.assign(known, { endedAt: lab.now, isLoggedOut })
   if (!last) return
-  if (store.peek(last.id)?.isEnded !== true)
+  if (store.peek(last.id)?.ending === undefined)
     checks.fail(`${self.label} leaves the session that this browser signed in to last (C3)`)
   const isKnown = !store.unclearEnds.has(last.id) && lab.now - self.begunAt < slowMs
   last.endedAt ??= lab.now
@@ -43,7 +43,7 @@ function judgeEnding(scene: Scene, self: Pending, { targets }: Ending, answer: A
     const { id, family } = target
     // It may have idled out on the way, and then it is not there to be ended.
     if (lab.now - self.begunAt >= slowMs) continue
-    if (store.peek(id)?.isEnded !== true) checks.fail(`${self.label} leaves ${id.slice(0, 4)} (S1)`)
+    if (store.peek(id)?.ending === undefined) checks.fail(`${self.label} leaves ${id.slice(0, 4)} (S1)`)
     target.endedAt ??= lab.now
     // Others of its grant go on: its tokens are left alone (C3).
     const isShared = provider.sharing(family).some((other) => other !== family)
