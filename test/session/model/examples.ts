@@ -157,6 +157,11 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices' | 'setup'>
     ],
   },
   {
+    name: 'a person ends the session of the other browser while it is refreshed, and both share a grant (C3)',
+    choices: [pass(61), endOtherAt(2), callInOther(1)],
+    setup: { cookie: 'ticket', other: 'same grant' },
+  },
+  {
     name: 'the provider ends a session by a logout token while two processes would refresh it (E2)',
     choices: [
       ...[pass(50), ...steps(1), callTo(2), ...steps(1), pass(3), ...steps(3), stepAt(40, doneSlowly), logoutToken],

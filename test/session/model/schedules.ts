@@ -4,7 +4,7 @@ import type { Variation } from './process.ts'
 import type { Setup } from './scene.ts'
 import { type Choice, explore, highestHow, highestWhat } from './world.ts'
 
-export const others: readonly Setup['other'][] = [undefined, 'own grant']
+export const others: readonly Setup['other'][] = [undefined, 'own grant', 'same grant']
 
 const setups = (others: readonly Setup['other'][]): fc.Arbitrary<Setup> =>
   fc.record({
