@@ -23,8 +23,13 @@ export interface Finding {
   readonly errorsWithLiveToken: number
   /** Calls that got no answer in half a minute, and were given up. */
   readonly unanswered: number
-  /** Calls that reached the API with a token that had ended: a refresh was needed, and not sent. */
+  /**
+   * Calls that reached the API with a token that had ended for longer than any call of the row was on its way: a refresh was
+   * needed, and not sent.
+   */
   readonly sentTooLate: number
+  /** Answers "signed out" to people whose sessions stood in the end. */
+  readonly signedOutMeanwhile: number
   /** How long the provider took a rotated refresh token once more. 0: strict. */
   readonly gracePeriodSeconds: number
   /** The fault takes away what the store held. */

@@ -10,7 +10,8 @@ const graceNeededSeconds = (fault: string) => (fault.startsWith('killed-') ? lea
 
 /** In words, the targets that this row has missed. */
 export function missed(finding: Finding): string[] {
-  const { row, losesData, gracePeriodSeconds, errorsWithLiveToken, unanswered, sentTooLate } = finding
+  const { row, losesData, gracePeriodSeconds, errorsWithLiveToken, unanswered, sentTooLate, signedOutMeanwhile } =
+    finding
   const { store, fault, sessionsLost, unsavable, refreshesSent, refreshesNeeded } = row
   // A dead holder's request is repeated, and what a failover or an emptied store has forgotten cannot be known.
   const isCountKnown = !losesData && !/^killed-|^redis-failed-over$/.test(fault)
@@ -24,6 +25,7 @@ export function missed(finding: Finding): string[] {
       : []),
     ...(errorsWithLiveToken > 0 ? [`5xx to calls with a live token: ${errorsWithLiveToken}`] : []),
     ...(unanswered > 0 ? [`calls without an answer: ${unanswered}`] : []),
+    ...(signedOutMeanwhile > 0 ? [`401 to people whose sessions stood: ${signedOutMeanwhile}`] : []),
     ...(sentTooLate > 0 ? [`calls that reached the API with a token that had ended: ${sentTooLate}`] : []),
   ].map((target) => `${store}, ${fault}: ${target}`)
 }

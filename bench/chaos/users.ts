@@ -20,6 +20,8 @@ export interface User {
   /** Whether the session still stands, asked until there is a clear answer or `limitMs` have passed. */
   isSignedIn(limitMs: number): Promise<boolean>
   readonly longestPauseMs: number
+  /** How often an answer said that there is no session. */
+  readonly signedOut: number
 }
 
 export interface Site {
@@ -65,6 +67,7 @@ export async function signInUser(
   const seenAt = new Map<number, number>()
   let lastGoodAt = performance.now()
   let longestPauseMs = 0
+  let signedOut = 0
   const one = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)] as Item
   const isChance = (part: number) => random() < part
 
@@ -104,8 +107,8 @@ export async function signInUser(
     if (isChance(share.late)) setTimeout(() => keepCookies(lines), random() * lateByMs)
     else keepCookies(lines)
     await response.body?.cancel()
-    // The API's own says that a token is too old, and nobody that there is no session: it has no body.
-    const isOfApi = response.status === 401 && response.headers.get('content-type') === null
+    // The API's own says that a token is too old, and nobody that there is no session: it is no problem of ours.
+    const isOfApi = response.status === 401 && response.headers.get('content-type') !== 'application/problem+json'
     return isOfApi ? 0 : response.status
   }
 
@@ -129,6 +132,8 @@ export async function signInUser(
     if (status === 200) {
       endPause()
       seenAt.set(port, Date.now())
+    } else if (status === 401) {
+      signedOut += 1
     } else if (status !== undefined && status >= 500) {
       tally.serverErrors += 1
       // What was alive when it was asked, and still is.
@@ -172,6 +177,9 @@ export async function signInUser(
         await delay(200)
       }
       return false
+    },
+    get signedOut() {
+      return signedOut
     },
     get longestPauseMs() {
       return Math.round(longestPauseMs)

@@ -6,7 +6,14 @@ const row = {
   ...{ store: 'cookie+redis', fault: 'none', processes: 3, users: 16, calls: 1000 },
   ...{ refreshesSent: 48, refreshesNeeded: 48, sessionsLost: 0, unsavable: 0, serverErrors: 9, longestPauseMs: 900 },
 }
-const beside = { errorsWithLiveToken: 0, unanswered: 0, sentTooLate: 0, gracePeriodSeconds: 0, losesData: false }
+const beside = {
+  errorsWithLiveToken: 0,
+  unanswered: 0,
+  sentTooLate: 0,
+  signedOutMeanwhile: 0,
+  gracePeriodSeconds: 0,
+  losesData: false,
+}
 const finding = (changes: Partial<typeof row>, more: Partial<typeof beside> = {}) => ({
   ...{ row: { ...row, ...changes }, ...beside },
   ...more,
@@ -32,6 +39,7 @@ it.each([
   ['an answer is said to be lost, and nothing loses any', unsavable('none', 0), 1],
   ['a call with a live token gets a 5xx', finding({}, { errorsWithLiveToken: 1 }), 1],
   ['a call gets no answer', finding({}, { unanswered: 1 }), 1],
+  ['a session that stands is said to be over', finding({}, { signedOutMeanwhile: 1 }), 1],
   ['a call is sent on with a token that has ended', finding({}, { sentTooLate: 1 }), 1],
 ])('where %s, so many targets are missed', (_what, one, count) => {
   expect(missed(one)).toHaveLength(count)
