@@ -2,8 +2,8 @@
  * The coordinator of one machine: any number of processes, over restarts and crashes, in a file (Node's own
  * `node:sqlite`). The file holds ciphertext and random ids only (S1).
  *
- * A read is a point lookup of some microseconds. A write waits for the disk, on the event loop: there are two for a
- * refresh and one for a sign-out.
+ * A read is a point lookup of some microseconds. A write waits for the disk, on the event loop: there are four for a
+ * refresh (lease, attempt, version, and the lease given back), two for a sign-in at least, and one for a sign-out.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
