@@ -1,6 +1,6 @@
 /**
  * When refreshes arrive at the provider, if everybody signs in within the same minute and stays: the most in one
- * second, in each round of refreshes, with the margin drawn by session and version (sessions.md R2), and with one
+ * second, in each round of refreshes, with the margin drawn by session and version (protocol.md R2), and with one
  * margin for all. A simulation: nothing is sent.
  *
  *     npm run bench:arrivals -- [SESSIONS] [TOKEN LIFETIME, SECONDS]

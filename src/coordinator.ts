@@ -1,5 +1,5 @@
 /**
- * What processes share about a session that is being refreshed or ended (sessions.md, "What there is").
+ * What processes share about a session that is being refreshed or ended (protocol.md, "What there is").
  *
  * A coordinator keeps opaque payloads; what is in them, and whether they are sealed, is the ledger's
  * business (`session/ledger.ts`). Times are milliseconds of the coordinator's own clock (R6). Every operation

@@ -89,7 +89,7 @@ export interface UpstreamResponse {
   readonly socket?: UpstreamSocket
 }
 
-/** What outlives its request, and has to end with the session that it was opened for (sessions.md E6). */
+/** What outlives its request, and has to end with the session that it was opened for (protocol.md E6). */
 export interface LongLived {
   /** `onOver` is called once, when no more of it comes, however that came to be. */
   watch(onOver: () => void): void
@@ -132,7 +132,7 @@ export interface Transport {
   send(request: UpstreamRequest): Promise<UpstreamResponse>
 }
 
-/** The head of an answer. Cookies are apart: they are decided when it is written (sessions.md C2). */
+/** The head of an answer. Cookies are apart: they are decided when it is written (protocol.md C2). */
 export interface ResponseHead {
   readonly status: number
   readonly headers: HeaderList

@@ -19,7 +19,7 @@ export interface TokenTarget {
   readonly scopes: readonly string[]
 }
 
-/** What became of one refresh request (sessions.md R7). */
+/** What became of one refresh request (protocol.md R7). */
 export type RefreshOutcome =
   | { readonly kind: 'refreshed'; readonly tokens: TokenSet; readonly idToken: string | undefined }
   /** The request surely did not reach the server. */

@@ -2,7 +2,7 @@
  * What the provider saw of refreshes, counted: how many a perfect client would have sent, and whose session ended
  * because the answer with its next token was lost.
  *
- * The perfect client has our margin (sessions.md R2): it refreshes a version when a call comes in the last quarter of
+ * The perfect client has our margin (protocol.md R2): it refreshes a version when a call comes in the last quarter of
  * the access token's life (or in its last second, where that is more), or later. It sends one request for it, and one more after each that brought no tokens: at
  * once after the first that may have reached the server (R7), else a second later. All others are one too many: of a
  * token that was not due, while another request for it was under way, after an answer, or too soon.

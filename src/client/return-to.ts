@@ -1,5 +1,5 @@
 /**
- * Where a sign-in comes back to. The server takes a path of at most 1024 bytes (sessions.md C4), and a fragment
+ * Where a sign-in comes back to. The server takes a path of at most 1024 bytes (protocol.md C4), and a fragment
  * never reaches it; what is longer or has one waits in this tab's storage under a random key, and only the key travels.
  */
 import type { Browser } from './browser.ts'

@@ -51,7 +51,7 @@ export function isForPagesOnly(name: string): boolean {
   return name.startsWith('content-security-policy') || name.startsWith('cross-origin-')
 }
 
-/** What an API says of the access token is between it and us (sessions.md R11); only open routes pass it on. */
+/** What an API says of the access token is between it and us (protocol.md R11); only open routes pass it on. */
 export function isChallenge(name: string): boolean {
   return challenges.has(name)
 }

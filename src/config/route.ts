@@ -242,7 +242,7 @@ function checkForwardAuth(
       cure: "say who does at the top: forwardAuth: { proxy: 'nginx' }",
     })
   }
-  // What does not pass through here cannot be ended with the session (sessions.md E6).
+  // What does not pass through here cannot be ended with the session (protocol.md E6).
   for (const kind of ['eventsource', 'websocket'] as const) {
     if (kinds.has(kind)) {
       issues.push({

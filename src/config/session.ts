@@ -53,7 +53,7 @@ export function readSession(input: unknown, path: string, issues: Issues): Confi
   )
 }
 
-/** One process cannot honour what another was told (sessions.md E5). */
+/** One process cannot honour what another was told (protocol.md E5). */
 export function coordinatorMistake(
   backChannelLogout: boolean | undefined,
   coordinator: Coordinator | undefined,

@@ -1,5 +1,5 @@
 /**
- * Event streams and WebSockets that are open here, and their end with the session that they were opened for (sessions.md
+ * Event streams and WebSockets that are open here, and their end with the session that they were opened for (protocol.md
  * E6). What ends in this process closes them at once. What ends elsewhere is found by looking at the sessions in turn:
  * each about once a second, with a bound on how many in a second, so that the store's load does not grow with the streams.
  *

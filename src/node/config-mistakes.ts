@@ -38,7 +38,7 @@ function tlsMistake({ tls }: UpstreamSettings, path: string): ConfigIssue[] {
   }
 }
 
-/** One of several processes, as it knows by `node:cluster`, shares nothing by its memory (sessions.md E5). */
+/** One of several processes, as it knows by `node:cluster`, shares nothing by its memory (protocol.md E5). */
 function memoryMistake({ store }: Config['session']): ConfigIssue[] {
   if (!cluster.isWorker || store?.coordinator.isInProcess === false) return []
   return [

@@ -108,7 +108,7 @@ async function refuseProblem({ coordinator }: SessionStore, report: Report): Pro
   throw new ConfigError([{ path: 'session.store', ...problem }])
 }
 
-/** On one machine nothing has to be set up: what processes share is in a file beside them (sessions.md, "What there is"). */
+/** On one machine nothing has to be set up: what processes share is in a file beside them (protocol.md, "What there is"). */
 const defaultLedgerFile = 'coatcheck.sqlite'
 
 /** `ownStore`: the one that was made here, and is closed here. */

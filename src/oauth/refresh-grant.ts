@@ -1,5 +1,5 @@
 /**
- * The refresh grant (RFC 6749 §6), and what its failures mean for the session (sessions.md R7).
+ * The refresh grant (RFC 6749 §6), and what its failures mean for the session (protocol.md R7).
  * One call, one request: whether to try again is decided by `session/refresh.ts`.
  */
 import * as client from 'openid-client'

@@ -1,6 +1,6 @@
 /**
  * Token exchange (RFC 8693): for an access token another one, for one API and with the scopes that it needs. The token
- * that is exchanged stays what it was, and no refresh token is spent (sessions.md R1).
+ * that is exchanged stays what it was, and no refresh token is spent (protocol.md R1).
  */
 import { decodeJwt } from 'jose/jwt/decode'
 import * as client from 'openid-client'

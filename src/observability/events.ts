@@ -15,7 +15,7 @@ export type CoatcheckEvent =
   | { readonly event: 'refresh_failed'; readonly session: string; readonly kind: string; readonly cause?: unknown }
   | { readonly event: 'refresh_answer_lost'; readonly session: string }
   | { readonly event: 'refresh_token_spent'; readonly session: string }
-  /** A refresh brought tokens that are too long for the cookie: this version stays in the ledger (sessions.md C4). */
+  /** A refresh brought tokens that are too long for the cookie: this version stays in the ledger (protocol.md C4). */
   | { readonly event: 'session_outgrown'; readonly session: string; readonly version: number }
   /** One session seems to be held twice (R10). */
   | { readonly event: 'session_cloned'; readonly session: string; readonly sign: 'old_version' | 'two_devices' }

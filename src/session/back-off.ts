@@ -1,4 +1,4 @@
-/** How long the authorization server is left alone about a session after it had trouble (sessions.md R7). */
+/** How long the authorization server is left alone about a session after it had trouble (protocol.md R7). */
 import { ExpiringMap } from '../expiring-map.ts'
 import type { Clock } from '../runtime.ts'
 

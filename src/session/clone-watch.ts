@@ -1,5 +1,5 @@
 /**
- * Signs that one session is held twice (sessions.md R10). The ledger serves an old seal with the newest tokens, so the
+ * Signs that one session is held twice (protocol.md R10). The ledger serves an old seal with the newest tokens, so the
  * authorization server never sees the reuse that its own detection waits for: it has to be said here.
  *
  * What is known is this process's own, and bounded. These are signals for somebody to look at, not proofs: a browser that

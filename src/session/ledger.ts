@@ -1,4 +1,4 @@
-/** The ledger: a coordinator's opaque payloads read and written as sessions (sessions.md, "What there is"). */
+/** The ledger: a coordinator's opaque payloads read and written as sessions (protocol.md, "What there is"). */
 import type { CommitResult, Coordinator, Ending, Lease, LedgerEntry, NewEntry } from '../coordinator.ts'
 import { CoatcheckError } from '../errors.ts'
 import { ExpiringMap } from '../expiring-map.ts'

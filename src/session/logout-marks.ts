@@ -1,5 +1,5 @@
 /**
- * What the authorization server has ended by a logout token, kept where all processes see it (sessions.md E2): a mark
+ * What the authorization server has ended by a logout token, kept where all processes see it (protocol.md E2): a mark
  * for each `sid` or `sub`, with the token's `iat`. A session that was begun at or before it has ended, also one that is
  * only being created: a list of sessions would miss that.
  */

@@ -1,5 +1,5 @@
 /**
- * One refresh of a session, from its lease to the new version on record (sessions.md R1, R3 to R7). It belongs to the
+ * One refresh of a session, from its lease to the new version on record (protocol.md R1, R3 to R7). It belongs to the
  * session, not to the call that began it.
  */
 import type { Lease } from '../coordinator.ts'

@@ -1,6 +1,6 @@
 /**
  * Keeps a session's tokens fresh: early, one refresh at a time for a session, and never lost to a call that went away
- * (sessions.md R1, R2, R4, R7, R11). What one refresh does is `refresh-run.ts`.
+ * (protocol.md R1, R2, R4, R7, R11). What one refresh does is `refresh-run.ts`.
  */
 import { CoatcheckError } from '../errors.ts'
 import type { Report } from '../observability/events.ts'

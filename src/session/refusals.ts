@@ -1,4 +1,4 @@
-/** What a caller is told when a session cannot serve it now, or at all (sessions.md R7). */
+/** What a caller is told when a session cannot serve it now, or at all (protocol.md R7). */
 import { CoatcheckError } from '../errors.ts'
 import type { Session } from './session.ts'
 

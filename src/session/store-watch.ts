@@ -1,5 +1,5 @@
 /**
- * Tells the operator of a store that is set up so that it would lose sessions (sessions.md S2). `coatcheck serve` does not
+ * Tells the operator of a store that is set up so that it would lose sessions (protocol.md S2). `coatcheck serve` does not
  * start with one; but a store that was out then, and the store of an app that mounts us, are first met by a call.
  */
 import type { Coordinator } from '../coordinator.ts'

@@ -1,4 +1,4 @@
-/** When an access token is refreshed, and until when it can be used (sessions.md R2). */
+/** When an access token is refreshed, and until when it can be used (protocol.md R2). */
 import type { TokenSet } from '../tokens.ts'
 import type { Session } from './session.ts'
 

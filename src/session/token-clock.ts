@@ -1,5 +1,5 @@
 /**
- * The clock that the times of tokens are told by: the coordinator's, where it has one of its own (sessions.md R6).
+ * The clock that the times of tokens are told by: the coordinator's, where it has one of its own (protocol.md R6).
  * Processes whose clocks differ by a minute would otherwise refresh tokens of a minute in turns.
  */
 import type { Coordinator } from '../coordinator.ts'

@@ -1,4 +1,4 @@
-/** The coordinator on Workers: one Durable Object for each session (sessions.md S3). It holds ciphertext and ids only. */
+/** The coordinator on Workers: one Durable Object for each session (protocol.md S3). It holds ciphertext and ids only. */
 import type { CommitResult, Coordinator, Count, EndedEntry, SessionNotes } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'

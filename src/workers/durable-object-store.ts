@@ -1,4 +1,4 @@
-/** Sessions in Durable Objects, behind tickets: an object a session, and one for each person's list (sessions.md S3). */
+/** Sessions in Durable Objects, behind tickets: an object a session, and one for each person's list (protocol.md S3). */
 import type { SessionStore } from '../coordinator.ts'
 import {
   type DurableObjectCoordinatorOptions,

@@ -4,7 +4,7 @@ import type { Config } from '../config/types.ts'
 import { isLoopbackHost } from '../config/urls.ts'
 
 /**
- * Isolates share nothing (sessions.md E5): a refresh token would be used twice and the session lost, and a session that was
+ * Isolates share nothing (protocol.md E5): a refresh token would be used twice and the session lost, and a session that was
  * signed out would go on. On loopback there is one isolate.
  *
  * @throws ConfigError

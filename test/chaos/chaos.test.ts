@@ -29,7 +29,7 @@ describe('users at work while things go wrong', () => {
       expect(row.calls, name).toBeGreaterThan(50)
       expect(row.refreshesSent, name).toBeGreaterThan(0)
       expect(row.sessionsLost, name).toBe(0)
-      // A strict server whose answer is lost on the wire: sessions.md R8.
+      // A strict server whose answer is lost on the wire: protocol.md R8.
       if (row.fault !== 'answer-lost-strict') expect(row.unsavable, name).toBe(0)
     }
     // What was missed is printed: a session, a refresh too many, a 5xx to a call that needed none.

@@ -1,4 +1,4 @@
-/** OpenID Connect Back-Channel Logout 1.0: the provider ends sessions (sessions.md E2, E3). */
+/** OpenID Connect Back-Channel Logout 1.0: the provider ends sessions (protocol.md E2, E3). */
 import { generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { UserAgent } from '../support/browser.ts'

@@ -1,4 +1,4 @@
-/** Which cookies go out, and which never do (sessions.md C1 to C3, C5). */
+/** Which cookies go out, and which never do (protocol.md C1 to C3, C5). */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { UserAgent } from '../support/browser.ts'
 import { type System, startSystem } from '../support/system.ts'

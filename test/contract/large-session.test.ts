@@ -1,4 +1,4 @@
-/** A session whose tokens are too long for the cookies that common servers take (sessions.md C4). */
+/** A session whose tokens are too long for the cookies that common servers take (protocol.md C4). */
 import { randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
 import { UserAgent } from '../support/browser.ts'

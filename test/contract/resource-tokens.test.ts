@@ -1,4 +1,4 @@
-/** `upstreamToken: { from: 'refresh' }`: a token for another API by a refresh for it (RFC 8707 §2.2, sessions.md R1). */
+/** `upstreamToken: { from: 'refresh' }`: a token for another API by a refresh for it (RFC 8707 §2.2, protocol.md R1). */
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { apiResource, partnerResource, reportsResource } from '../../spa-example/provider/index.ts'

@@ -1,4 +1,4 @@
-/** Event streams and WebSockets end with the session that they were opened for (sessions.md E6). */
+/** Event streams and WebSockets end with the session that they were opened for (protocol.md E6). */
 import { once } from 'node:events'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type WebSocket from 'ws'

@@ -1,4 +1,4 @@
-/** The watch over open streams (sessions.md E6), by a clock and a timer of the test's own. */
+/** The watch over open streams (protocol.md E6), by a clock and a timer of the test's own. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type LiveStreamsOptions, liveStreams } from '../../src/gateway/live-streams.ts'
 import type { CoatcheckEvent } from '../../src/observability/events.ts'

@@ -1,4 +1,4 @@
-/** Several processes of `node:cluster` on one configuration (sessions.md E5). */
+/** Several processes of `node:cluster` on one configuration (protocol.md E5). */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'

@@ -1,4 +1,4 @@
-/** A version that could not be written, and whose writer has ended: Workers end what outlives a request (sessions.md R5). */
+/** A version that could not be written, and whose writer has ended: Workers end what outlives a request (protocol.md R5). */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

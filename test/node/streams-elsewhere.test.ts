@@ -1,4 +1,4 @@
-/** A session that ends in another process closes the streams of this one (sessions.md E4, E6). */
+/** A session that ends in another process closes the streams of this one (protocol.md E4, E6). */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

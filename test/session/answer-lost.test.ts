@@ -1,4 +1,4 @@
-/** A refresh whose answer was lost, and what the server says to the second request (sessions.md R7, R8). */
+/** A refresh whose answer was lost, and what the server says to the second request (protocol.md R7, R8). */
 import { beforeEach, expect, it } from 'vitest'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'

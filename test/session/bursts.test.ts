@@ -1,4 +1,4 @@
-/** Calls that want something of one session at the same time, and what each of them gets (sessions.md R1, R7, R11). */
+/** Calls that want something of one session at the same time, and what each of them gets (protocol.md R1, R7, R11). */
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { SessionStore } from '../../src/coordinator.ts'
 import type { Grant } from '../../src/session/refresh-run.ts'

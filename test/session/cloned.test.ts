@@ -1,4 +1,4 @@
-/** A session that is held twice is served, because it may be the browser's own, and told of (sessions.md R10). */
+/** A session that is held twice is served, because it may be the browser's own, and told of (protocol.md R10). */
 import { beforeEach, expect, it } from 'vitest'
 import type { CoatcheckEvent } from '../../src/observability/events.ts'
 import type { CookieChange, RequestCookies } from '../../src/session/cookie-names.ts'

@@ -1,4 +1,4 @@
-/** What every coordinator has to do, whatever it keeps its book in (sessions.md S4). */
+/** What every coordinator has to do, whatever it keeps its book in (protocol.md S4). */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Coordinator } from '../../src/coordinator.ts'
 import { CoatcheckError } from '../../src/errors.ts'

@@ -1,4 +1,4 @@
-/** What crosses a refresh or a sign-in: a logout token, a holder that fell silent, another process (sessions.md R6, R7, E2). */
+/** What crosses a refresh or a sign-in: a logout token, a holder that fell silent, another process (protocol.md R6, R7, E2). */
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { SessionEndReason } from '../../src/config/user-config.ts'
 import type { Coordinator } from '../../src/coordinator.ts'

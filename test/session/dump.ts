@@ -1,4 +1,4 @@
-/** Takes what a store holds, as a thief would, and tries to make something of it (sessions.md S1). */
+/** Takes what a store holds, as a thief would, and tries to make something of it (protocol.md S1). */
 import { expect } from 'vitest'
 import type { SessionStore } from '../../src/coordinator.ts'
 import { sealer } from '../../src/session/seal.ts'

@@ -1,4 +1,4 @@
-/** What the ledger remembers of its own entries, so that a refresh need not open one first (sessions.md, "What there is"). */
+/** What the ledger remembers of its own entries, so that a refresh need not open one first (protocol.md, "What there is"). */
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Coordinator } from '../../src/coordinator.ts'
 import { type Ledger, type LedgerRecords, ledger } from '../../src/session/ledger.ts'

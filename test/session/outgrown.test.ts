@@ -1,4 +1,4 @@
-/** Sessions that do not fit into a cookie: at sign-in, and from a refresh on (sessions.md C4). */
+/** Sessions that do not fit into a cookie: at sign-in, and from a refresh on (protocol.md C4). */
 import { randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { CoatcheckEvent } from '../../src/observability/events.ts'

@@ -1,4 +1,4 @@
-/** Redis as it is run: with a replica, as a cluster, behind Sentinel, with users of few rights (sessions.md S2). */
+/** Redis as it is run: with a replica, as a cluster, behind Sentinel, with users of few rights (protocol.md S2). */
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'

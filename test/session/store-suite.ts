@@ -1,4 +1,4 @@
-/** What every store has to do, whatever the cookie carries and wherever it keeps its book (sessions.md S1, S4). */
+/** What every store has to do, whatever the cookie carries and wherever it keeps its book (protocol.md S1, S4). */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionStore } from '../../src/coordinator.ts'
 import type { EndedByServer } from '../../src/session/logout-marks.ts'

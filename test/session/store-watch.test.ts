@@ -1,4 +1,4 @@
-/** A real Redis, met by a handler that nobody started with `coatcheck serve` (sessions.md S2). */
+/** A real Redis, met by a handler that nobody started with `coatcheck serve` (protocol.md S2). */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { CoatcheckEvent } from '../../src/observability/events.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'

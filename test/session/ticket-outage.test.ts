@@ -1,4 +1,4 @@
-/** A ticket store that is out, at each step: nobody is signed out, and nothing is half done (sessions.md C1, C2, E4). */
+/** A ticket store that is out, at each step: nobody is signed out, and nothing is half done (protocol.md C1, C2, E4). */
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Coordinator, SessionStore } from '../../src/coordinator.ts'
 import { CoatcheckError } from '../../src/errors.ts'

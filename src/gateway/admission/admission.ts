@@ -23,7 +23,7 @@ export interface Admission {
   readonly caller: Callers
   /** What the operator's hooks may know of the caller. */
   readonly claims: Readonly<Record<string, unknown>> | undefined
-  /** Whose session it is: a stream ends with it (sessions.md E6). */
+  /** Whose session it is: a stream ends with it (protocol.md E6). */
   readonly open?: OpenSession
   /** Whether a refused call may be sent again, so that its body is worth keeping. */
   readonly mayReplay: boolean
