@@ -147,7 +147,8 @@ function ownFields(
   if (address !== undefined) fields.push(['x-forwarded-for', address])
   fields.push(['x-forwarded-host', config.host], ['x-forwarded-proto', config.isSecureOrigin ? 'https' : 'http'])
   const hook = config.hooks.onUpstreamRequest
-  const added = hook?.({ route: route.path, method: c.req.method, target, claims: admission.claims })
+  // A copy: these claims serve the session's or the token's later calls as well.
+  const added = hook?.({ route: route.path, method: c.req.method, target, claims: structuredClone(admission.claims) })
   if (added === undefined) return fields
   refusePromise('onUpstreamRequest', added)
   for (const [name, value] of Object.entries(added)) fields.push(checkedField(name.toLowerCase(), value))

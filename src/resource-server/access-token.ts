@@ -95,7 +95,9 @@ export function accessTokenVerifier<Claims extends object = object>(
     throw new TypeError('`clockToleranceSeconds` is a number from 0 to 300')
   }
   const maxTokenBytes = options.maxTokenBytes ?? defaultMaxTokenBytes
-  if (!(maxTokenBytes > 0)) throw new TypeError('`maxTokenBytes` is a number above 0')
+  if (!(maxTokenBytes > 0 && Number.isFinite(maxTokenBytes))) {
+    throw new TypeError('`maxTokenBytes` is a finite number above 0')
+  }
   // Called by name each time: the runtime's own may be replaced, and needs its receiver.
   const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init))
   const trusted = new Map<unknown, Trusted>()
@@ -127,7 +129,7 @@ export function accessTokenVerifier<Claims extends object = object>(
       const claims = readObjectOf(payload)
       if (!claims) throw invalidToken('payload')
       assertClaims(claims, server, { now: now() / 1000, tolerance: clockToleranceSeconds })
-      // Last of all: tokens for other APIs and those that are over drive out none that are taken here.
+      // After the claims: tokens for other APIs and those that are over drive out none of ours.
       verified.add(token)
       return claims as AccessTokenClaims & Claims
     }

@@ -73,6 +73,8 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
   const maxAgeMs = milliseconds(options.maxAgeSeconds, 600, 'maxAgeSeconds')
   const cooldownMs = milliseconds(options.cooldownSeconds, 30, 'cooldownSeconds')
   const maxStaleMs = milliseconds(options.maxStaleSeconds, 86_400, 'maxStaleSeconds')
+  if (maxStaleMs < maxAgeMs)
+    throw new TypeError('`keys.maxStaleSeconds` is below `keys.maxAgeSeconds`: lower that as well')
   const maxVerifiedTokens = readMaxVerifiedTokens(options.maxVerifiedTokens)
   let jwksUri = parts.jwksUri
   let kept: Kept | undefined
@@ -87,6 +89,8 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
     try {
       jwksUri ??= await discoverJwksUri(issuer, fetch, signal)
       const keys = readKeys(await fetchJson(jwksUri, fetch, signal))
+      // A slow answer to an earlier request would bring back a key that has been withdrawn.
+      if (kept && kept.fetch > number) return
       kept = { keys, verified: verifiedTokens(maxVerifiedTokens), fetchedAt: now(), fetch: number }
       failedAt = undefined
     } catch (error) {
@@ -99,7 +103,11 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
 
   /** Whoever began it may be gone on Workers, and its promise with it: nobody waits for ever. */
   const isFetching = () => fetching !== undefined && isWithin(fetching.startedAt, fetchLimitMs)
-  const isWithin = (at: number | undefined, ms: number) => at !== undefined && now() - at < ms
+  const isWithin = (at: number | undefined, ms: number) => {
+    const age = at === undefined ? -1 : now() - at
+    // A clock that was set back cannot say how long ago it was: it counts as long ago, so that nothing waits for its return.
+    return age >= 0 && age < ms
+  }
 
   /** One fetch at a time. */
   function fetchOnce(): Promise<void> {
@@ -148,7 +156,7 @@ export function keySet(parts: KeySetParts, options: KeySetOptions = {}): KeySet 
   return {
     async verify(attempt, hasKid, waitUntil) {
       const begunBefore = fetchesBegun
-      let tried = kept && now() - kept.fetchedAt < maxAgeMs ? kept : await current(waitUntil)
+      let tried = kept && isWithin(kept.fetchedAt, maxAgeMs) ? kept : await current(waitUntil)
       for (;;) {
         try {
           return await attemptWith(tried, attempt)

@@ -43,6 +43,19 @@ describe('onUpstreamRequest', () => {
     ])
   })
 
+  it('gets claims of its own: what it does to them no later call sees', async () => {
+    const subjects: unknown[] = []
+    hooks.onUpstreamRequest = ({ claims }) => {
+      subjects.push(claims?.sub)
+      Object.assign(claims ?? {}, { sub: 'grace' })
+      return {}
+    }
+    const browser = await served.signedIn()
+    for (let count = 0; count < 2; count++) expect((await served.call(browser, '/api/orders')).status).toBe(200)
+    expect(subjects[0]).not.toBe('grace')
+    expect(subjects[1]).toBe(subjects[0])
+  })
+
   it('gives fields that reach the upstream, whatever the case of their names', async () => {
     hooks.onUpstreamRequest = () => ({ 'X-Region': 'north', 'x-plan': 'large' })
     expect((await open()).status).toBe(200)

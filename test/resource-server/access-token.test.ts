@@ -223,6 +223,12 @@ describe('options that cannot be meant are refused at once', () => {
     ['a tolerance of a day', { issuer: 'https://a.example', audience, clockToleranceSeconds: 86_400 }, /0 to 300/],
     ['no number', { issuer: 'https://a.example', audience, clockToleranceSeconds: Number.NaN }, /0 to 300/],
     ['no size', { issuer: 'https://a.example', audience, maxTokenBytes: 0 }, /maxTokenBytes/],
+    ['any size', { issuer: 'https://a.example', audience, maxTokenBytes: Infinity }, /finite/],
+    [
+      'stale before old',
+      { issuer: 'https://a.example', audience, keys: { maxStaleSeconds: 60 } },
+      /below `keys.maxAge/,
+    ],
     ['half a token', { issuer: 'https://a.example', audience, keys: { maxVerifiedTokens: 0.5 } }, /maxVerifiedTokens/],
     ['less than none', { issuer: 'https://a.example', audience, keys: { maxVerifiedTokens: -1 } }, /0 to 10000: -1/],
     ['every token', { issuer: 'https://a.example', audience, keys: { maxVerifiedTokens: Infinity } }, /0 to 10000/],

@@ -237,3 +237,62 @@ it('a fetch of which nothing is heard again keeps nobody waiting for ever', asyn
 function changed(key: SigningKey, more: Record<string, unknown>): SigningKey {
   return { ...key, jwk: { ...key.jwk, ...more } }
 }
+
+describe('a clock that is set back by an hour', () => {
+  it('does not make who failed before wait for its return', async () => {
+    const own = verifier()
+    await issuer.goDown()
+    expect(await outcome(own.verify(await sign()))).toMatch(/^keys_unavailable/)
+    await issuer.comeBack()
+    pass(-3600)
+    expect(await outcome(own.verify(await sign()))).toBe('taken')
+  })
+
+  it('keeps no new key out, and no withdrawn one in', async () => {
+    const own = verifier()
+    const [withdrawn] = issuer.keys as [SigningKey]
+    await own.verify(await sign())
+    expect(await outcome(own.verify(await sign(await signingKey())))).toBe('invalid_token unknown_key')
+    pass(-3600)
+    issuer.keys = [await signingKey()]
+    expect(await outcome(own.verify(await sign()))).toBe('taken')
+    expect(await outcome(own.verify(await sign(withdrawn)))).toBe('invalid_token unknown_key')
+  })
+
+  it('has keys fetched behind the call that would be fresh only by the clock of before', async () => {
+    const own = verifier()
+    const [withdrawn] = issuer.keys as [SigningKey]
+    await own.verify(await sign())
+    issuer.keys = [await signingKey()]
+    pass(-3600)
+    const behind: Promise<unknown>[] = []
+    expect(await outcome(own.verify(await sign(withdrawn), (promise) => behind.push(promise)))).toBe('taken')
+    await Promise.all(behind)
+    expect(await outcome(own.verify(await sign(withdrawn)))).toBe('invalid_token unknown_key')
+  })
+})
+
+it('an answer that comes after that of a later request brings no withdrawn key back', async () => {
+  const [withdrawn] = issuer.keys as [SigningKey]
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  let isFirst = true
+  const own = verifier({
+    jwksUri: `${issuer.url}/jwks`,
+    // Takes no notice of a time limit.
+    fetch: async (url) => {
+      const mustWait = isFirst
+      isFirst = false
+      const answer = await fetch(url)
+      if (mustWait) await released
+      return answer
+    },
+  })
+  const first = own.verify(await sign())
+  await expect.poll(() => issuer.keyFetches).toBe(1)
+  pass(9)
+  issuer.keys = [await signingKey()]
+  expect(await outcome(own.verify(await sign()))).toBe('taken')
+  release()
+  await outcome(first)
+  expect(await outcome(own.verify(await sign(withdrawn)))).toBe('invalid_token unknown_key')
+})
