@@ -95,7 +95,7 @@ export interface Sessions {
   end(open: OpenSession): Promise<Session>
   /**
    * Ends what this browser signed in to last, where that is not the session whose id is `but`: a late answer of an earlier
-   * session may have put its cookie over it (C3), and whoever signs out means both. Gives what is known of it.
+   * session may have put its cookie over it (C3), and whoever signs out means both. Gives what is known of it, if anything is.
    *
    * @throws CoatcheckError `store_unavailable`
    */
@@ -391,12 +391,15 @@ export function sessions(options: SessionsOptions): Sessions {
     async endLast(cookies, but) {
       const id = await markedId(cookies)
       if (id === undefined || id === but) return undefined
-      if (own) return { idToken: undefined, sub: (await own.endById(id))?.sub }
+      if (own) {
+        const known = await own.endById(id)
+        return known && { idToken: undefined, sub: known.sub }
+      }
       const session = await book.endById(id)
       report({ event: 'session_ended', session: shortId({ id }), reason: 'logout' })
       if (session) await revokeTokens(options, session)
       ended({ id, sub: session?.sub }, 'logout')
-      return { idToken: session?.idToken, sub: session?.sub }
+      return session && { idToken: session.idToken, sub: session.sub }
     },
 
     clearedCookies: (cookies) => [

@@ -1,6 +1,7 @@
 /** The coordinator on Workers: one Durable Object for each session (protocol.md S3). It holds ciphertext and ids only. */
 import type { CommitResult, Coordinator, Count, EndedEntry, SessionNotes } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
+import { ExpiringMap } from '../expiring-map.ts'
 import type { Clock } from '../runtime.ts'
 import { settleWork } from '../settled-work.ts'
 import type { SessionRequest } from './session-object.ts'
@@ -23,6 +24,9 @@ export interface DurableObjectCoordinatorOptions {
 const pollMs = 25
 /** An object that has not answered by then counts as out: calls go on without it while their access token lives (R2). */
 const answerLimitMs = 1000
+/** What is overdue for longer is not done any more, or was taken for a lost answer since. */
+const attemptOverdueMs = 60_000
+const rememberedAttempts = 1000
 
 /**
  * @param namespace the binding of the class `CoatcheckSession`, which the Worker has to export
@@ -45,7 +49,7 @@ export function durableObjectCoordinator<Id>(
   const ttl = (until: number) => Math.max(1, Math.ceil(until - clock.now()))
 
   /** Stubs of attempts that were given up and may be recorded yet, by session. */
-  const overdueAttempts = new Map<string, SessionStub>()
+  const overdueAttempts = new ExpiringMap<SessionStub>(clock, rememberedAttempts)
   const stubOf = (name: string) => namespace.get(namespace.idFromName(name))
 
   async function ask<Answer>(name: string, request: SessionRequest, stub = stubOf(name)): Promise<Answer | undefined> {
@@ -139,7 +143,7 @@ export function durableObjectCoordinator<Id>(
       try {
         return (await ask<'recorded' | 'stale' | 'ended'>(name, request, stub)) ?? 'stale'
       } catch (error) {
-        if (isOverdue(error)) overdueAttempts.set(sessionId, stub)
+        if (isOverdue(error)) overdueAttempts.set(sessionId, stub, clock.now() + attemptOverdueMs)
         throw error
       }
     },

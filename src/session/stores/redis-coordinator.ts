@@ -44,7 +44,8 @@ export function redisCoordinator(options: RedisCoordinatorOptions): Coordinator 
   const isNoted = (name: keyof typeof scripts) => wayOf(name) === connections.run && connections.isOneServer
   const indexKey = (key: string) => `${prefix}index:${key}`
   const sessionKey = (id: string) => `${prefix}session:${id}`
-  const leaseKey = (id: string) => `${prefix}lease:${id}`
+  /** A cluster keeps it where the session is: a failover that forgot the lease alone would let a second refresh begin (R6). */
+  const leaseKey = (id: string) => `${prefix}lease:{${sessionKey(id)}}`
   const resultKey = (key: string) => `${prefix}result:${key}`
   /** Keys live by Redis's own clock: what goes there is how long. */
   const ttl = (until: number) => String(Math.max(1, Math.ceil(until - clock.now())))
