@@ -89,6 +89,17 @@ describe('signing out', () => {
     expect(new URL(onward.headers.get('location') ?? '').origin).toBe(system.provider.issuer)
   })
 
+  it('leads over the provider as the session that it ended, where the last sign-in is over already (E1)', async () => {
+    const [browser, other] = [await system.signedIn(), await system.signedIn('grace')]
+    const marker = /__Host-Http-coatcheck-id=[^;]+/.exec(other.cookies.header(system.origin) ?? '')?.[0]
+    await system.call(other, '/bff/logout', { method: 'POST' })
+    browser.cookies.set(system.origin, `${marker}; Secure; HttpOnly; SameSite=Lax; Path=/`)
+    await system.call(browser, '/bff/logout', { method: 'POST' })
+    const onward = await browser.visit(`${system.origin}/bff/logout/continue`, { from: system.origin })
+    const endSession = new URL(onward.headers.get('location') ?? '')
+    expect(endSession.searchParams.get('id_token_hint')).toBeTruthy()
+  })
+
   it('can be done when nobody is signed in, and twice', async () => {
     const browser = await system.signedIn()
     await system.call(browser, '/bff/logout', { method: 'POST' })
