@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { CoatcheckEvent } from '../../src/observability/events.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
+import { otherTestSecret, testSecret } from '../support/system.ts'
 import { type Browser, movableClock, opened, type Process, signIn, startProcess, tokens } from './processes.ts'
 
 const ada = { sub: 'ada-subject', sid: 'ada-sid-1' }
@@ -100,5 +101,39 @@ describe.each([6000, 120_000])('a refresh that brings a token of %d bytes', (byt
     await two.sessions.end(open)
     expect(two.revoked).toContain(session.tokens.refreshToken)
     expect(await one.sessions.open(browser.cookies)).toBeUndefined()
+  })
+})
+
+describe('while its secret is replaced', () => {
+  it('needs the old one until a refresh has sealed its newest tokens with the new one', async () => {
+    const lifeSeconds = 7200
+    // As one that leaves this process: what is in memory is not sealed.
+    const store = cookieStore({ coordinator: { ...memoryCoordinator({ clock }), isInProcess: false } })
+    const start = (...secrets: readonly string[]) =>
+      startProcess(store, clock, {
+        secrets,
+        async refresh() {
+          const next = tokens(clock)
+          const expiresAt = next.issuedAt + lifeSeconds
+          return { kind: 'refreshed', tokens: { ...next, accessToken, expiresAt }, idToken: undefined }
+        },
+      })
+    const first = start(testSecret, otherTestSecret)
+    const second = start(otherTestSecret, testSecret)
+    const third = start(otherTestSecret)
+    const browser = await signIn(first, ada, clock)
+    clock.advance(10 * 60_000)
+    const { session } = await call(first, browser)
+    // Longer than it takes to idle out: the cookie is the new secret's.
+    for (let minutes = 0; minutes < 60; minutes += 20) {
+      clock.advance(20 * 60_000)
+      await call(second, browser)
+    }
+    await expect(third.sessions.open(browser.cookies)).rejects.toMatchObject({ code: 'login_required' })
+    for (let minutes = 0; minutes < 60; minutes += 20) {
+      clock.advance(20 * 60_000)
+      await call(second, browser)
+    }
+    expect((await opened(third, browser)).session.version).toBe(session.version + 1)
   })
 })

@@ -10,6 +10,13 @@ import { type OpenSession, type Sessions, type SessionsOptions, sessions } from 
 import type { TokenSet } from '../../src/tokens.ts'
 import { testSecret } from '../support/system.ts'
 
+export interface StoreUnderTest {
+  readonly store: SessionStore
+  /** Another process on the same book; undefined where there cannot be one. */
+  readonly other: SessionStore | undefined
+  stop(): Promise<void>
+}
+
 export interface Process {
   readonly sessions: Sessions
   /** Refresh tokens that were revoked at the provider. */
@@ -44,7 +51,8 @@ export function movableClock() {
 }
 
 export const issuer = 'https://login.example.com'
-const absoluteSeconds = 43_200
+export const idleSeconds = 1800
+export const absoluteSeconds = 43_200
 let tokenCount = 0
 
 /** One process of Coatcheck, without its HTTP, and a provider that grants whatever is asked. */
@@ -73,7 +81,7 @@ export function startProcess(
         revoke: async ({ refreshToken }) => void revoked.push(refreshToken ?? ''),
         requestLimitMs: 1000,
       },
-      idleSeconds: 1800,
+      idleSeconds,
       absoluteSeconds,
       callerLimitMs: 1000,
       onEnd: given.onEnd ?? (() => undefined),

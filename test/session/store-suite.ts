@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionStore } from '../../src/coordinator.ts'
 import type { EndedByServer } from '../../src/session/logout-marks.ts'
 import type { OpenSession, Sessions } from '../../src/session/sessions.ts'
-import { otherTestSecret, testSecret } from '../support/system.ts'
+import { otherTestSecret } from '../support/system.ts'
 import {
   Browser,
   issuer,
@@ -11,17 +11,12 @@ import {
   opened,
   type Process,
   type ProcessOptions,
+  type StoreUnderTest,
   signIn,
   startProcess,
   tokens,
 } from './processes.ts'
-
-export interface StoreUnderTest {
-  readonly store: SessionStore
-  /** Another process on the same book; undefined where there cannot be one. */
-  readonly other: SessionStore | undefined
-  stop(): Promise<void>
-}
+import { describeSecrets } from './secrets-suite.ts'
 
 const ada = { sub: 'ada-subject', sid: 'ada-sid-1' }
 const keepAlive = () => undefined
@@ -33,7 +28,13 @@ function endedByServer(clock: { now(): number }, about: { sid?: string; sub?: st
   return { issuer, sid, sub, issuedAt, jti: crypto.randomUUID(), expiresAt: issuedAt + 120 }
 }
 
-export function describeStore(name: string, start: () => Promise<StoreUnderTest>): void {
+/** @param carried what the cookie carries */
+export function describeStore(
+  name: string,
+  start: () => Promise<StoreUnderTest>,
+  carried: SessionStore['cookie'] = 'session',
+): void {
+  describeSecrets(name, carried, start)
   describe(`the ${name} store`, () => {
     let under: StoreUnderTest
     let one: Process
@@ -164,28 +165,12 @@ export function describeStore(name: string, start: () => Promise<StoreUnderTest>
       expect(await otherProcess({ secrets: [otherTestSecret] }).sessions.open(browser.cookies)).toBeUndefined()
       expect(await one.sessions.open(browser.cookies)).toBeDefined()
     })
-
-    it('survives that its secret is replaced, in two phases', async () => {
-      const browser = await signIn(one, ada, clock)
-      const first = otherProcess({ secrets: [testSecret, otherTestSecret] })
-      const second = otherProcess({ secrets: [otherTestSecret, testSecret] })
-      const later = await signIn(second, { ...ada, sid: 'ada-sid-2' }, clock)
-      for (const process of [first, second]) {
-        expect(await process.sessions.open(browser.cookies)).toBeDefined()
-        expect(await process.sessions.open(later.cookies)).toBeDefined()
-      }
-      for (const { sessions } of [first, second]) {
-        if (sessions.own === undefined) continue
-        const { session } = (await sessions.open(later.cookies)) as OpenSession
-        expect((await sessions.own.list(session)).sessions).toHaveLength(2)
-      }
-    })
   })
 }
 
 /** Those whose cookie carries a ticket. */
 export function describeTicketStore(name: string, start: () => Promise<StoreUnderTest>): void {
-  describeStore(name, start)
+  describeStore(name, start, 'ticket')
   describe(`the ${name} store, with tickets`, () => {
     let under: StoreUnderTest
     let one: Process

@@ -1,4 +1,4 @@
-/** What has to hold whatever happens, and what excuses the end of a session (sessions.md R1, R3, R5, R8, R9, E1, E4). */
+/** What has to hold whatever happens, and what excuses the end of a session (protocol.md R1, R3, R5, R8, R9, E1, E4). */
 import type { LedgerEntry } from '../../../src/coordinator.ts'
 import type { OpenSession } from '../../../src/session/sessions.ts'
 import type { Lab, Owner } from './lab.ts'

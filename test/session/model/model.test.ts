@@ -1,5 +1,5 @@
 /**
- * The protocol of sessions.md as a model: interleavings of calls, answers, losses, crashes, sign-outs and sign-ins, as
+ * The protocol of protocol.md as a model: interleavings of calls, answers, losses, crashes, sign-outs and sign-ins, as
  * many as `COATCHECK_MODEL_RUNS` says, from `COATCHECK_MODEL_SEED`. A counterexample is printed as a trace.
  */
 import { expect, it, vi } from 'vitest'

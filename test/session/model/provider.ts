@@ -274,5 +274,5 @@ export class Provider {
   }
 }
 
-/** Of a session at the provider, which all sign-ins under it are told (measured, sessions.md E2). */
+/** Of a session at the provider, which all sign-ins under it are told (measured, protocol.md E2). */
 export const sidOf = ({ grant }: Family): string => `sid-${grant}`
