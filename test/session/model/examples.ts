@@ -103,24 +103,40 @@ export const examples: readonly Example[] = [
   },
 ]
 
+/** What was found once, and has been mended. */
+export interface Repaired extends Pick<Example, 'name' | 'choices' | 'setup'> {
+  /** The part of its trace that the name speaks of. With a step more or less in the code the choices play something else. */
+  readonly plays: RegExp
+}
+
 /** Orders that broke an earlier form of the code in a way that no small change of the parts around it makes again. */
-export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices' | 'setup'>> = [
+export const repaired: readonly Repaired[] = [
   {
     name: 'a call takes until its seal has idled out, and another process has refreshed meanwhile (C2)',
     choices: [callTo(1), ...steps(1), stop(1), pass(40), pass(16), callTo(2), halfAnHour, pass(61), pass(61)],
+    plays:
+      /p1 reads \S+: done\n[^\n]*p1 is stopped\n.*p2 commits 1 → 2 .*p1 goes on\n[^\n]*API in call 1: done\n[^\n]*p1 reads \S+: done\n[^\n]*call 1 is answered 200 .*answered 401/s,
   },
   {
     name: 'a process is stopped until the seal in its hands has idled out, and with it what is known of its successor (R9)',
-    choices: [stop(1), pass(61), callTo(1), callTo(2), halfAnHour, pass(16)],
+    choices: [stop(1), pass(61), callTo(1), callTo(2), halfAnHour, pass(61), pass(16)],
+    plays:
+      /p1 is stopped\n.*call 1 to p1 .*p2 commits 1 → 2 .*p1 asks for the lease of \S+: done\n[^\n]*p1 reads \S+: done\n[^\n]*p1 gives back the lease/s,
   },
   {
     name: 'a version is written in the moment in which the store fails to say what it knows of a ticket (R5)',
     choices: [pass(61), ...steps(8), callTo(1), ...steps(1), turnsOut(fails)],
     setup: { cookie: 'ticket' },
+    plays: /call 2 to p1 [^\n]*\n[^\n]*p1 commits 1 → 2 [^\n]*\n[^\n]*session_refreshed\n[^\n]*p1 reads \S+: fails\n/,
   },
   {
     name: 'a sign-out and a sign-in cross, another sign-in follows, and a late answer comes last (C3)',
-    choices: [signInAt(1), logoutAt(1), pass(40), pass(16), callTo(1), signInAt(1), pass(16)],
+    choices: [
+      ...[signInAt(1), logoutAt(1), pass(16), callTo(2), ...newestSteps(3), stop(2)],
+      ...[pass(50), signInAt(1), pass(16), goOn(2)],
+    ],
+    plays:
+      /sign-in b at p1 is answered 303 (\S+)\n.*call 3 to p2 with \1 .*answer to logout 2: arrives\n.*answer to sign-in c at p1: arrives\n.*answer to call 3: arrives\n.*call \d+ to p1 with \1 version 1\n/s,
   },
   {
     name: 'two processes are stopped until the session has idled out, and the first records an attempt of a version that was spent (R9)',
@@ -128,6 +144,8 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices' | 'setup'>
       ...[pass(61), callTo(1), ...steps(5), stop(1), callTo(2), pass(40), stop(2)],
       ...[callTo(1), pass(61), halfAnHour],
     ],
+    plays:
+      /p2 commits 1 → 2 .*p2 is stopped\n[^\n]*call 3 to p1 .*p1 records an attempt of 1 .*p1 reads \S+: done\n.*call 3 is answered 503/s,
   },
   {
     name: 'a sign-in that a late answer of an earlier one has put its cookie over, and the provider ends that one (C3)',
@@ -136,12 +154,16 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices' | 'setup'>
       ...[signInAt(1), pass(5), crash(1), pass(61), logoutToken, callTo(1)],
     ],
     setup: { skewsMs: [0, 0, 0] },
+    plays:
+      /sign-in c at p1 is answered 303 (\S+)\n.*answer to sign-in b at p2: arrives\n.*p3 commits \d+ → \d+ of mark: done\n.*answer to call 7: arrives\n.*call \d+ to p4 with \1 version 2\n.*p4 ends \1: done/s,
   },
   {
     name: 'a call takes until its seal has idled out, and records an attempt of a version that another process has refreshed (C2)',
     choices: [
-      ...[pass(50), ...steps(2), pass(3), stop(1), pass(3), callTo(2), pass(5), halfAnHour, pass(40), pass(50)],
+      ...[pass(50), ...steps(2), pass(3), stop(1), pass(3), callTo(2), pass(5), halfAnHour, pass(40), pass(61)],
     ],
+    plays:
+      /p2 commits 1 → 2 .*p1 goes on\n[^\n]*API in call 1: done\n[^\n]*p1 records an attempt of 1 .*call 1 is answered 200 .*p1 renews the lease/s,
   },
   {
     name: 'the provider asks for a minute, and the store fails to take the attempt back: it gets that minute (R7)',
@@ -155,11 +177,14 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices' | 'setup'>
       callTo(1),
       pass(5),
     ],
+    plays:
+      /answered 503, with Retry-After\n[^\n]*clears the attempt of \S+: fails\n.*call 2 to p1 .*call 2 is answered 503/s,
   },
   {
     name: 'a person ends the session of the other browser while it is refreshed, and both share a grant (C3)',
     choices: [pass(61), endOtherAt(2), callInOther(1)],
     setup: { cookie: 'ticket', other: 'same grant' },
+    plays: /p1 sends refresh token b\.1: done\n.*p2 ends (\S+): done\n.*p1 commits 1 → 2 of \1: done\n/s,
   },
   {
     name: 'the provider ends a session by a logout token while two processes would refresh it (E2)',
@@ -167,5 +192,7 @@ export const repaired: ReadonlyArray<Pick<Example, 'name' | 'choices' | 'setup'>
       ...[pass(50), ...steps(1), callTo(2), ...steps(1), pass(3), ...steps(3), stepAt(40, doneSlowly), logoutToken],
       ...[pass(30), turnsOut(doneSlowly)],
     ],
+    plays:
+      /a\.1: done, slowly\n.*p2 commits \d+ → \d+ of mark: done\n.*answer to a\.1: arrives\n.*p1 ends \S+: done, slowly\n.*p2 asks for the lease of \S+: done\n[^\n]*p2 reads \S+: done\n[^\n]*p2 gives back/s,
   },
 ]

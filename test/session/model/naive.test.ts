@@ -32,8 +32,10 @@ describe('an order of events that was found', () => {
     expect(right.violation, right.trace.join('\n')).toBeUndefined()
   })
 
-  it.each(repaired)('$name', async ({ choices, setup }) => {
-    const { violation, trace } = await explore({ ...exampleSetup, ...setup }, choices)
-    expect(violation, trace.join('\n')).toBeUndefined()
+  it.each(repaired)('$name', async ({ choices, setup, plays }) => {
+    const outcome = await explore({ ...exampleSetup, ...setup }, choices)
+    const trace = outcome.trace.join('\n')
+    expect(outcome.violation, trace).toBeUndefined()
+    expect(trace).toMatch(plays)
   })
 })
