@@ -5,6 +5,7 @@ import type { Call } from './call.ts'
 import type { Access } from './claims.ts'
 import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
+import { answerInstead } from './hono-answer.ts'
 import { openUntil } from './hono-open.ts'
 import { demandedBy, guardMark, policyMark } from './hono-routes.ts'
 import { type AnyPolicy, type OpenPolicy, type Policy, readPolicies } from './policy.ts'
@@ -88,15 +89,14 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
 
     await next()
     if (passages.get(c) !== passage) return undefined
-    if (c.error instanceof GuardError) {
-      guard.report(c.error, call, c.var.access)
-      c.res = guard.respond(c.error)
+    const { error } = c
+    if (error instanceof GuardError) {
+      answerInstead(c, () => {
+        guard.report(error, call, c.var.access)
+        return guard.respond(error)
+      })
     } else if (!passage.isSettled && c.req.routeIndex > passage.openTo) {
-      const answer = c.res
-      await answer.body?.cancel()
-      // Hono would lay its fields over those of the new one.
-      c.res = undefined
-      c.res = insteadOf(answer, guard, call, c.var.access)
+      answerInstead(c, (begun) => insteadOf(begun, guard, call, c.var.access))
     }
     return undefined
   }
