@@ -5,7 +5,7 @@ import type { Call } from './call.ts'
 import type { Access } from './claims.ts'
 import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
-import { answerInstead } from './hono-answer.ts'
+import { answerInstead, fieldsInFront } from './hono-answer.ts'
 import { openUntil } from './hono-open.ts'
 import { demandedBy, guardMark, policyMark } from './hono-routes.ts'
 import { type AnyPolicy, type OpenPolicy, type Policy, readPolicies } from './policy.ts'
@@ -29,6 +29,8 @@ export interface GuardedEnv<Claims extends object = object> {
 interface Passage {
   readonly guard: Guard
   readonly call: Call
+  /** Goes with each refusal. */
+  readonly fieldsInFront: Headers | undefined
   /** Who calls, after the guards around this one have let them in. Asks once. */
   authenticate(): Promise<Access>
   /** A policy has let the call in, or refused it: what is answered from then on stands. */
@@ -44,7 +46,8 @@ const passages = new WeakMap<Context, Passage>()
  * Middleware for all routes that are declared after it. It wants a valid token (a path that is not there, too). A route
  * that has no policy gets 403, whatever the token; where no policy is ahead nothing else runs either, and the answer is
  * the app's `notFound`. Middleware between it and the policy does run for whoever has a valid token, but what that answers
- * in the policy's place is replaced. What the guard refuses it answers itself; a GuardError that a handler throws, too.
+ * in the policy's place is replaced. What the guard refuses it answers itself; a GuardError that a handler throws, too. With
+ * that go the fields that were set in front of it, and not what was set behind.
  *
  * @example
  * ```ts
@@ -62,8 +65,15 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
       isKnown = true
       return c.var.access
     }
-    const own = guard as unknown as Guard
-    const passage: Passage = { guard: own, call, authenticate, isSettled: false, openTo: -1 }
+    const passage: Passage = {
+      guard: guard as unknown as Guard,
+      call,
+      // What was set between two guards is behind the outer one.
+      fieldsInFront: outer ? outer.fieldsInFront : fieldsInFront(c),
+      authenticate,
+      isSettled: false,
+      openTo: -1,
+    }
     passages.set(c, passage)
     // The helper of `hono/route` is the same list, and would make Hono a dependency of the whole guard.
     const demanded = demandedBy(c.req.matchedRoutes.slice(c.req.routeIndex + 1))
@@ -79,24 +89,26 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
         if (demanded === 'undeclared') await guard.authorize(call, access, [])
       }
     } catch (error) {
-      if (error instanceof GuardError) return guard.respond(error)
+      if (error instanceof GuardError) return answerInstead(c, passage.fieldsInFront, () => guard.respond(error))
       throw error
     }
     if (demanded === 'nothing') {
       const notFound = await c.notFound()
-      return notFound.status === 404 ? notFound : insteadOf(notFound, guard, call, c.var.access)
+      if (notFound.status === 404) return notFound
+      c.res = notFound
+      return answerInstead(c, passage.fieldsInFront, (begun) => insteadOf(begun, guard, call, c.var.access))
     }
 
     await next()
     if (passages.get(c) !== passage) return undefined
     const { error } = c
     if (error instanceof GuardError) {
-      answerInstead(c, () => {
+      answerInstead(c, passage.fieldsInFront, () => {
         guard.report(error, call, c.var.access)
         return guard.respond(error)
       })
     } else if (!passage.isSettled && c.req.routeIndex > passage.openTo) {
-      answerInstead(c, (begun) => insteadOf(begun, guard, call, c.var.access))
+      answerInstead(c, passage.fieldsInFront, (begun) => insteadOf(begun, guard, call, c.var.access))
     }
     return undefined
   }
@@ -137,7 +149,7 @@ export function allow(...policies: AnyPolicy[]): MiddlewareHandler {
     } catch (error) {
       if (!(error instanceof GuardError)) throw error
       passage.isSettled = true
-      return passage.guard.respond(error)
+      return answerInstead(c, passage.fieldsInFront, () => passage.guard.respond(error))
     }
     passage.isSettled = true
     await next()
