@@ -111,7 +111,7 @@ export interface Guard<Claims extends object = object> {
  * ```ts
  * const guard = jwtGuard({ issuer: 'https://login.example.com', audience: 'https://api.example.com' })
  *
- * const app = new Hono<GuardedEnv>()
+ * const app = new Hono()
  * app.use(honoGuard(guard))
  * app.get('/orders', allow(requireScopes('orders:read')), (c) => c.json(ordersOf(c.var.access.sub)))
  * export default assertGuarded(app)

@@ -11,16 +11,20 @@ import { demandedBy, guardMark, policyMark } from './hono-routes.ts'
 import { type AnyPolicy, type OpenPolicy, type Policy, readPolicies } from './policy.ts'
 
 /**
- * What `honoGuard` gives to routes: `c.var.access`.
+ * What `honoGuard` gives to routes: `c.var.access`, as the type of a handler that is written apart. An app needs no type: on
+ * `new Hono()` each `allow` states the caller of its route, and where all may call the compiler knows of none. On
+ * `Hono<GuardedEnv>`, and on what is chained to `use(honoGuard(guard))`, it takes `access` for given on such a route too,
+ * where it is undefined.
  *
  * @example
  * ```ts
- * const app = new Hono<GuardedEnv<{ tenant: string }>>()
+ * const showTenant = (c: Context<GuardedEnv<Staff>>) => c.text(c.var.access.claims.tenant)
+ * app.get('/tenant', allow<Staff>(anyCaller()), showTenant)
  * ```
  */
 export interface GuardedEnv<Claims extends object = object> {
   Variables: {
-    /** Who calls. Not there on a route that is open to everyone. */
+    /** Who calls. Undefined on a route that is open to everyone, whatever this type says. */
     access: Access<Claims>
   }
 }
@@ -121,6 +125,8 @@ export function honoGuard<Claims extends object = object>(guard: Guard<Claims>):
  * they hold for what is declared after it. An open one does not: it opens the handlers beside it, which are those of the same
  * method and path that are declared at once after it, and in front of a folder the next one alone. `assertGuarded(app)` reads
  * which those are: before that a route that is open answers 500.
+ *
+ * It also states the type of `c.var.access` for the route; `allow<Staff>(…)` that of the claims.
  *
  * @throws TypeError if none is named
  *

@@ -62,7 +62,7 @@ declare const expect: (value: unknown) => { toEqual(other: unknown): void }
 const frameworks = {
   express: ['declare const app: express.Express', 'declare const allow: ReturnType<typeof expressGuard>'],
   fastify: ['declare const app: FastifyInstance', 'declare const allow: ReturnType<typeof fastifyGuard>'],
-  hono: ['declare const app: Hono<GuardedEnv>', "import { allow } from 'coatcheck/resource-server'"],
+  hono: ['declare const app: Hono', "import { allow } from 'coatcheck/resource-server'"],
 }
 
 function withImports(place: string, code: string): string {
@@ -73,7 +73,7 @@ function withImports(place: string, code: string): string {
   return [
     "import express from 'express'",
     "import Fastify, { type FastifyInstance } from 'fastify'",
-    "import { Hono } from 'hono'",
+    "import { type Context, Hono } from 'hono'",
     `import { ${names.map((name) => (isType(name) ? `type ${name}` : name)).join(', ')} } from 'coatcheck/resource-server'`,
     isDeclared('app') ? '' : app,
     isDeclared('allow') ? '' : allow,

@@ -20,7 +20,7 @@ import {
 import { get, guardedApi, type Tenant } from './guarded-api.ts'
 import { audience, requestWith } from './issuer.ts'
 
-const { issuer, refusals, guardedApp } = await guardedApi()
+const { issuer, refusals, guard, guardedApp } = await guardedApi()
 
 describe('a guarded app', () => {
   const orderFor = guardedObject(
@@ -73,6 +73,19 @@ describe('a guarded app', () => {
       'object_refused grace',
       'object_absent grace',
     ])
+  })
+
+  it('gives a route the type of its caller by its policy, and none where it is open', async () => {
+    const app = new Hono()
+    app.use(honoGuard(guard<Tenant>()))
+    app.get('/tenant', allow<Tenant>(anyCaller()), (c) => c.text(c.var.access.claims.tenant ?? ''))
+    app.get('/open', allow(openToEveryone('a test')), (c) => {
+      // @ts-expect-error: nobody is known here
+      return c.text(typeof c.var.access)
+    })
+    assertGuarded(app)
+    expect(await get(app, '/tenant', await issuer.sign({ tenant: 'north' }))).toEqual([200, 'north'])
+    expect(await get(app, '/open', await issuer.sign())).toEqual([200, 'undefined'])
   })
 
   it('answers HEAD as GET', async () => {
