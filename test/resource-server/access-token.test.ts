@@ -3,11 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AccessTokenOptions, accessTokenVerifier, type GuardError } from '../../src/resource-server/index.ts'
 import { type HostileToken, hostileTokens } from './hostile-tokens.ts'
 import { audience, type SigningKey, seconds, signingKey, startIssuer, type TestIssuer } from './issuer.ts'
+import { type Stranger, startStranger } from './stranger.ts'
 
 let issuer: TestIssuer
 let es256: SigningKey
 let rs256: SigningKey
 let eddsa: SigningKey
+let stranger: Stranger
 let hostile: HostileToken[]
 let good: string
 
@@ -16,9 +18,10 @@ beforeAll(async () => {
   ;[es256, rs256, eddsa] = await Promise.all([signingKey('ES256'), signingKey('RS256'), signingKey('EdDSA')])
   issuer.keys = [es256, rs256, eddsa]
   good = await issuer.sign({ exp: seconds() + 600 }, { key: es256 })
-  hostile = await hostileTokens({ issuer: issuer.url, es256, rs256, eddsa, good })
+  stranger = await startStranger(es256.jwk.kid)
+  hostile = await hostileTokens({ issuer: issuer.url, es256, rs256, eddsa, stranger, good })
 })
-afterAll(() => issuer.stop())
+afterAll(() => Promise.all([issuer.stop(), stranger.stop()]))
 
 function verifier(options: Partial<AccessTokenOptions> = {}) {
   return accessTokenVerifier({ issuer: issuer.url, audience, ...options })
@@ -96,6 +99,7 @@ describe('a hostile token is refused, with one text for all', () => {
     const refused = 'invalid_token: The access token is not valid'
     expect(results).toEqual(hostile.map(({ name }) => ({ name, one: refused, several: refused })))
     for (const own of [one, several]) expect(await outcome(own.verify(good))).toBe('taken')
+    expect(stranger.asked).toEqual([])
   })
 
   it('and all of them together cost the first keys and one look for newer ones, which is what the cooldown allows', async () => {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hostileTokens } from './hostile-tokens.ts'
 import { audience, signingKey, startIssuer, type TestIssuer } from './issuer.ts'
+import { type Stranger, startStranger } from './stranger.ts'
 
 const script = fileURLToPath(new URL('./elsewhere.ts', import.meta.url))
 const runtimes = [
@@ -18,6 +19,7 @@ const runtimes = [
 const isThere = (command: string) => spawnSync(command, ['--version']).status === 0
 
 let issuer: TestIssuer
+let stranger: Stranger
 let tokens: string[]
 
 beforeAll(async () => {
@@ -25,12 +27,13 @@ beforeAll(async () => {
   const [es256, rs256, eddsa] = await Promise.all([signingKey('ES256'), signingKey('RS256'), signingKey('EdDSA')])
   issuer.keys = [es256, rs256, eddsa]
   const good = await Promise.all(issuer.keys.map((key) => issuer.sign({}, { key })))
-  const hostile = await hostileTokens({ issuer: issuer.url, es256, rs256, eddsa, good: good[0] ?? '' })
+  stranger = await startStranger(es256.jwk.kid)
+  const hostile = await hostileTokens({ issuer: issuer.url, es256, rs256, eddsa, stranger, good: good[0] ?? '' })
   // Most are short; what is over the limit is over that of a command line's argument too.
   const short = hostile.map(({ token }) => token).filter((token) => token.length < 4096)
   tokens = [good[0] ?? '', ...short, ...good.slice(1)]
 })
-afterAll(() => issuer.stop())
+afterAll(() => Promise.all([issuer.stop(), stranger.stop()]))
 
 describe.each(runtimes)('on $name', ({ command, options }) => {
   it.skipIf(!isThere(command))('takes what is good, and refuses every hostile token', { timeout: 60_000 }, async () => {
@@ -41,5 +44,6 @@ describe.each(runtimes)('on $name', ({ command, options }) => {
     expect(results.filter((result) => result === 'taken')).toHaveLength(3)
     expect(new Set(results)).toEqual(new Set(['taken', 'invalid_token']))
     expect({ good, bad }).toEqual({ good: 200, bad: 401 })
+    expect(stranger.asked).toEqual([])
   })
 })

@@ -2,6 +2,7 @@
 import { createHmac, createPrivateKey, generateKeyPairSync, sign as nodeSign } from 'node:crypto'
 import { CompactEncrypt, exportPKCS8, exportSPKI, importJWK } from 'jose'
 import { audience, claimsOf, type SigningKey, seconds, signClaims, signingKey } from './issuer.ts'
+import type { Stranger } from './stranger.ts'
 
 export interface HostileToken {
   readonly name: string
@@ -14,6 +15,8 @@ export interface HostileParts {
   readonly es256: SigningKey
   readonly rs256: SigningKey
   readonly eddsa: SigningKey
+  /** Of `es256`'s `kid`, and running: nothing is to be fetched from there. */
+  readonly stranger: Stranger
   /** Of `es256`: the token that is changed for many of them. Default: one that nobody sees otherwise. */
   readonly good?: string
 }
@@ -22,8 +25,7 @@ const base64url = (value: string | Uint8Array) => Buffer.from(value as string).t
 const json = (value: unknown) => base64url(JSON.stringify(value))
 
 export async function hostileTokens(parts: HostileParts): Promise<HostileToken[]> {
-  const { issuer, es256, rs256, eddsa } = parts
-  const stranger = await signingKey('ES256', es256.jwk.kid)
+  const { issuer, es256, rs256, eddsa, stranger } = parts
   const claims = (more: Record<string, unknown> = {}) => claimsOf(issuer, more)
   const without = (...names: string[]) =>
     Object.fromEntries(Object.entries(claims()).filter(([name]) => !names.includes(name)))
@@ -71,16 +73,17 @@ export async function hostileTokens(parts: HostileParts): Promise<HostileToken[]
     ['HS256 with an empty key', hmac('')],
     ['ES256 said of an RSA key', signed({}, { kid: rs256.jwk.kid })],
     ['PS256 said of an RS256 signature', reheaded(await signed({}, {}, rs256), { alg: 'PS256' })],
-    ['a signature of another key', signClaims(claims(), stranger)],
+    ['a signature of another key', signClaims(claims(), stranger.key)],
     ['a key of another curve', signClaims(claims(), await signingKey('ES384', es256.jwk.kid))],
     // Keys that the token brings.
-    ['an embedded jwk', signClaims(claims(), stranger, { jwk: stranger.jwk, kid: undefined })],
-    ['an embedded jwk with a known kid', signClaims(claims(), stranger, { jwk: stranger.jwk })],
-    ['jku', signClaims(claims(), stranger, { jku: 'http://127.0.0.1:1/jwks', kid: 'mine' })],
-    ['x5u', signClaims(claims(), stranger, { x5u: 'http://127.0.0.1:1/cert', kid: 'mine' })],
-    ['x5c', signClaims(claims(), stranger, { x5c: ['MIIB'], kid: undefined })],
+    ['an embedded jwk', signClaims(claims(), stranger.key, { jwk: stranger.key.jwk, kid: undefined })],
+    ['an embedded jwk with a known kid', signClaims(claims(), stranger.key, { jwk: stranger.key.jwk })],
+    ['jku', signClaims(claims(), stranger.key, { jku: stranger.jku, kid: stranger.kid })],
+    ['jku with a known kid', signClaims(claims(), stranger.key, { jku: stranger.jku })],
+    ['x5u', signClaims(claims(), stranger.certifiedKey, { x5u: stranger.x5u, kid: undefined })],
+    ['x5c', signClaims(claims(), stranger.certifiedKey, { x5c: stranger.x5c, kid: undefined })],
     ...['../../dev/null', "' OR 1=1 --", 'file:///etc/passwd', '$(id)', '', '\u0000', '__proto__', 'constructor'].map(
-      (kid): [string, Promise<string>] => [`kid ${JSON.stringify(kid)}`, signClaims(claims(), stranger, { kid })],
+      (kid): [string, Promise<string>] => [`kid ${JSON.stringify(kid)}`, signClaims(claims(), stranger.key, { kid })],
     ),
     ['kid as a number', reheaded(good, { kid: 1 })],
     ['kid as an object', reheaded(good, { kid: { toString: 'x' } })],

@@ -9,11 +9,13 @@ import {
   startIssuer,
   type TestIssuer,
 } from '../resource-server/issuer.ts'
+import { type Stranger, startStranger } from '../resource-server/stranger.ts'
 import { freePort } from '../support/free-port.ts'
 import { type RunningWorkerd, startWorkerd } from '../support/workerd.ts'
 
 let issuer: TestIssuer
 let keys: [SigningKey, SigningKey, SigningKey]
+let stranger: Stranger
 let hostile: HostileToken[]
 let good: string
 let workerd: RunningWorkerd
@@ -25,7 +27,8 @@ beforeAll(async () => {
   issuer.keys = keys
   const [es256, rs256, eddsa] = keys
   good = await issuer.sign({ exp: seconds() + 600 })
-  hostile = await hostileTokens({ issuer: issuer.url, es256, rs256, eddsa, good })
+  stranger = await startStranger(es256.jwk.kid)
+  hostile = await hostileTokens({ issuer: issuer.url, es256, rs256, eddsa, stranger, good })
   const port = await freePort()
   url = `http://localhost:${port}`
   workerd = await startWorkerd(
@@ -42,6 +45,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await workerd.stop()
   await issuer.stop()
+  await stranger.stop()
 })
 
 async function get(path: string, token?: string) {
@@ -100,5 +104,6 @@ describe('the guard on Workers', () => {
     expect(taken).toEqual([])
     expect(texts.size).toBe(1)
     expect(issuer.keyFetches - before).toBe(0)
+    expect(stranger.asked).toEqual([])
   })
 })
