@@ -146,7 +146,7 @@ export async function hostileTokens(parts: HostileParts): Promise<HostileToken[]
     // What JSON readers understand differently.
     ['sub twice', signedText(JSON.stringify(header()), text.replace('{', '{"sub":"root",'))],
     ['sub twice, once escaped', signedText(JSON.stringify(header()), text.replace('{', '{"\\u0073ub":"root",'))],
-    ['a member of cnf twice', signedText(JSON.stringify(header()), text.replace('{', '{"x":{"a":1,"a":2},'))],
+    ['a member of a claim twice', signedText(JSON.stringify(header()), text.replace('{', '{"x":{"a":1,"a":2},'))],
     ['alg twice', signedText(JSON.stringify(header()).replace('{', '{"alg":"none",'), text)],
     ['a byte order mark', signedText(JSON.stringify(header()), `\ufeff${text}`)],
     ['bytes that are not UTF-8', signedText(JSON.stringify(header()), notUtf8(text))],
@@ -177,12 +177,28 @@ export async function hostileTokens(parts: HostileParts): Promise<HostileToken[]
     ['five empty parts', '....'],
     ['JSON serialization', base64url(JSON.stringify({ protected: head, payload: body, signature }))],
     ['oversized', signed({ filler: 'x'.repeat(9000) })],
-    ['deep', signedText(JSON.stringify(header()), `${'['.repeat(3000)}${']'.repeat(3000)}`)],
+    // To the bottom and back, and not beyond the longest that is read. An object each time: a list is no payload anyway.
+    [
+      'sub twice, deep in a claim',
+      signedText(JSON.stringify(header()), text.replace('{', `{"x":${deep(2800, twice)},`)),
+    ],
+    [
+      'sub twice, deep in the header',
+      signedText(JSON.stringify(header()).replace('{', `{"x":${deep(2800, twice)},`), text),
+    ],
+    ['deep in the header, of a stranger', signClaims(claims(), stranger.key, { x: JSON.parse(deep(2800, '1')) })],
+    ['deep in a claim, of a stranger', signClaims(claims({ x: JSON.parse(deep(2800, '1')) }), stranger.key)],
     ['nothing', ''],
     ['a word', 'token'],
   ]
   return Promise.all(list.map(async ([name, token]) => ({ name, token: await token })))
 }
+
+function deep(levels: number, innermost: string): string {
+  return '['.repeat(levels) + innermost + ']'.repeat(levels)
+}
+
+const twice = '{"sub":"ada","sub":"root"}'
 
 function reheaded(token: string, more: Record<string, unknown>): string {
   const [head = '', body, signature] = token.split('.')
