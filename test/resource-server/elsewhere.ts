@@ -1,6 +1,6 @@
 /**
- * The guard in a runtime of the caller's choice: reads what to verify as JSON from the last argument, and prints what came of each
- * token. Without anything of Node's.
+ * The guard in a runtime of the caller's choice: fetches what to verify as JSON from where the last argument says, and prints what
+ * came of each token. Without anything of Node's.
  */
 import {
   accessTokenVerifier,
@@ -14,7 +14,7 @@ declare const Deno: { args: string[] } | undefined
 declare const process: { argv: string[] }
 
 const args = typeof Deno === 'undefined' ? process.argv : Deno.args
-const { issuer, audience, tokens } = JSON.parse(args.at(-1) ?? '') as {
+const { issuer, audience, tokens } = (await (await fetch(args.at(-1) ?? '')).json()) as {
   issuer: string
   audience: string
   tokens: string[]
@@ -30,11 +30,11 @@ const results = await Promise.all(
     ),
   ),
 )
-const fetch = guarded(jwtGuard({ issuer, audience }), [requireScopes('orders:read')], (_request, access) =>
+const handle = guarded(jwtGuard({ issuer, audience }), [requireScopes('orders:read')], (_request, access) =>
   Response.json({ sub: access.sub }),
 )
 const ask = async (token: string) => {
   const request = new Request('https://api.example.com/orders', { headers: { authorization: `Bearer ${token}` } })
-  return (await fetch(request)).status
+  return (await handle(request)).status
 }
 console.log(JSON.stringify({ results, good: await ask(tokens[0] ?? ''), bad: await ask(tokens[1] ?? '') }))

@@ -91,8 +91,9 @@ describe('the guard on Workers', () => {
   it('refuses every hostile token, with one text and no fetch more, after the good one that they are made of', async () => {
     const before = issuer.keyFetches
     expect((await get('/orders/1', good)).status).toBe(200)
-    // A field cannot carry what is not Latin-1, nor a line break.
-    const sendable = hostile.filter(({ token }) => /^[\x20-\x7e]+$/.test(token))
+    // The empty one is none in a field: the call has no token then, and is told another thing.
+    const sendable = hostile.filter(({ token }) => token !== '')
+    expect(sendable.length).toBe(hostile.length - 1)
     expect(sendable.length).toBeGreaterThan(100)
     const taken: unknown[] = []
     const texts = new Set<string>()
