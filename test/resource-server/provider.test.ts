@@ -13,7 +13,7 @@ import {
   SignJWT,
 } from 'jose'
 import Provider, { type Configuration } from 'oidc-provider'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { anyCaller, guarded, jwtGuard, type Refusal, requireScopes } from '../../src/resource-server/index.ts'
 import { audience, requestWith, seconds } from './issuer.ts'
 
@@ -58,7 +58,7 @@ function publish(): void {
       },
     ],
     scopes: ['orders:read'],
-    ttl: { ClientCredentials: 60 },
+    ttl: { ClientCredentials: 3600 },
     enabledJWA: { introspectionSigningAlgValues: ['ES256'] },
     features: {
       devInteractions: { enabled: false },
@@ -175,13 +175,23 @@ describe('of oidc-provider', () => {
     expect(refusals).toEqual([])
   })
 
-  it('outages are not noticed by who has a token', async () => {
-    const guard = jwtGuard({ issuer, audience })
+  it('outages are not noticed by who has a token, also when the keys are due to be fetched again', async () => {
+    let ahead = 0
+    const guard = jwtGuard({ issuer, audience, now: () => Date.now() + ahead })
     const own = guarded(guard, [anyCaller()], () => new Response('in'))
-    const token = await tokenFor()
+    const [token, unseen] = [await tokenFor(), await tokenFor()]
     expect((await own(requestWith(token))).status).toBe(200)
+    const refused: string[] = []
     server.removeAllListeners('request')
-    server.on('request', (_request, response) => response.writeHead(500).end())
+    server.on('request', ({ url = '' }, response) => {
+      refused.push(url)
+      response.writeHead(500).end()
+    })
+    // Ten minutes is their age.
+    ahead = 601_000
     expect((await own(requestWith(token))).status).toBe(200)
+    await vi.waitUntil(() => refused.length > 0)
+    expect((await own(requestWith(unseen))).status).toBe(200)
+    expect(refused).toEqual(['/jwks'])
   })
 })
