@@ -1,8 +1,9 @@
 import fc from 'fast-check'
+import { CompactSign } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AccessTokenOptions, accessTokenVerifier, type GuardError } from '../../src/resource-server/index.ts'
 import { type HostileToken, hostileTokens } from './hostile-tokens.ts'
-import { audience, type SigningKey, seconds, signingKey, startIssuer, type TestIssuer } from './issuer.ts'
+import { audience, claimsOf, type SigningKey, seconds, signingKey, startIssuer, type TestIssuer } from './issuer.ts'
 import { type Stranger, startStranger } from './stranger.ts'
 
 let issuer: TestIssuer
@@ -169,12 +170,38 @@ describe('properties', () => {
     )
   })
 
-  it('claims come out as they were signed, and a member that is there twice never does', async () => {
+  it('claims come out as they were signed', async () => {
     const own = verifier()
     await fc.assert(
       fc.asyncProperty(fc.jsonValue({ maxDepth: 4 }), async (value) => {
         const expected: unknown = JSON.parse(JSON.stringify(value))
         expect((await own.verify(await issuer.sign({ value }))).value).toEqual(expected)
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('a member that is there twice never comes out, wherever it is and whatever it holds', async () => {
+    const own = verifier()
+    const signedWith = (value: string) => {
+      const text = `${JSON.stringify(claimsOf(issuer.url)).slice(0, -1)},"value":${value}}`
+      const key = issuer.keys[0] as SigningKey
+      const header = { alg: key.alg, typ: 'at+jwt', ...(key.jwk.kid !== undefined && { kid: key.jwk.kid }) }
+      return new CompactSign(Buffer.from(text)).setProtectedHeader(header).sign(key.privateKey)
+    }
+    const json = fc.jsonValue({ maxDepth: 2 }).map((value) => JSON.stringify(value))
+    const wrappings = fc.array(fc.constantFrom(['[1,', ']'], ['{"in":', '}'], ['{"a":":","in":', '}']), {
+      maxLength: 5,
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.string({ minLength: 1 }), fc.boolean(), json, json, wrappings, async (...given) => {
+        const [name, isEscaped, first, second, around] = given
+        const again = isEscaped ? `"${escaped(name)}"` : JSON.stringify(name)
+        const wrapped = (inner: string) => around.reduce((text, [before, after]) => before + text + after, inner)
+        const once = wrapped(`{${again}:${second}}`)
+        expect((await own.verify(await signedWith(once))).value).toEqual(JSON.parse(once))
+        const twice = await signedWith(wrapped(`{${JSON.stringify(name)}:${first},${again}:${second}}`))
+        expect(await outcome(own.verify(twice))).toMatch(/^invalid_token/)
       }),
       { numRuns: 100 },
     )
@@ -249,6 +276,12 @@ async function outcome(verifying: Promise<unknown>): Promise<string> {
   } catch (error) {
     return `${(error as GuardError).code}: ${(error as Error).message}`
   }
+}
+
+/** The same name in JSON, each UTF-16 unit as its number. */
+function escaped(name: string): string {
+  const units = Array.from({ length: name.length }, (_, at) => name.charCodeAt(at))
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('')
 }
 
 /** Three parts of base64url, the first two of which are JSON. */
