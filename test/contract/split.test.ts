@@ -157,6 +157,34 @@ describe('the signature of a token', () => {
   })
 })
 
+describe('a call with another credential', () => {
+  it.each([
+    ['a user name', { Authorization: `Basic ${btoa('a:b')}` }],
+    ['a DPoP token', { Authorization: 'DPoP abc' }],
+    ['a cookie alone', { Cookie: '__Host-Http-coatcheck=x' }],
+  ])('is told what the route takes if it brings %s', async (_what, headers) => {
+    const init = { headers: headers as unknown as Record<string, string> }
+    const answer = await fetch(`${system.origin}/partner/orders`, init)
+    expect(answer.status).toBe(401)
+    expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="coatcheck", scope="orders:read"/)
+    expect(await answer.json()).toMatchObject({
+      code: 'wrong_credential',
+      accepts: 'the signature of an access token',
+    })
+    expect(system.upstream.requests).toEqual([])
+  })
+
+  it('beside the signature has its cookies ignored, and never passed on', async () => {
+    const headers = {
+      ...bearer(await tokenFor(apiResource)).headers,
+      Cookie: '__Host-Http-coatcheck=forged; a=b',
+    }
+    const answer = await fetch(`${system.origin}/partner/orders`, { headers })
+    expect([answer.status, answer.headers.getSetCookie()]).toEqual([200, []])
+    expect(system.upstream.requests.map((request) => request.headers.cookie)).toEqual([undefined])
+  })
+})
+
 describe('a delivery', () => {
   it('may come twice, and changes nothing then', async () => {
     const delivery = await forged()
