@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Coordinator, EndedEntry, Ending } from '../coordinator.ts'
+import { type Coordinator, type EndedEntry, type Ending, strongerEnding } from '../coordinator.ts'
 import { CoatcheckError, isErrorCode } from '../errors.ts'
 import type { Clock } from '../runtime.ts'
 import { settleWork } from '../settled-work.ts'
@@ -68,8 +68,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
   const writeTombstone = statement(
     `INSERT INTO session (id, version, is_ended, keep_until) VALUES (?, 0, ?, ?) ON CONFLICT (id) DO UPDATE SET
       version = 0, payload = NULL, attempt_version = NULL, attempt_at = NULL,
-      is_ended = CASE WHEN ${endings.indexOf('ended')} IN (is_ended, excluded.is_ended)
-        THEN ${endings.indexOf('ended')} ELSE max(is_ended, excluded.is_ended) END,
+      is_ended = excluded.is_ended,
       seen_at = NULL, about = NULL, revocation = NULL,
       keep_until = max(keep_until, excluded.keep_until)`,
   )
@@ -221,7 +220,7 @@ export function sqliteCoordinator({ file, clock = { now: () => Date.now() } }: S
     async end(sessionId, keepUntil, ending = 'ended') {
       return atomically(() => {
         const known = read(sessionId)
-        writeTombstone.run(sessionId, endings.indexOf(ending), keepUntil)
+        writeTombstone.run(sessionId, endings.indexOf(strongerEnding(ending, known?.ending)), keepUntil)
         sweep()
         return known
       })
