@@ -105,7 +105,7 @@ export function originPages(options: OriginPagesOptions): (c: Context) => Promis
       answer.body?.cancel()
       return { ...known, ...times }
     }
-    const header = (wanted: string) => answer.headers.find(([field]) => field.toLowerCase() === wanted)?.[1]
+    const header = (wanted: string) => answer.headers.find(([field]) => field === wanted)?.[1]
     // Object stores answer 403 for what is not there. A page in place of a script is one's fallback for what is not there.
     const isOther =
       !describeFile(name).isDocument && header('content-type')?.trim().toLowerCase().startsWith('text/html')

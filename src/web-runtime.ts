@@ -82,7 +82,7 @@ export async function respondWithStream(
 /** Cookies are added to those that are there; every other field replaces. */
 export function applyFields(headers: Headers, fields: HeaderList): void {
   for (const [name, value] of fields) {
-    if (name.toLowerCase() === 'set-cookie') headers.append(name, value)
+    if (name === 'set-cookie') headers.append(name, value)
     else headers.set(name, value)
   }
 }

@@ -39,7 +39,7 @@ describe('a request to an upstream', () => {
       yield Buffer.from('from ')
       yield Buffer.from('pieces')
     }
-    const request = get(origin, { method: 'PUT', target: '/a/b?c=%20', headers: [['X-One', '1']] })
+    const request = get(origin, { method: 'PUT', target: '/a/b?c=%20', headers: [['x-one', '1']] })
     const answer = async (sent: UpstreamRequest['body']) => text((await send({ ...request, body: sent })).body)
     expect(await answer(body())).toBe('PUT /a/b?c=%20 1 from pieces')
     expect(await answer(new Blob(['from a stream']).stream())).toBe('PUT /a/b?c=%20 1 from a stream')
@@ -212,14 +212,14 @@ describe('the answer to the client', () => {
     const app = answering(
       201,
       [
-        ['Set-Cookie', 'theirs=1'],
-        ['Cache-Control', 'public'],
+        ['set-cookie', 'theirs=1'],
+        ['cache-control', 'public'],
       ],
       bodyOf('body'),
       async () => [
-        ['Set-Cookie', 'ours=1'],
-        ['Set-Cookie', 'ours=2'],
-        ['Cache-Control', 'private, no-store'],
+        ['set-cookie', 'ours=1'],
+        ['set-cookie', 'ours=2'],
+        ['cache-control', 'private, no-store'],
       ],
     )
     const response = await app.request('/')

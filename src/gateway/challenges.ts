@@ -29,7 +29,7 @@ const longestValue = 512
 
 /** Challenges of the scheme Bearer, in their order. */
 export function bearerChallenges(headers: HeaderList): Challenge[] {
-  const fields = headers.filter(([name]) => name.toLowerCase() === 'www-authenticate').slice(0, mostFields)
+  const fields = headers.filter(([name]) => name === 'www-authenticate').slice(0, mostFields)
   return fields.flatMap(([, value]) => readChallenges(value) ?? []).filter(({ scheme }) => scheme === 'bearer')
 }
 

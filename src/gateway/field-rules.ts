@@ -7,7 +7,7 @@ import type { HeaderList } from '../runtime.ts'
 export function applyFieldRules(headers: HeaderList, { set, add, remove }: FieldRules): HeaderList {
   if (set.length === 0 && add.length === 0 && remove.size === 0) return headers
   const replaced = new Set(set.map(([name]) => name))
-  const kept = headers.filter(([name]) => !remove.has(name.toLowerCase()) && !replaced.has(name.toLowerCase()))
+  const kept = headers.filter(([name]) => !remove.has(name) && !replaced.has(name))
   return [...kept, ...set, ...add]
 }
 
@@ -23,10 +23,7 @@ export function applyResponseRules(
 ): HeaderList {
   const { allow } = rules
   if (allow === undefined && dropped === undefined) return applyFieldRules(headers, rules)
-  const left = headers.filter(([spelled]) => {
-    const name = spelled.toLowerCase()
-    return !dropped?.has(name) && mayPass(name, allow)
-  })
+  const left = headers.filter(([name]) => !dropped?.has(name) && mayPass(name, allow))
   return applyFieldRules(left, rules)
 }
 

@@ -102,8 +102,8 @@ function describe(counts: readonly (Count & { readonly limit: RateLimit })[]): [
     return `${nameOf(limit)};r=${Math.max(0, limit.requests - count)};t=${seconds(remainingMs)}`
   })
   return [
-    ['RateLimit-Policy', policies.join(', ')],
-    ['RateLimit', left.join(', ')],
+    ['ratelimit-policy', policies.join(', ')],
+    ['ratelimit', left.join(', ')],
   ]
 }
 

@@ -52,7 +52,7 @@ function mayPass(name: string, route: Route): boolean {
 
 function isAmong(list: HeaderList, name: string): boolean {
   for (const [other] of list) {
-    if (other.length === name.length && other.toLowerCase() === name) return true
+    if (other === name) return true
   }
   return false
 }

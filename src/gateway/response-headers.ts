@@ -2,20 +2,15 @@
  * What of an upstream's header fields the browser gets, and what we set (design.md, "What the browser may get"): an
  * upstream's answer is data, never a part of the app, and never speaks to the browser about our origin.
  */
-import {
-  isAboutOurOrigin,
-  isChallenge,
-  isForPagesOnly,
-  isHopByHop,
-  isRateLimitField,
-} from '../config/response-header-names.ts'
+
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, ResponseHead } from '../runtime.ts'
 import { privateCacheControl } from './caching.ts'
 import { attachmentOf, isInertType, singleType } from './content.ts'
+import { kindOf } from './field-kinds.ts'
 import { applyResponseRules, mayPass as isAllowed } from './field-rules.ts'
-import { connectionOptions, isFieldValue, isPlainDecimal, isToken } from './fields.ts'
+import { connectionOptions, isFieldValue, isPlainDecimal } from './fields.ts'
 import { type LocationContext, rewriteLocation } from './location.ts'
 import { withoutHints } from './origin-fields.ts'
 
@@ -36,22 +31,18 @@ export function clientResponseHeaders(
   location?: LocationContext,
 ): HeaderList {
   const headers: Field[] = []
-  const held: Held = { 'cache-control': undefined, vary: undefined, expires: undefined }
-  const fields = applyResponseRules(
-    upstream,
-    route.headers.response,
-    connectionOptions(combined(upstream, 'connection')),
-  )
-  for (const [spelled, value] of fields) {
-    const name = spelled.toLowerCase()
+  const apart: Apart = {}
+  const dropped = connectionOptions(lineOf(upstream, 'connection'))
+  for (const field of applyResponseRules(upstream, route.headers.response, dropped)) {
+    const [name, value] = field
     if (!mayPass(name, value, route)) continue
-    if (isHeld(name)) held[name] = held[name] === undefined ? value : `${held[name]}, ${value}`
+    if (isApart(name)) addLine(apart, name, value)
     else if (name === 'link' && route.content === 'data') pushUnlessEmpty(headers, name, withoutHints(value))
-    else if (!treatedApart.has(name)) headers.push([name, value])
+    else headers.push(field)
   }
-  pushContent(headers, fields, status, route, combined(upstream, 'transfer-encoding') !== undefined)
-  pushLocations(headers, fields, status, location)
-  pushCaching(headers, held, route)
+  pushContent(headers, apart, status, route, lineOf(upstream, 'transfer-encoding') !== undefined)
+  if (location) pushLocations(headers, apart, status, location)
+  pushCaching(headers, apart, route)
   for (const field of route.content === 'page' ? pageProtection : dataProtection) headers.push(field)
   return headers
 }
@@ -59,15 +50,13 @@ export function clientResponseHeaders(
 /** What of a 103's fields the browser may get: the same rules, and none of ours. */
 export function clientInformationalHeaders(upstream: HeaderList, route: Route): HeaderList {
   const { allow } = route.headers.response
-  return informational(allow ? upstream.filter(([name]) => isAllowed(name.toLowerCase(), allow)) : upstream, route)
+  return informational(allow ? upstream.filter(([name]) => isAllowed(name, allow)) : upstream, route)
 }
 
 function informational(upstream: HeaderList, route: Route): HeaderList {
   const headers: Field[] = []
-  for (const [spelled, value] of upstream) {
-    const name = spelled.toLowerCase()
-    if (!mayPass(name, value, route) || treatedApart.has(name) || isHeld(name)) continue
-    if (route.headers.response.remove.has(name)) continue
+  for (const [name, value] of upstream) {
+    if (!mayPass(name, value, route) || isApart(name) || route.headers.response.remove.has(name)) continue
     pushUnlessEmpty(headers, name, name === 'link' ? withoutHints(value) : value)
   }
   return headers
@@ -75,12 +64,12 @@ function informational(upstream: HeaderList, route: Route): HeaderList {
 
 /** Of trailer fields only those that the route names. Validation has refused what no trailer may be (RFC 9110 §6.5.1). */
 export function clientTrailers(upstream: HeaderList, route: Route): NonNullable<ResponseHead['trailers']> {
-  const announced = combined(upstream, 'trailer')?.toLowerCase().split(',') ?? []
+  const announced = lineOf(upstream, 'trailer')?.toLowerCase().split(',') ?? []
   const named = announced.map((name) => name.trim()).filter((name) => route.trailers.has(name))
   return {
     announced: named.length > 0 ? named.join(', ') : undefined,
     pick: (fields) => {
-      const kept = fields.filter(([name]) => route.trailers.has(name.toLowerCase()))
+      const kept = fields.filter(([name]) => route.trailers.has(name))
       return informational(kept, route)
     },
   }
@@ -88,24 +77,37 @@ export function clientTrailers(upstream: HeaderList, route: Route): NonNullable<
 
 type Field = readonly [name: string, value: string]
 
-/** Fields of which all lines are needed before one can be written. */
-interface Held {
-  'cache-control': string | undefined
-  vary: string | undefined
-  expires: string | undefined
-}
-
-const noStore: Field = ['cache-control', 'private, no-store']
-
-/** Written by the functions below, or not at all. */
-const treatedApart: ReadonlySet<string> = new Set([
+/** Fields of which all lines are needed before one is written, or that are not written at all. */
+const apartNames = [
+  'cache-control',
   'content-disposition',
   'content-length',
   'content-location',
   'content-type',
+  'expires',
   'location',
   'pragma',
-])
+  'vary',
+] as const
+
+type ApartName = (typeof apartNames)[number]
+
+/** The lines of these, which have passed. */
+type Apart = { [name in ApartName]?: string[] }
+
+const apartNameSet: ReadonlySet<string> = new Set(apartNames)
+
+function isApart(name: string): name is ApartName {
+  return apartNameSet.has(name)
+}
+
+function addLine(apart: Apart, name: ApartName, value: string): void {
+  const lines = apart[name]
+  if (lines === undefined) apart[name] = [value]
+  else lines.push(value)
+}
+
+const noStore: Field = ['cache-control', 'private, no-store']
 
 const dataProtection: readonly Field[] = [
   ['x-content-type-options', 'nosniff'],
@@ -121,12 +123,19 @@ const pageProtection: readonly Field[] = [
 ]
 
 function mayPass(name: string, value: string, route: Route): boolean {
-  if (isHopByHop(name) || isAboutOurOrigin(name)) return false
-  if (route.auth !== 'none' && isChallenge(name)) return false
-  if (route.content === 'data' && isForPagesOnly(name)) return false
-  // Ours are there: two lists would be read as one.
-  if (isRateLimitField(name) && isLimited(route)) return false
-  return isToken(name) && isFieldValue(value)
+  switch (kindOf(name)) {
+    case 'usual':
+      return isFieldValue(value)
+    case 'never':
+      return false
+    case 'challenge':
+      return route.auth === 'none' && isFieldValue(value)
+    case 'page':
+      return route.content === 'page' && isFieldValue(value)
+    case 'rate-limit':
+      // Ours are there: two lists would be read as one.
+      return !isLimited(route) && isFieldValue(value)
+  }
 }
 
 function isLimited({ rateLimits: { byAddress, byCaller } }: Route): boolean {
@@ -134,19 +143,19 @@ function isLimited({ rateLimits: { byAddress, byCaller } }: Route): boolean {
 }
 
 /** A document is an attachment: opened by itself it would show, on our origin, what others wrote. */
-function pushContent(headers: Field[], upstream: HeaderList, status: number, route: Route, isCoded: boolean): void {
-  const lengths = lines(upstream, 'content-length')
-  const length = lengths[0] ?? ''
-  const hasLength = isPlainDecimal(length) && lengths.every((line) => line === length)
+function pushContent(headers: Field[], apart: Apart, status: number, route: Route, isCoded: boolean): void {
+  const lengths = apart['content-length']
+  const length = lengths?.[0] ?? ''
+  const hasLength = isPlainDecimal(length) && lengths?.every((line) => line === length) === true
   // RFC 9110 §8.6: none on a 204. A 205 has no content either, whatever it announces (§15.3.6).
   if (hasLength && status !== 204 && status !== 205 && !isCoded) headers.push(['content-length', length])
 
-  const types = lines(upstream, 'content-type')
+  const types = apart['content-type']
   const hasNoBody = status === 204 || status === 205 || status === 304 || (hasLength && Number(length) === 0)
-  const type = singleType(types) ?? (types.length === 0 && hasNoBody ? undefined : 'application/octet-stream')
+  const type = types === undefined ? (hasNoBody ? undefined : unknownType) : (singleType(types) ?? unknownType)
   if (type !== undefined) headers.push(['content-type', type])
 
-  const dispositions = lines(upstream, 'content-disposition')
+  const dispositions = apart['content-disposition'] ?? []
   if (route.content === 'data' && type !== undefined && !isInertType(type)) {
     headers.push(['content-disposition', attachmentOf(dispositions)])
   } else {
@@ -154,9 +163,10 @@ function pushContent(headers: Field[], upstream: HeaderList, status: number, rou
   }
 }
 
-function pushLocations(headers: Field[], upstream: HeaderList, status: number, context?: LocationContext): void {
-  if (!context) return
-  const locations = lines(upstream, 'location')
+const unknownType = 'application/octet-stream'
+
+function pushLocations(headers: Field[], apart: Apart, status: number, context: LocationContext): void {
+  const locations = apart.location ?? []
   const isRedirect = status >= 300 && status < 400
   if (isRedirect && locations.length > 1) throw new CoatcheckError('upstream_redirect')
   const [location] = locations
@@ -164,7 +174,7 @@ function pushLocations(headers: Field[], upstream: HeaderList, status: number, c
     const ours = isRedirect ? rewriteLocation(location, context) : insideOnly(location, context)
     if (ours !== undefined) headers.push(['location', ours])
   }
-  const [contentLocation] = lines(upstream, 'content-location')
+  const contentLocation = apart['content-location']?.[0]
   if (contentLocation !== undefined) {
     const ours = insideOnly(contentLocation, context)
     if (ours !== undefined) headers.push(['content-location', ours])
@@ -180,16 +190,19 @@ function insideOnly(location: string, context: LocationContext): string | undefi
   }
 }
 
-function pushCaching(headers: Field[], held: Held, route: Route): void {
+function pushCaching(headers: Field[], apart: Apart, route: Route): void {
   const isKept = route.auth === 'none' || route.cache === 'private'
+  const cacheControl = apart['cache-control']?.join(', ')
+  const expires = apart.expires?.join(', ')
   if (route.auth === 'none') {
-    if (held['cache-control'] !== undefined) headers.push(['cache-control', held['cache-control']])
+    if (cacheControl !== undefined) headers.push(['cache-control', cacheControl])
   } else {
-    headers.push(isKept ? ['cache-control', privateCacheControl(held['cache-control'], held.expires)] : noStore)
+    headers.push(isKept ? ['cache-control', privateCacheControl(cacheControl, expires)] : noStore)
   }
-  if (isKept && held.expires !== undefined) headers.push(['expires', held.expires])
-  const vary = route.auth === 'session' && isKept ? varyByCookie(held.vary) : held.vary
-  if (vary !== undefined) headers.push(['vary', vary])
+  if (isKept && expires !== undefined) headers.push(['expires', expires])
+  const vary = apart.vary?.join(', ')
+  const ours = route.auth === 'session' && isKept ? varyByCookie(vary) : vary
+  if (ours !== undefined) headers.push(['vary', ours])
 }
 
 function varyByCookie(vary: string | undefined): string {
@@ -198,28 +211,15 @@ function varyByCookie(vary: string | undefined): string {
   return names.includes('cookie') || names.includes('*') ? vary : `${vary}, Cookie`
 }
 
-function isHeld(name: string): name is keyof Held {
-  return name === 'cache-control' || name === 'vary' || name === 'expires'
-}
-
 function pushUnlessEmpty(headers: Field[], name: string, value: string): void {
   if (value !== '') headers.push([name, value])
 }
 
-/** Values of all fields with this lower-case name that are fit to be sent. */
-function lines(list: HeaderList, name: string): readonly string[] {
-  let values: string[] | undefined
-  for (const [spelled, value] of list) {
-    if (spelled.length !== name.length || spelled.toLowerCase() !== name || !isFieldValue(value)) continue
-    values ??= []
-    values.push(value)
+/** All lines of a field as one (RFC 9110 §5.3). */
+function lineOf(list: HeaderList, wanted: string): string | undefined {
+  let line: string | undefined
+  for (const [name, value] of list) {
+    if (name === wanted && isFieldValue(value)) line = line === undefined ? value : `${line}, ${value}`
   }
-  return values ?? none
-}
-
-const none: readonly string[] = []
-
-function combined(list: HeaderList, name: string): string | undefined {
-  const values = lines(list, name)
-  return values.length === 0 ? undefined : values.join(', ')
+  return line
 }

@@ -35,7 +35,7 @@ export async function sendWithFreshToken(
 
 /** RFC 6750 §3.1: another error than `invalid_token` is not mended by another token. */
 function isAboutTheToken(headers: HeaderList): boolean {
-  const challenges = headers.filter(([name]) => name.toLowerCase() === 'www-authenticate').map(([, value]) => value)
+  const challenges = headers.filter(([name]) => name === 'www-authenticate').map(([, value]) => value)
   const errors = challenges.flatMap((challenge) =>
     [...challenge.matchAll(/\berror="?([\w-]+)/g)].map((match) => match[1]),
   )

@@ -81,8 +81,7 @@ function handshakeFields(headers: IncomingHeaders): HeaderList {
 /** RFC 6455 §4.1: what was not offered cannot be chosen. Everything else in a 101 is between the upstream and us. */
 function acceptedFields(asked: IncomingHeaders, answered: HeaderList): HeaderList {
   const fields: [string, string][] = []
-  const linesOf = (wanted: string) =>
-    answered.filter(([name]) => name.toLowerCase() === wanted).map(([, value]) => value)
+  const linesOf = (wanted: string) => answered.filter(([name]) => name === wanted).map(([, value]) => value)
   const accept = linesOf('sec-websocket-accept')[0]
   if (accept !== undefined) fields.push(['sec-websocket-accept', accept])
 

@@ -1,24 +1,15 @@
-/** Header fields as undici gives them. */
-import type { Dispatcher } from 'undici'
+/** Header fields as undici and Node give them. */
 import type { HeaderList } from '../runtime.ts'
 
-/** Field values are bytes; latin1 keeps each of them, and is what Node writes them as. */
-export function decodeFields(raw: Dispatcher.DispatchController['rawHeaders']): HeaderList {
+/** With names in lower case already, and values that hold one byte a character, which is what Node writes them as. */
+export function decodeFields(fields: Readonly<Record<string, string | string[] | undefined>>): HeaderList {
   const headers: [string, string][] = []
-  if (!Array.isArray(raw)) return raw == null ? headers : decodeObject(raw)
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    headers.push([text(raw[index]), text(raw[index + 1])])
+  for (const name in fields) {
+    const value = fields[name]
+    // Of HTTP/2 (RFC 9113 §8.3).
+    if (value === undefined || name.startsWith(':')) continue
+    if (typeof value === 'string') headers.push([name, value])
+    else for (const one of value) headers.push([name, one])
   }
   return headers
-}
-
-/** HTTP/2 fields, as Node gives them. */
-function decodeObject(fields: object): HeaderList {
-  return Object.entries(fields)
-    .filter(([name]) => !name.startsWith(':'))
-    .flatMap(([name, value]) => [value].flat().map((one) => [name, String(one)] as const))
-}
-
-function text(value: Buffer | string | undefined): string {
-  return typeof value === 'string' ? value : (value?.toString('latin1') ?? '')
 }

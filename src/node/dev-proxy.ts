@@ -42,7 +42,7 @@ export function devProxy(options: DevProxyOptions): DevProxy {
       answer?.body?.cancel()
       return new Response(null, { status: answer?.status ?? 501 })
     }
-    const accepted = answer.headers.filter(([name]) => name.toLowerCase().startsWith('sec-websocket-'))
+    const accepted = answer.headers.filter(([name]) => name.startsWith('sec-websocket-'))
     return runtime.webSockets?.open(c, accepted, answer.socket, () => []) as Promise<Response>
   }
 
@@ -89,7 +89,9 @@ function requestFields(headers: Readonly<Record<string, string | undefined>>): H
 }
 
 function responseFields(headers: HeaderList): HeaderList {
-  return headers.filter(([name]) => !/^(?:set-cookie|access-control-.*|content-security-policy)$/i.test(name))
+  return headers.filter(
+    ([name]) => !/^(?:set-cookie|access-control-.*|content-security-policy|x-coatcheck-.*)$/.test(name),
+  )
 }
 
 function notRunning(target: string): Response {

@@ -2,6 +2,7 @@
  * One request to an upstream and its answer, on undici's `dispatch`: the head is a promise, the body waits until
  * somebody takes it, and goes straight to a sink with backpressure, without web streams in between.
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { CoatcheckError } from '../errors.ts'
 import { mayHaveBody } from '../fetch-transport.ts'
@@ -113,13 +114,13 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
     if (this.#abortReason !== undefined) controller.abort(this.#abortReason)
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, fields: IncomingHttpHeaders): void {
     this.hasAnswered = true
     if (status < 200) {
       // Each of them begins undici's wait for the head anew.
       if (++this.#informational > mostInformational) throw new Error('The upstream sends one 1xx after another')
       // The others are not for us (RFC 9110 §15.2 lets a proxy drop those that it did not ask for).
-      if (status === 103) this.#request?.onEarlyHints?.(decodeFields(controller.rawHeaders))
+      if (status === 103) this.#request?.onEarlyHints?.(decodeFields(fields))
       return
     }
     // undici fails the request with what is thrown here.
@@ -127,7 +128,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
     const { method, bodyTimeoutMs } = this.#request as UpstreamRequest
     this.#request = undefined
     const hasBody = method !== 'HEAD' && mayHaveBody(status)
-    const headers = decodeFields(controller.rawHeaders)
+    const headers = decodeFields(fields)
     const isStream = hasBody && isEventStream(headers)
     if (isStream && !this.#seat.moveToStreams()) throw placesBusy()
     if (isStream) clearTimeout(this.#totalTimer)
@@ -151,8 +152,8 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
     this.hasAnswered = true
   }
 
-  onResponseEnd(controller: Dispatcher.DispatchController): void {
-    this.#trailers = decodeFields(controller.rawTrailers)
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+    this.#trailers = decodeFields(trailers)
     this.#close('ended')
     this.#sink?.end(this.#trailers)
   }
@@ -286,7 +287,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
 }
 
 function isEventStream(headers: HeaderList): boolean {
-  const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1]
+  const type = headers.find(([name]) => name === 'content-type')?.[1]
   return type?.trimStart().toLowerCase().startsWith('text/event-stream') ?? false
 }
 

@@ -90,5 +90,5 @@ function kindOf({ headers, body }: UpstreamRequest): Kind {
 }
 
 function accepts(headers: HeaderList, mediaType: string): boolean {
-  return headers.some(([name, value]) => name.toLowerCase() === 'accept' && value.toLowerCase().includes(mediaType))
+  return headers.some(([name, value]) => name === 'accept' && value.toLowerCase().includes(mediaType))
 }

@@ -25,7 +25,12 @@ interface Held {
 /** Marks a response whose body is held here; its value says which. Never leaves this process. */
 const marker = 'x-coatcheck-held'
 
-const heldBodies = new WeakMap<ServerResponse, Held[]>()
+const heldBodies = Symbol('held bodies')
+
+/** On the response itself: a `WeakMap` of them takes longer, with each call and with each collection of garbage. */
+interface Holding extends ServerResponse {
+  [heldBodies]?: Held[] | undefined
+}
 
 /**
  * An empty response that knows its fields as a list, and whether anybody has asked for them as `Headers`. Where nobody
@@ -45,16 +50,9 @@ function makeHeldResponseClass(): HeldResponseClass {
     untouchedFields: HeaderList | undefined
 
     constructor({ status, headers }: ResponseHead, index: number) {
-      const fields: [string, string][] = []
-      for (const [spelled, value] of headers) {
-        const name = spelled.toLowerCase()
-        // An upstream cannot bring this field.
-        if (name !== marker) fields.push([name, value])
-      }
-      // Never written, see `unforwarded`.
-      fields.push([marker, String(index)])
-      super(null, { status, headers: fields })
-      this.untouchedFields = fields
+      // No upstream can bring the marker (`isAboutOurOrigin`), and it is never written, see `unforwarded`.
+      super(null, { status, headers: [...headers, [marker, String(index)]] as [string, string][] })
+      this.untouchedFields = headers
     }
 
     override get headers(): Headers {
@@ -74,40 +72,40 @@ function makeHeldResponseClass(): HeldResponseClass {
 }
 
 /** Says that `release` will be called for this response. */
-export function announceRelease(outgoing: ServerResponse): void {
-  heldBodies.set(outgoing, [])
+export function announceRelease(outgoing: Holding): void {
+  outgoing[heldBodies] = []
 }
 
 /** False under a server that is not ours: nobody would write what is held. */
-export function canHold(outgoing: ServerResponse): boolean {
-  return heldBodies.has(outgoing)
+export function canHold(outgoing: Holding): boolean {
+  return outgoing[heldBodies] !== undefined
 }
 
 /** Keeps the body and gives the head as a response that middleware may read, change and replace. */
 export function hold(
-  outgoing: ServerResponse,
+  outgoing: Holding,
   head: ResponseHead,
   body: UpstreamBody | null,
   finish: Held['finish'],
   socket?: NodeUpstreamSocket,
 ): Response {
-  const held = heldBodies.get(outgoing) ?? []
+  const held = outgoing[heldBodies] ?? []
+  outgoing[heldBodies] = held
   heldResponseClass ??= makeHeldResponseClass()
   const response = new heldResponseClass(head, held.length)
   held.push({ response, body, finish, trailers: head.trailers, socket })
-  heldBodies.set(outgoing, held)
   return response
 }
 
 /** What is left to do with the app's response: itself, or nothing when it was a held one and is written now. */
 export function release(
   incoming: IncomingMessage,
-  outgoing: ServerResponse,
+  outgoing: Holding,
   response: Response,
   onError: (error: unknown) => void,
 ): Response | Promise<Response> {
-  const held = heldBodies.get(outgoing) ?? []
-  heldBodies.delete(outgoing)
+  const held = outgoing[heldBodies] ?? []
+  outgoing[heldBodies] = undefined
   if (held.length === 0) return response
   const chosen = held.find((one) => one.response === response) ?? held[Number(response.headers.get(marker) ?? -1)]
   for (const other of held) if (other !== chosen) letGo(other)
@@ -138,9 +136,9 @@ export function release(
 }
 
 /** The app failed, or answers in another way: what it held is not wanted. */
-export function drop(outgoing: ServerResponse): void {
-  for (const held of heldBodies.get(outgoing) ?? []) letGo(held)
-  heldBodies.delete(outgoing)
+export function drop(outgoing: Holding): void {
+  for (const held of outgoing[heldBodies] ?? []) letGo(held)
+  outgoing[heldBodies] = undefined
 }
 
 function letGo({ body, socket }: Held): void {
@@ -225,7 +223,7 @@ function withFields(response: Response, added: HeaderList): Iterable<readonly [s
     return response.headers
   }
   if (added.length === 0) return untouched
-  const replaced = new Set(added.map(([name]) => name.toLowerCase()))
+  const replaced = new Set(added.map(([name]) => name))
   replaced.delete('set-cookie')
   return [...untouched.filter(([name]) => !replaced.has(name)), ...added]
 }

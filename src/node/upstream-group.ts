@@ -125,7 +125,8 @@ export function upstreamGroup(
       let target = targets.choose()
       let how: 'kept' | 'fresh' = 'kept'
       for (let retriesLeft = settings.retries; ; retriesLeft--) {
-        const exchange = await attempt(target, how, request, endsAt)
+        const started = attempt(target, how, request, endsAt)
+        const exchange = started instanceof Promise ? await started : started
         try {
           const answer = await exchange.head
           targets.succeeded(target)
@@ -224,10 +225,9 @@ const connectionFields = new Set([
 function toFlatList(request: UpstreamRequest, host: string | undefined): string[] {
   const list: string[] = host === undefined ? [] : ['host', host]
   for (const [name, value] of request.headers) {
-    const lowerName = name.toLowerCase()
-    if (connectionFields.has(lowerName)) continue
+    if (connectionFields.has(name)) continue
     // A length without a body would leave the upstream waiting.
-    if (lowerName === 'content-length' && request.body === null && value !== '0') continue
+    if (name === 'content-length' && request.body === null && value !== '0') continue
     list.push(name, value)
   }
   return list

@@ -136,7 +136,7 @@ function servernameOf(hostname: string): string {
 
 /** RFC 6455 §4.1: a server that has not understood the handshake does not know this value. */
 function isAccepted(response: IncomingMessage, headers: HeaderList): boolean {
-  const key = headers.find(([name]) => name.toLowerCase() === 'sec-websocket-key')?.[1] ?? ''
+  const key = headers.find(([name]) => name === 'sec-websocket-key')?.[1] ?? ''
   const expected = createHash('sha1')
     .update(key + acceptSuffix)
     .digest('base64')
@@ -195,7 +195,7 @@ export class NodeUpstreamSocket implements UpstreamSocket {
 function fieldsOf({ rawHeaders }: IncomingMessage): HeaderList {
   const fields: [string, string][] = []
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    fields.push([rawHeaders[index] as string, rawHeaders[index + 1] as string])
+    fields.push([(rawHeaders[index] as string).toLowerCase(), rawHeaders[index + 1] as string])
   }
   return fields
 }

@@ -25,13 +25,13 @@ export interface LogoutMarks {
   /** Resolves once it is durable (E3). @throws CoatcheckError `invalid_request` for a token that came before */
   add(ended: EndedByServer): Promise<void>
   /** Whether this session has been ended. Known answers are used for at most a second (E4). */
-  isMarked(session: Session): Promise<boolean>
+  isMarked(session: Session): boolean | Promise<boolean>
 }
 
 /** Where no back-channel is configured nothing is asked. */
 export const noLogoutMarks: LogoutMarks = {
   add: async () => undefined,
-  isMarked: async () => false,
+  isMarked: () => false,
 }
 
 type Kind = 'sid' | 'sub' | 'sub without sid'
@@ -69,6 +69,19 @@ export function logoutMarks(
     return marks.some((mark) => mark !== undefined && idTokenIssuedAt <= mark.version)
   }
 
+  async function askForMarks(session: Session): Promise<boolean> {
+    const { sid, sub } = session
+    // What is answered later may have been true no later than this.
+    const askedAt = clock.now()
+    const [bySession, bySub] = await Promise.all([
+      sid === undefined ? isBefore(session, 'sub without sid', sub) : isBefore(session, 'sid', sid),
+      isBefore(session, 'sub', sub),
+    ])
+    if (bySession || bySub) return true
+    unmarked.set(session.id, true, askedAt + knownForMs)
+    return false
+  }
+
   return {
     async add({ issuer, sid, sub, issuedAt, jti, expiresAt }) {
       const jtiKeys = (await names.all([issuer, 'jti', jti])).map((name) => `logout:${name}`)
@@ -85,18 +98,6 @@ export function logoutMarks(
       await coordinator.once(jtiKeys[0] as string, Math.max(1, expiresAt * 1000 - clock.now()), async () => 'seen')
     },
 
-    async isMarked(session) {
-      if (unmarked.get(session.id)) return false
-      const { sid, sub } = session
-      // What is answered later may have been true no later than this.
-      const askedAt = clock.now()
-      const [bySession, bySub] = await Promise.all([
-        sid === undefined ? isBefore(session, 'sub without sid', sub) : isBefore(session, 'sid', sid),
-        isBefore(session, 'sub', sub),
-      ])
-      if (bySession || bySub) return true
-      unmarked.set(session.id, true, askedAt + knownForMs)
-      return false
-    },
+    isMarked: (session) => (unmarked.get(session.id) ? false : askForMarks(session)),
   }
 }

@@ -144,7 +144,7 @@ export function sessions(options: SessionsOptions): Sessions {
   const carrier = (options.cookie === 'ticket' ? ticketCarrier : cookieCarrier)({
     ...options,
     tokenClock: timeOfTokens,
-    isMarked,
+    isMarked: async (session) => isMarked(session),
     onMarked: tellOfMarked,
   })
   const book = carrier.ledger
@@ -268,7 +268,8 @@ export function sessions(options: SessionsOptions): Sessions {
         // A process that was just started has never needed the tokens' clock.
         if (!timeOfTokens.isKnown) await timeOfTokens.sync()
         const { session, seenAt } = found
-        if (!isForLogout && (await isMarked(session))) {
+        const marking = !isForLogout && isMarked(session)
+        if (marking instanceof Promise ? await marking : marking) {
           await endMarked(session)
           if (await isOvertaken(session.id, cookies)) throw loginRequired(true)
           return undefined

@@ -42,7 +42,7 @@ export interface SignInsOptions {
   /** Whether sessions lie behind tickets. */
   hasTickets: boolean
   absoluteSeconds: number
-  isMarked: (session: Session) => Promise<boolean>
+  isMarked: (session: Session) => boolean | Promise<boolean>
   presentedBy: (cookies: RequestCookies) => Presented | undefined | Promise<Presented | undefined>
   /** The session that this browser signed in to last. */
   markedId: (cookies: RequestCookies) => Promise<string | undefined>

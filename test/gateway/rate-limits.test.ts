@@ -49,16 +49,16 @@ describe('a limit', () => {
     const { take, pass } = start()
     await take([limit()], 'ada')
     expect(Object.fromEntries(await take([limit()], 'ada'))).toEqual({
-      'RateLimit-Policy': '"test";q=2;w=10',
-      RateLimit: '"test";r=0;t=10',
+      'ratelimit-policy': '"test";q=2;w=10',
+      ratelimit: '"test";r=0;t=10',
     })
     pass(4000)
     await expect(take([limit()], 'ada')).rejects.toMatchObject({
       code: 'rate_limited',
-      headers: { 'Retry-After': '6', RateLimit: '"test";r=0;t=6' },
+      headers: { 'Retry-After': '6', ratelimit: '"test";r=0;t=6' },
     })
     pass(6000)
-    expect(await take([limit()], 'ada')).toContainEqual(['RateLimit', '"test";r=1;t=10'])
+    expect(await take([limit()], 'ada')).toContainEqual(['ratelimit', '"test";r=1;t=10'])
   })
 
   it('does not ask the store about who is over already', async () => {

@@ -182,7 +182,7 @@ describe('our own fields', () => {
     const to = route('/api/*', { requestHeaders: new Set(['x-tenant']) })
     const extra: HeaderList = [
       ['authorization', 'Bearer ours'],
-      ['X-Tenant', 'ours'],
+      ['x-tenant', 'ours'],
       ['accept', 'ours'],
     ]
     const incoming = { authorization: 'Bearer theirs', 'x-tenant': 'theirs', accept: 'theirs', range: 'bytes=0-' }

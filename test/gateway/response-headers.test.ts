@@ -10,9 +10,14 @@ const page = openRoute('/pages/*', { content: 'page' })
 
 const json: HeaderList = [['Content-Type', 'application/json']]
 
+/** As transports give them. */
+function inLowerCase(fields: HeaderList): HeaderList {
+  return fields.map(([name, value]) => [name.toLowerCase(), value])
+}
+
 function answer(upstream: HeaderList, to: Route = session, status = 200): Record<string, string[]> {
   const got: Record<string, string[]> = {}
-  for (const [name, value] of clientResponseHeaders(upstream, status, to)) {
+  for (const [name, value] of clientResponseHeaders(inLowerCase(upstream), status, to)) {
     got[name] ??= []
     got[name].push(value)
   }
@@ -137,7 +142,7 @@ describe('what speaks about our origin does not pass', () => {
   for (const to of [session, open, page]) {
     it.each(aboutOurOrigin)(`%s, on ${to.path}`, (name) => {
       expect(JSON.stringify(answer([...json, [name, 'theirs']], to))).not.toContain('theirs')
-      expect(clientInformationalHeaders([[name, 'theirs']], to)).toEqual([])
+      expect(clientInformationalHeaders(inLowerCase([[name, 'theirs']]), to)).toEqual([])
     })
   }
 
@@ -415,7 +420,7 @@ describe('a page, by name', () => {
   it('may preload, but not in a 103', () => {
     const link: HeaderList = [['link', '</app.js>; rel=preload']]
     expect(answer([...json, ...link], page).link).toEqual(['</app.js>; rel=preload'])
-    expect(clientInformationalHeaders(link, page)).toEqual([])
+    expect(clientInformationalHeaders(inLowerCase(link), page)).toEqual([])
   })
 })
 
@@ -568,7 +573,7 @@ describe('Location', () => {
     publicOrigin: 'https://app.example.com',
   }
   const located = (status: number, ...fields: HeaderList) =>
-    Object.fromEntries(clientResponseHeaders([...json, ...fields], status, session, context))
+    Object.fromEntries(clientResponseHeaders(inLowerCase([...json, ...fields]), status, session, context))
 
   it('is rewritten to ours', () => {
     expect(located(201, ['Location', '/v1/orders/5'], ['Content-Location', '5'])).toMatchObject({

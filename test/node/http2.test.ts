@@ -70,7 +70,7 @@ describe('where it is offered', () => {
       yield Buffer.from('llo')
     }
     const headers = [
-      ['X-Two', 'caf\xe9'],
+      ['x-two', 'caf\xe9'],
       ['connection', 'close'],
     ] as const
     const all = await Promise.all(

@@ -166,9 +166,9 @@ describe('the head', () => {
       outgoing.writeHead(200, { 'cache-control': 'public', 'set-cookie': 'theirs=1' }).end('x')
     })
     const finish = async (): Promise<HeaderList> => [
-      ['Set-Cookie', 'ours=1'],
-      ['Set-Cookie', 'ours=2'],
-      ['Cache-Control', 'private, no-store'],
+      ['set-cookie', 'ours=1'],
+      ['set-cookie', 'ours=2'],
+      ['cache-control', 'private, no-store'],
     ]
     const response = await fetch((await serving(forwarding(testRuntime(), origin, { finish }))).url)
     expect(response.headers.getSetCookie()).toEqual(['theirs=1', 'ours=1', 'ours=2'])
@@ -256,7 +256,7 @@ describe('the head', () => {
 describe('an answer without a body', () => {
   test('to HEAD keeps its whole head', async () => {
     const { origin } = await jsonUpstream()
-    const { port } = await serving(forwarding(testRuntime(), origin, { finish: () => [['Set-Cookie', 'a=1']] }))
+    const { port } = await serving(forwarding(testRuntime(), origin, { finish: () => [['set-cookie', 'a=1']] }))
     const client = rawClient(port, 'HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
     const answer = await client.closed
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
@@ -521,7 +521,7 @@ test('under a server of somebody else the same handler streams', async () => {
     outgoing.writeHead(200, { 'x-from': 'api' }).end(`got ${await bodyText(incoming)}`)
   })
   const runtime = testRuntime()
-  const finish = (): HeaderList => [['Set-Cookie', 'ours=1']]
+  const finish = (): HeaderList => [['set-cookie', 'ours=1']]
   const response = await forwarding(runtime, origin, { finish }).request('http://localhost/', {
     method: 'POST',
     body: 'web',

@@ -44,15 +44,15 @@ describe('what goes on the wire', () => {
       get(origin, {
         target: '/a/%2e%2e/b//c;d?x=%20&y=[1]',
         headers: [
-          ['X-One', '1'],
+          ['x-one', '1'],
           ['x-two', 'caf\xe9'],
-          ['X-One', '2'],
+          ['x-one', '2'],
         ],
       }),
     )
     expect(await seen.promise).toBe(
       `GET /a/%2e%2e/b//c;d?x=%20&y=[1] HTTP/1.1\r\nhost: ${origin.slice(7)}\r\nconnection: keep-alive\r\n` +
-        'X-One: 1\r\nx-two: caf\xe9\r\nX-One: 2\r\n\r\n',
+        'x-one: 1\r\nx-two: caf\xe9\r\nx-one: 2\r\n\r\n',
     )
   })
 
@@ -61,11 +61,11 @@ describe('what goes on the wire', () => {
     const answer = await transport().send(
       get(origin, {
         headers: [
-          ['Connection', 'close'],
-          ['Transfer-Encoding', 'chunked'],
-          ['Expect', '100-continue'],
-          ['Upgrade', 'h2c'],
-          ['Content-Length', '5'],
+          ['connection', 'close'],
+          ['transfer-encoding', 'chunked'],
+          ['expect', '100-continue'],
+          ['upgrade', 'h2c'],
+          ['content-length', '5'],
         ],
       }),
     )
@@ -99,20 +99,21 @@ describe('what goes on the wire', () => {
 })
 
 describe('an answer', () => {
-  test('keeps repeated fields and the bytes of their values', async () => {
+  test('has names in lower case, repeated fields, and the bytes of their values', async () => {
     const origin = await rawUpstream((socket) => {
       socket.once('data', () => {
         const head =
-          'HTTP/1.1 200 Fine\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nX: caf\xe9\r\nContent-Length: 0\r\n\r\n'
+          'HTTP/1.1 200 Fine\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n__proto__: a field\r\nX: caf\xe9\r\nContent-Length: 0\r\n\r\n'
         socket.write(head, 'latin1')
       })
     })
     const answer = await transport().send(get(origin))
     expect(answer.headers).toEqual([
-      ['Set-Cookie', 'a=1'],
+      ['set-cookie', 'a=1'],
       ['set-cookie', 'b=2'],
-      ['X', 'caf\xe9'],
-      ['Content-Length', '0'],
+      ['__proto__', 'a field'],
+      ['x', 'caf\xe9'],
+      ['content-length', '0'],
     ])
   })
 

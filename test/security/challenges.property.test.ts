@@ -53,7 +53,7 @@ const weird = fc.oneof(
     .map((all) => all.join('')),
 )
 
-const read = (...values: string[]) => bearerChallenges(values.map((value) => ['WWW-Authenticate', value] as const))
+const read = (...values: string[]) => bearerChallenges(values.map((value) => ['www-authenticate', value] as const))
 
 describe('an API’s challenge', () => {
   it('leaves nothing that could end a quoted string, a field or a line', () => {

@@ -83,7 +83,7 @@ function cookiesOf(
   cookies: RequestCookies,
   answer: UpstreamResponse,
 ): HeaderList | Promise<HeaderList> {
-  const type = answer.headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? ''
+  const type = answer.headers.find(([name]) => name === 'content-type')?.[1] ?? ''
   const isActivity = answer.status !== 101 && !type.startsWith('text/event-stream')
   const changes = sessions.cookies(open, cookies, isActivity)
   return changes instanceof Promise ? changes.then(withCookies) : withCookies(changes)
