@@ -1,19 +1,31 @@
 /** What an answer's content is to a browser that opens it as a page. */
 import { isToken } from './fields.ts'
+import { remembered } from './remembered.ts'
+
+/** The type of an answer's content, as its field says it, and what a browser would do with it. */
+export interface Content {
+  readonly type: string
+  /** Whether a browser shows it without running or rendering markup. What is not known is not. */
+  readonly isInert: boolean
+}
 
 /**
- * The one media type that the fields name. Undefined if there is none, if there are several (in one field or more:
+ * What the one media type that the fields name means. Null if there is none, if there are several (in one field or more:
  * readers differ on which counts), or if it is malformed.
  */
-export function singleType(types: readonly string[]): string | undefined {
+export function contentOf(types: readonly string[]): Content | null {
   const [type] = types
-  if (type === undefined || types.length > 1) return undefined
+  return type === undefined || types.length > 1 ? null : readType(type)
+}
+
+const readType = remembered((type): Content | null => {
   // Outside quotes: Fetch reads `text/plain;<,text/html;x=>` as two types, and takes the last.
-  if (type.includes(',') && hasCommaOutsideQuotes(type)) return undefined
+  if (type.includes(',') && hasCommaOutsideQuotes(type)) return null
   const essence = essenceOf(type)
   const slash = essence.indexOf('/')
-  return isToken(essence.slice(0, Math.max(slash, 0))) && isToken(essence.slice(slash + 1)) ? type : undefined
-}
+  const isType = isToken(essence.slice(0, Math.max(slash, 0))) && isToken(essence.slice(slash + 1))
+  return isType ? { type, isInert: isInert(essence) } : null
+})
 
 /** One pass: an expression would begin anew at every quote that is never closed. Of an open one nobody knows where it ends. */
 function hasCommaOutsideQuotes(text: string): boolean {
@@ -27,9 +39,7 @@ function hasCommaOutsideQuotes(text: string): boolean {
   return isQuoted
 }
 
-/** Whether a browser shows it without running or rendering markup. What is not known is not. */
-export function isInertType(type: string): boolean {
-  const essence = essenceOf(type)
+function isInert(essence: string): boolean {
   if (inertTypes.has(essence)) return true
   if (essence.endsWith('+json')) return true
   if (essence.endsWith('+xml') || essence.endsWith('/xml')) return false

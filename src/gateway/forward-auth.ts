@@ -58,10 +58,9 @@ export async function verify(
 
   const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
   const call = { c, method: original.method, route: match.route, headers, keepAlive }
-  const admitted = await admit(services, call, target)
+  const admission = await admit(services, call, target, [])
   // A link to a download: whether to send the person to sign in is the proxy's to say.
-  if (admitted instanceof Response) throw new CoatcheckError('login_required')
-  const { admission } = admitted
+  if (admission instanceof Response) throw new CoatcheckError('login_required')
   const cookies = (await admission.finish({ status: 200, headers: [], body: null })).filter(isCookie)
   const authorization = ['authorization', admission.authorization() ?? ''] as const
   return [authorization, ...(settings.proxy === 'nginx' ? numbered(cookies) : cookies)]

@@ -39,9 +39,11 @@ export async function proxy(
   if (isWebSocket) checkHandshake(services, c, headers)
   const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
 
-  const admitted = await admit(services, { c, method, route, headers, keepAlive }, target)
-  if (admitted instanceof Response) return admitted
-  const { admission, left } = admitted
+  const left: HeaderList[number][] = []
+  // Mostly there is nothing to wait for.
+  const admitting = admit(services, { c, method, route, headers, keepAlive }, target, left)
+  const admission = admitting instanceof Promise ? await admitting : admitting
+  if (admission instanceof Response) return admission
 
   const body = runtime.requestBody(c)
   checkHasNoContent(c.req.method, body)

@@ -9,6 +9,7 @@ import { isNeverForwarded, isPlainName } from '../config/header-names.ts'
 import type { Route } from '../config/types.ts'
 import type { HeaderList, IncomingHeaders } from '../runtime.ts'
 import { connectionOptions, isFieldValue, isPlainDecimal } from './fields.ts'
+import { remembered } from './remembered.ts'
 
 /**
  * The fields of the upstream's request: the browser's that may pass, then `extra`, which is ours and wins over a
@@ -45,9 +46,7 @@ export function droppedRequestHeaders(incoming: IncomingHeaders, route: Route): 
 }
 
 function mayPass(name: string, route: Route): boolean {
-  if (usual.has(name)) return true
-  if (name.startsWith('accept-') || name.startsWith('content-')) return isPlainName(name)
-  return route.requestHeaders.has(name) && !isNeverForwarded(name)
+  return passesEverywhere(name) || (route.requestHeaders.has(name) && !isNeverForwarded(name))
 }
 
 function isAmong(list: HeaderList, name: string): boolean {
@@ -78,6 +77,10 @@ const usual: ReadonlySet<string> = new Set([
   'want-digest',
   'want-repr-digest',
 ])
+
+const passesEverywhere = remembered(
+  (name) => usual.has(name) || ((name.startsWith('accept-') || name.startsWith('content-')) && isPlainName(name)),
+)
 
 const sentByBrowsers: ReadonlySet<string> = new Set([
   'available-dictionary',

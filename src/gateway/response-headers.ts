@@ -7,7 +7,7 @@ import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, ResponseHead } from '../runtime.ts'
 import { privateCacheControl } from './caching.ts'
-import { attachmentOf, isInertType, singleType } from './content.ts'
+import { attachmentOf, type Content, contentOf } from './content.ts'
 import { kindOf } from './field-kinds.ts'
 import { applyResponseRules, mayPass as isAllowed } from './field-rules.ts'
 import { connectionOptions, isFieldValue, isPlainDecimal } from './fields.ts'
@@ -152,18 +152,18 @@ function pushContent(headers: Field[], apart: Apart, status: number, route: Rout
 
   const types = apart['content-type']
   const hasNoBody = status === 204 || status === 205 || status === 304 || (hasLength && Number(length) === 0)
-  const type = types === undefined ? (hasNoBody ? undefined : unknownType) : (singleType(types) ?? unknownType)
-  if (type !== undefined) headers.push(['content-type', type])
+  const content = types === undefined && hasNoBody ? undefined : (contentOf(types ?? []) ?? unknownContent)
+  if (content !== undefined) headers.push(['content-type', content.type])
 
   const dispositions = apart['content-disposition'] ?? []
-  if (route.content === 'data' && type !== undefined && !isInertType(type)) {
+  if (route.content === 'data' && content?.isInert === false) {
     headers.push(['content-disposition', attachmentOf(dispositions)])
   } else {
     for (const disposition of dispositions) headers.push(['content-disposition', disposition])
   }
 }
 
-const unknownType = 'application/octet-stream'
+const unknownContent: Content = { type: 'application/octet-stream', isInert: false }
 
 function pushLocations(headers: Field[], apart: Apart, status: number, context: LocationContext): void {
   const locations = apart.location ?? []

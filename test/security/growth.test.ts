@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { withLoginError } from '../../src/endpoints/login-error.ts'
 import { CoatcheckError } from '../../src/errors.ts'
 import { ExpiringMap } from '../../src/expiring-map.ts'
-import { attachmentOf, isInertType, singleType } from '../../src/gateway/content.ts'
+import { attachmentOf, contentOf } from '../../src/gateway/content.ts'
 import { connectionOptions, splitOutsideQuotes } from '../../src/gateway/fields.ts'
 import { buildRouteTable } from '../../src/gateway/match.ts'
 import { withoutHints } from '../../src/gateway/origin-fields.ts'
@@ -157,7 +157,7 @@ const readers: ReadonlyArray<readonly [string, (text: string) => unknown]> = [
   ['Connection', (text) => connectionOptions(text)],
   ['a list', (text) => splitOutsideQuotes(text, ',')],
   ['Link', (text) => withoutHints(text)],
-  ['Content-Type', (text) => [singleType([text]), isInertType(text)]],
+  ['Content-Type', (text) => contentOf([text])],
   ['Content-Disposition', (text) => attachmentOf([text])],
   [
     'the fields of an answer',

@@ -4,7 +4,7 @@ import { checkAddress } from '../../protection/address-policy.ts'
 import { checkDestination } from '../../protection/csrf.ts'
 import type { HeaderList } from '../../runtime.ts'
 import type { Services } from '../../services.ts'
-import { addressCaller } from '../rate-limits.ts'
+import { addressCaller, type Callers } from '../rate-limits.ts'
 import { assertRouteTakes, type Target } from '../target.ts'
 import type { Admission, Admit, Call } from './admission.ts'
 import { admitClient } from './client.ts'
@@ -13,12 +13,6 @@ import { admitAnyone } from './open.ts'
 import { admitPhantom } from './phantom.ts'
 import { admitSession } from './session.ts'
 import { admitSplit } from './split.ts'
-
-export interface Admitted {
-  readonly admission: Admission
-  /** What rate limits say of the calls that are left. */
-  readonly left: HeaderList
-}
 
 const admissions: Readonly<Record<Route['auth'], Admit>> = {
   session: admitSession,
@@ -29,18 +23,40 @@ const admissions: Readonly<Record<Route['auth'], Admit>> = {
   none: admitAnyone,
 }
 
-/** @throws CoatcheckError for everything that is refused */
-export async function admit(services: Services, call: Call, target: Target): Promise<Admitted | Response> {
-  const { rateLimiter } = services
+/**
+ * Gives an answer instead where a problem document would not do.
+ *
+ * @param left gets what rate limits say of the calls that are left
+ * @throws CoatcheckError for everything that is refused
+ */
+export function admit(
+  services: Services,
+  call: Call,
+  target: Target,
+  left: HeaderList[number][],
+): Admission | Promise<Admission | Response> {
   const { c, route, headers } = call
   assertRouteTakes(target, route)
   const address = services.clientAddress(c)
   checkAddress(address, route.addresses)
   const { byAddress, byCaller } = route.rateLimits
-  const left = byAddress.length === 0 ? [] : await rateLimiter.take(byAddress, addressCaller(address))
+  if (byAddress.length > 0 || byCaller.length > 0) return admitCounted(services, call, addressCaller(address), left)
+  checkDestination(headers, route.content)
+  return admissions[route.auth](services, call)
+}
+
+async function admitCounted(
+  services: Services,
+  call: Call,
+  address: Callers,
+  left: HeaderList[number][],
+): Promise<Admission | Response> {
+  const { rateLimiter } = services
+  const { route, headers } = call
+  const { byAddress, byCaller } = route.rateLimits
+  left.push(...(await rateLimiter.take(byAddress, address)))
   checkDestination(headers, route.content)
   const admission = await admissions[route.auth](services, call)
-  if (admission instanceof Response) return admission
-  if (byCaller.length > 0) left.push(...(await rateLimiter.take(byCaller, admission.caller)))
-  return { admission, left }
+  if (!(admission instanceof Response)) left.push(...(await rateLimiter.take(byCaller, admission.caller)))
+  return admission
 }

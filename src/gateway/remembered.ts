@@ -1,0 +1,21 @@
+/** What a function of a text gives, for the few texts that come with every call. */
+
+/** Whoever sends ever new texts, or long ones, is only not helped. */
+const mostTexts = 1000
+const longestText = 64
+
+/** @param lookUp gives the same for the same text, always */
+export function remembered<Result extends string | boolean | object | null>(
+  lookUp: (text: string) => Result,
+): (text: string) => Result {
+  const known = new Map<string, Result>()
+  return (text) => {
+    const before = known.get(text)
+    if (before !== undefined) return before
+    const result = lookUp(text)
+    if (text.length > longestText) return result
+    if (known.size >= mostTexts) known.clear()
+    known.set(text, result)
+    return result
+  }
+}
