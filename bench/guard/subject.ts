@@ -1,4 +1,5 @@
 /** One library under measurement: checks tokens for a slice of time, as many as it can, eight at once. */
+import { once } from 'node:events'
 import { auth, requiredScopes } from 'express-oauth2-jwt-bearer'
 import { Hono } from 'hono'
 import { jwk } from 'hono/jwk'
@@ -11,9 +12,9 @@ import {
   jwtGuard,
   requireScopes,
 } from '../../src/resource-server/index.ts'
-import type { Algorithm, Slice, SubjectOptions, subjects } from './row.ts'
+import { type Algorithm, algorithms, type Slice, type Subject, type SubjectOptions } from './row.ts'
 
-const { name, issuer, audience, keys, tokens } = JSON.parse(process.env.BENCH_SUBJECT ?? '') as SubjectOptions
+const [{ name, issuer, audience, keys, tokens }] = (await once(process, 'message')) as [SubjectOptions]
 const concurrency = 8
 const remembering = { issuer, audience }
 /** Each token as if it came for the first time. */
@@ -22,7 +23,7 @@ const unseen = { issuer, audience, keys: { maxVerifiedTokens: 0 } }
 /** Each rejects, or throws, if the token is not taken. */
 type Check = (token: string) => Promise<unknown>
 
-const makers: Record<(typeof subjects)[number], () => Check> = {
+const makers: Record<Subject, () => Check> = {
   /** The same checks, and the field read from the same request. */
   'bare-jose': () => {
     const remote = createRemoteJWKSet(new URL(`${issuer}/jwks`))
@@ -42,6 +43,7 @@ const makers: Record<(typeof subjects)[number], () => Check> = {
     }
   },
   'coatcheck-unseen': () => checksCall(unseen),
+  'coatcheck-unseen-remembered': () => checksCall(remembering),
   coatcheck: () => checksCall(remembering),
   'coatcheck-hono-unseen': () => asksGuardedApp(unseen),
   'coatcheck-hono': () => asksGuardedApp(remembering),
@@ -104,22 +106,34 @@ function asksApp(app: { fetch(request: Request): Response | Promise<Response> })
   }
 }
 
-const check = makers[name as (typeof subjects)[number]]()
+const check = makers[name]()
+
+let signatures = 0
+const verify = SubtleCrypto.prototype.verify
+crypto.subtle.verify = (...given) => {
+  signatures += 1
+  return verify.apply(crypto.subtle, given)
+}
+
+/** Whose turn it is. It goes on where the slice before stopped: from the start, what that one left in a memory would be found there. */
+const turns = Object.fromEntries(algorithms.map((alg) => [alg, 0])) as Record<Algorithm, number>
 
 async function run(alg: Algorithm, ms: number): Promise<Slice> {
   const given = tokens[alg]
+  const signaturesBefore = signatures
   let calls = 0
   const cpu = process.cpuUsage()
   const startedAt = performance.now()
   const one = async () => {
     while (performance.now() - startedAt < ms) {
-      await check(given[calls % given.length] as string)
+      await check(given[turns[alg]++ % given.length] as string)
       calls += 1
     }
   }
   await Promise.all(Array.from({ length: concurrency }, one))
   const { user, system } = process.cpuUsage(cpu)
-  return { calls, seconds: (performance.now() - startedAt) / 1000, cpuMicros: user + system }
+  const seconds = (performance.now() - startedAt) / 1000
+  return { calls, seconds, cpuMicros: user + system, signatures: signatures - signaturesBefore }
 }
 
 const [wellFormed = ''] = tokens.RS256
