@@ -10,10 +10,10 @@ export interface VerifiedTokens {
   add(token: string): void
 }
 
-/** More would be slow: who is to go is found by walking over what has gone before. */
+/** Of the longest tokens that are taken by default they are 80 MB for each issuer: a Worker has 128 MB in all. */
 const mostEver = 10_000
 
-/** Of 1 KB they are 1 MB for each issuer, and 8 MB of the longest that are taken by default: a Worker has 128 MB in all. */
+/** Of 1 KB they are 1 MB, and 8 MB of the longest. */
 const defaultMost = 1000
 
 /** @throws TypeError */
@@ -27,21 +27,67 @@ export const nothingVerified: VerifiedTokens = { has: () => false, add: () => un
 
 export function verifiedTokens(maxTokens: number): VerifiedTokens {
   if (maxTokens === 0) return nothingVerified
-  /** In the order of their last use. */
-  const tokens = new Set<string>()
+  const entries = new Map<string, Entry>()
+  const ring = emptyRing()
+
+  function forget(entry: Entry): void {
+    unlink(entry)
+    entries.delete(endOf(entry.token))
+  }
+
   return {
-    has: (token) => tokens.has(token),
+    has: (token) => entries.get(endOf(token))?.token === token,
     add(token) {
-      if (!tokens.delete(token) && tokens.size >= maxTokens) deleteFirst(tokens)
-      tokens.add(token)
+      const end = endOf(token)
+      const known = entries.get(end)
+      if (known?.token === token) {
+        unlink(known)
+        linkLast(known, ring)
+        return
+      }
+      // Another token with the same end, which takes its place.
+      if (known) forget(known)
+      if (entries.size >= maxTokens) forget(ring.after)
+      const entry = { token, before: ring, after: ring }
+      linkLast(entry, ring)
+      entries.set(end, entry)
     },
   }
 }
 
-/** With an iterator of its own each time: one that is kept keeps all that the set ever held. */
-function deleteFirst(tokens: Set<string>): void {
-  for (const first of tokens) {
-    tokens.delete(first)
-    return
-  }
+/**
+ * What a token is looked up by: its last 43 characters, which are 256 bits of its signature. To hash a key a map reads all of
+ * it, and a token is a new string in each call. That they are there says nothing yet: the whole is compared.
+ */
+function endOf(token: string): string {
+  return token.slice(-43)
+}
+
+/**
+ * In the ring in the order of their last use: after its head comes the one that was not used for longest, before it the last.
+ * A map has an order, too, but its first entry is found by walking over what was deleted before it.
+ */
+interface Entry {
+  readonly token: string
+  before: Entry
+  after: Entry
+}
+
+function emptyRing(): Entry {
+  const head = { token: '' } as Entry
+  head.before = head
+  head.after = head
+  return head
+}
+
+function unlink({ before, after }: Entry): void {
+  before.after = after
+  after.before = before
+}
+
+function linkLast(entry: Entry, ring: Entry): void {
+  entry.before = ring.before
+  entry.after = ring
+  ring.before.after = entry
+  ring.before = entry
 }

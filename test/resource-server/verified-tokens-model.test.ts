@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { expect, it, vi } from 'vitest'
 import type { AccessTokenVerifier, GuardError } from '../../src/resource-server/index.ts'
+import { verifiedTokens } from '../../src/resource-server/verified-tokens.ts'
 import { claimsOf, type SigningKey, signClaims, signingKey } from './issuer.ts'
 import { clock, issuer, pass, sign, startIssuerForEachTest, verifier } from './passing-time.ts'
 
@@ -76,6 +77,26 @@ it('a verifier that remembers says what one says that does not', { timeout: 60_0
   expect(signatures.remembering).toBeLessThan(signatures.forgetful)
   for (const verdict of ['taken', 'expired', 'signature', 'unknown_key', 'keys_unavailable'])
     expect(said).toContain(verdict)
+})
+
+/** No two signed ones do: an end is 256 bits of a signature. */
+it('tokens that end alike are told apart, and the least recently used goes', () => {
+  const ends = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(43))
+  const tokens = ends.flatMap((end) => ['head.payload', 'head.other', 'other.payload'].map((rest) => `${rest}.${end}`))
+  const endOf = (token: string) => token.split('.')[2]
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5 }), fc.array(fc.constantFrom(...tokens)), (most, added) => {
+      const own = verifiedTokens(most)
+      let remembered: string[] = []
+      for (const token of added) {
+        own.add(token)
+        // One of each end: the one that came last.
+        remembered = [...remembered.filter((other) => endOf(other) !== endOf(token)), token].slice(-most)
+        expect(tokens.filter((one) => own.has(one)).toSorted()).toEqual(remembered.toSorted())
+      }
+    }),
+    { numRuns: 300 },
+  )
 })
 
 function lifetime(): { iat: number; exp: number } {
