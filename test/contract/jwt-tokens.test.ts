@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { audience, seconds, signingKey, startIssuer, type TestIssuer } from '../resource-server/issuer.ts'
 import { type System, startSystem } from '../support/system.ts'
-import { bearer } from '../support/tokens.ts'
+import { bearer, otherCredentials } from '../support/tokens.ts'
 
 let issuer: TestIssuer
 let system: System
@@ -76,12 +76,8 @@ describe('a JWT of the server', () => {
 })
 
 describe('a call with another credential', () => {
-  it.each([
-    ['a user name', { Authorization: `Basic ${btoa('a:b')}` }],
-    ['a DPoP token', { Authorization: 'DPoP abc' }],
-    ['a cookie alone', { Cookie: '__Host-Http-coatcheck=x' }],
-  ])('is told what the route takes if it brings %s', async (_what, headers) => {
-    const answer = await call(headers as unknown as Record<string, string>)
+  it.each(otherCredentials)('is told what the route takes if it brings %s', async (_what, headers) => {
+    const answer = await call(headers)
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([
       401,
       'Bearer realm="coatcheck", scope="orders:read"',

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { audience, signingKey } from '../resource-server/issuer.ts'
 import { asJwt, type IntrospectionServer, startIntrospectionServer } from '../support/introspection-server.ts'
 import { type System, startSystem } from '../support/system.ts'
-import { bearer } from '../support/tokens.ts'
+import { bearer, otherCredentials } from '../support/tokens.ts'
 
 const other = 'https://other.example.com'
 const day = 86_400
@@ -257,13 +257,8 @@ describe('a call without such a token', () => {
     expect(await answer.json()).toMatchObject({ code: 'token_required', accepts: 'an opaque access token' })
   })
 
-  it.each([
-    ['a cookie', { Cookie: '__Host-Http-coatcheck=x' }],
-    ['a user name', { Authorization: `Basic ${btoa('a:b')}` }],
-    ['a DPoP token', { Authorization: 'DPoP abc' }],
-    ['a scheme that begins alike', { Authorization: 'Bearerx abc' }],
-  ])('is told so if it brings %s', async (_what, headers) => {
-    const answer = await fetch(`${system.origin}/partner/x`, { headers: headers as unknown as Record<string, string> })
+  it.each(otherCredentials)('is told so if it brings %s', async (_what, headers) => {
+    const answer = await fetch(`${system.origin}/partner/x`, { headers })
     expect(answer.status).toBe(401)
     expect(await answer.json()).toMatchObject({ code: 'wrong_credential', accepts: 'an opaque access token' })
     expect(server.asked).toEqual([])

@@ -10,7 +10,7 @@ import {
 import { deliverSplitToken } from '../../src/split/index.ts'
 import { claimsOf, signClaims, signingKey } from '../resource-server/issuer.ts'
 import { otherTestSecret, type System, startSystem, storeHasItsOwnClock, testSecret } from '../support/system.ts'
-import { bearer, clientToken } from '../support/tokens.ts'
+import { bearer, clientToken, otherCredentials } from '../support/tokens.ts'
 
 let system: System
 beforeAll(async () => {
@@ -158,13 +158,8 @@ describe('the signature of a token', () => {
 })
 
 describe('a call with another credential', () => {
-  it.each([
-    ['a user name', { Authorization: `Basic ${btoa('a:b')}` }],
-    ['a DPoP token', { Authorization: 'DPoP abc' }],
-    ['a cookie alone', { Cookie: '__Host-Http-coatcheck=x' }],
-  ])('is told what the route takes if it brings %s', async (_what, headers) => {
-    const init = { headers: headers as unknown as Record<string, string> }
-    const answer = await fetch(`${system.origin}/partner/orders`, init)
+  it.each(otherCredentials)('is told what the route takes if it brings %s', async (_what, headers) => {
+    const answer = await fetch(`${system.origin}/partner/orders`, { headers })
     expect(answer.status).toBe(401)
     expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="coatcheck", scope="orders:read"/)
     expect(await answer.json()).toMatchObject({

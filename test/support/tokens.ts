@@ -1,4 +1,4 @@
-/** Access tokens from the test's provider, for clients that are no browsers. */
+/** What clients bring that are no browsers: access tokens from the test's provider, and what a bearer route does not take. */
 import { partnerId, type RunningProvider } from '../../spa-example/provider/index.ts'
 
 export interface AskedToken {
@@ -23,3 +23,11 @@ export async function clientToken(provider: RunningProvider, asked: AskedToken):
 export function bearer(token: string): { readonly headers: { readonly Authorization: string } } {
   return { headers: { Authorization: `Bearer ${token}` } }
 }
+
+/** By what they are, header fields with a credential that is no bearer token (RFC 6750 §2.1). */
+export const otherCredentials: readonly (readonly [what: string, headers: Record<string, string>])[] = [
+  ['a user name', { Authorization: `Basic ${btoa('a:b')}` }],
+  ['a DPoP token', { Authorization: 'DPoP abc' }],
+  ['a scheme that begins alike', { Authorization: 'Bearerx abc' }],
+  ['a cookie alone', { Cookie: '__Host-Http-coatcheck=x' }],
+]
