@@ -14,6 +14,9 @@ export const idleSeconds = 1800
 export const absoluteSeconds = 12 * 3600
 export const callerLimitMs = 10_000
 
+/** As on Node, where work goes on after an answer without being asked to. */
+const keepAlive = () => undefined
+
 export interface Answer {
   readonly status: number
   readonly cookies: readonly CookieChange[]
@@ -94,12 +97,8 @@ export async function call(
   upstream: (open: OpenSession, isReplay: boolean) => Promise<'served' | 'refused'>,
   observe: () => (changes: readonly CookieChange[]) => void,
 ): Promise<Answer> {
-  const keepAlive = () => undefined
   const { sessions } = process
-  return answerErrors(async () => {
-    const open = await sessions.open(cookies)
-    if (!open) return { status: 401, cookies: [] }
-    await sessions.refresh(open, keepAlive)
+  return withFreshSession(process, cookies, async (open) => {
     const sent = open.session
     if ((await upstream(open, false)) === 'refused') {
       if (await sessions.refreshAfterRejection(open, sent, 'https://api.example', keepAlive)) await upstream(open, true)
@@ -119,14 +118,25 @@ export async function callOther(
   cookies: RequestCookies,
   upstream: (open: OpenSession, token: string) => Promise<unknown>,
 ): Promise<Answer> {
-  const keepAlive = () => undefined
+  const { sessions } = process
+  return withFreshSession(process, cookies, async (open) => {
+    await upstream(open, await sessions.tokenFor(open, { resource: otherApi, scopes: [] }, keepAlive))
+    return { status: 200, cookies: await sessions.cookies(open, cookies, true), sessionId: open.session.id }
+  })
+}
+
+/** How a call of either kind begins: its session is opened, and refreshed if that is due. */
+function withFreshSession(
+  process: Process,
+  cookies: RequestCookies,
+  serve: (open: OpenSession) => Promise<Answer>,
+): Promise<Answer> {
   const { sessions } = process
   return answerErrors(async () => {
     const open = await sessions.open(cookies)
     if (!open) return { status: 401, cookies: [] }
     await sessions.refresh(open, keepAlive)
-    await upstream(open, await sessions.tokenFor(open, { resource: otherApi, scopes: [] }, keepAlive))
-    return { status: 200, cookies: await sessions.cookies(open, cookies, true), sessionId: open.session.id }
+    return serve(open)
   })
 }
 
