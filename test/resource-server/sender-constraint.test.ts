@@ -1,6 +1,6 @@
 /** Tokens that are bound to a key or a certificate: RFC 9449, RFC 8705. */
 import { createHash, randomBytes } from 'node:crypto'
-import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import { exportJWK } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   anyCaller,
@@ -14,10 +14,10 @@ import {
   requireScopes,
 } from '../../src/resource-server/index.ts'
 import { audience, requestWith, seconds, startIssuer, type TestIssuer } from './issuer.ts'
+import { dpopRequest, type Key, proofKey, proofOf, url } from './proofs.ts'
 
 let issuer: TestIssuer
 let refusals: Refusal[]
-const url = `${audience}/orders/1`
 
 beforeAll(async () => {
   issuer = await startIssuer()
@@ -26,40 +26,6 @@ beforeEach(() => {
   refusals = []
 })
 afterAll(() => issuer.stop())
-
-interface Key {
-  readonly privateKey: CryptoKey
-  readonly jwk: JWK
-  readonly jkt: string
-  readonly alg: string
-}
-
-async function proofKey(alg = 'ES256'): Promise<Key> {
-  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-  const jwk = await exportJWK(publicKey)
-  return { privateKey, jwk, jkt: await calculateJwkThumbprint(jwk), alg }
-}
-
-interface ProofParts {
-  readonly claims?: Record<string, unknown>
-  readonly header?: Record<string, unknown>
-  readonly signedBy?: CryptoKey
-}
-
-async function proofOf(key: Key, token: string, { claims = {}, header = {}, signedBy }: ProofParts = {}) {
-  const all = {
-    jti: randomBytes(12).toString('base64url'),
-    htm: 'GET',
-    htu: url,
-    iat: seconds(),
-    ath: createHash('sha256').update(token).digest('base64url'),
-    ...claims,
-  }
-  const given = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
-  return new SignJWT(given)
-    .setProtectedHeader({ alg: key.alg, typ: 'dpop+jwt', jwk: key.jwk, ...header })
-    .sign(signedBy ?? key.privateKey)
-}
 
 function api(dpop: Partial<DPoPOptions> | undefined = {}, clientCertificate?: ClientCertificate) {
   const guard = jwtGuard({
@@ -70,13 +36,6 @@ function api(dpop: Partial<DPoPOptions> | undefined = {}, clientCertificate?: Cl
     ...(clientCertificate && { clientCertificate }),
   })
   return guarded(guard, [anyCaller()], (_request, access) => Response.json({ boundTo: access.boundTo }))
-}
-
-function dpopRequest(token: string, proof: string | undefined, init: RequestInit & { url?: string } = {}): Request {
-  const request = requestWith(undefined, { url, ...init })
-  request.headers.set('Authorization', `DPoP ${token}`)
-  if (proof !== undefined) request.headers.set('DPoP', proof)
-  return request
 }
 
 describe('a DPoP-bound token', () => {
