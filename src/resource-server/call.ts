@@ -13,7 +13,7 @@ export interface Call {
   readonly url: string
   /** Repeated fields are joined by commas, as `Headers` does. */
   readonly headers: { get(name: string): string | null }
-  /** What the framework has of the request: Hono's context, Express's and Fastify's request. */
+  /** What the framework has of the request: Hono's context, Express's and Fastify's request, the `Request` of `guarded`. */
   readonly native?: unknown
   /** On Workers the execution context's. */
   readonly waitUntil?: (promise: Promise<unknown>) => void

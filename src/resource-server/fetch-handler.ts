@@ -59,10 +59,15 @@ export function guarded<Claims extends object, Rest extends unknown[]>(
 
 /** On Workers a handler gets `(request, env, context)`. */
 function callOf(request: Request, rest: readonly unknown[]): Call {
-  const context = rest.find(hasWaitUntil)
-  if (!context) return request
   const { method, url, headers } = request
-  return { method, url, headers, native: request, waitUntil: (promise) => context.waitUntil(promise) }
+  const context = rest.find(hasWaitUntil)
+  return {
+    method,
+    url,
+    headers,
+    native: request,
+    ...(context && { waitUntil: (promise: Promise<unknown>) => context.waitUntil(promise) }),
+  }
 }
 
 function hasWaitUntil(value: unknown): value is { waitUntil(promise: Promise<unknown>): void } {

@@ -260,6 +260,22 @@ describe('a token that is bound to a certificate (RFC 8705)', () => {
     expect(refusals).toMatchObject([{ reason: 'certificate' }])
   })
 
+  it.each<[string, object[]]>([
+    ['alone', []],
+    ['with the context of Workers', [{}, { waitUntil: () => undefined }]],
+  ])('has the connection asked for by the request itself, where a function gets it %s', async (_, rest) => {
+    const request = requestWith(await bound())
+    const asked: unknown[] = []
+    const handler = api(undefined, ({ native }) => {
+      asked.push(native === request)
+      return certificate
+    })
+    expect(
+      (await (handler as (request: Request, ...rest: object[]) => Promise<Response>)(request, ...rest)).status,
+    ).toBe(200)
+    expect(asked).toEqual([true])
+  })
+
   it('and to a key needs both', async () => {
     const key = await proofKey()
     const token = await issuer.sign({ cnf: { 'x5t#S256': hash, jkt: key.jkt } })
