@@ -97,6 +97,13 @@ describe('the documentation of the guard', () => {
     expect(named.toSorted()).toEqual(publicNames.toSorted())
   })
 
+  it('has the ways to a certificate that Workers, Deno and Bun are tried with', () => {
+    const source = readFileSync(join(root, 'test/resource-server/client-certificates.ts'), 'utf8')
+    const ways = source.match(/^export function .*\n(?: .*\n)*\}$/gm) ?? []
+    expect(ways).toHaveLength(2)
+    for (const way of ways) expect(page).toContain(`${way}\n\`\`\``)
+  })
+
   it('has examples that compile, those of the comments too', () => {
     const blocks = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code)
     const examples = commentExamples()

@@ -4,20 +4,24 @@
  */
 import {
   accessTokenVerifier,
+  anyCaller,
   type GuardError,
   guarded,
   jwtGuard,
   requireScopes,
 } from '../../src/resource-server/index.ts'
+import { certificateOf } from './client-certificates.ts'
 
 declare const Deno: { args: string[] } | undefined
 declare const process: { argv: string[] }
 
 const args = typeof Deno === 'undefined' ? process.argv : Deno.args
-const { issuer, audience, tokens } = (await (await fetch(args.at(-1) ?? '')).json()) as {
+const { issuer, audience, tokens, boundCalls } = (await (await fetch(args.at(-1) ?? '')).json()) as {
   issuer: string
   audience: string
   tokens: string[]
+  /** The fields of each. */
+  boundCalls: Record<string, string>[]
 }
 const verifier = accessTokenVerifier({ issuer, audience })
 // The first is good and comes again: the others are refused whether or not it is remembered.
@@ -30,6 +34,19 @@ const results = await Promise.all(
     ),
   ),
 )
+/** In turn: a proof that comes again comes after itself. */
+async function askInTurn() {
+  const guard = jwtGuard({ issuer, audience, dpop: { origin: audience }, clientCertificate: certificateOf })
+  const show = guarded(guard, [anyCaller()], (_request, { boundTo }) => Response.json({ boundTo }))
+  const answers: { status: number; body: string; challenge: string | null }[] = []
+  for (const headers of boundCalls) {
+    const response = await show(new Request(`${audience}/orders/1`, { headers }))
+    const challenge = response.headers.get('www-authenticate')
+    answers.push({ status: response.status, body: await response.text(), challenge })
+  }
+  return answers
+}
+
 const handle = guarded(jwtGuard({ issuer, audience }), [requireScopes('orders:read')], (_request, access) =>
   Response.json({ sub: access.sub }),
 )
@@ -37,4 +54,11 @@ const ask = async (token: string) => {
   const request = new Request('https://api.example.com/orders', { headers: { authorization: `Bearer ${token}` } })
   return (await handle(request)).status
 }
-console.log(JSON.stringify({ results, good: await ask(tokens[0] ?? ''), bad: await ask(tokens[1] ?? '') }))
+console.log(
+  JSON.stringify({
+    results,
+    good: await ask(tokens[0] ?? ''),
+    bad: await ask(tokens[1] ?? ''),
+    bound: await askInTurn(),
+  }),
+)

@@ -44,15 +44,23 @@ export interface RunningWorkerd {
   stop(): Promise<void>
 }
 
-/** Starts the workers; the first one is asked, on `http://localhost:PORT`. Rejects if workerd does not take them. */
-export async function startWorkerd(workers: readonly TestWorker[], port: number): Promise<RunningWorkerd> {
+/**
+ * Starts the workers; the first one is asked, on `http://localhost:PORT`. Rejects if workerd does not take them.
+ *
+ * @param options `cfHeader`: the field that `request.cf` comes in, as JSON, in place of Cloudflare's edge
+ */
+export async function startWorkerd(
+  workers: readonly TestWorker[],
+  port: number,
+  options: { cfHeader?: string } = {},
+): Promise<RunningWorkerd> {
   const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-workerd-'))
   const written = await Promise.all(workers.map((worker) => writeWorker(folder, worker)))
   // On the disk, as it is where Workers run: what is in memory goes with an object that was not asked for ten seconds.
   const objects = path.join(folder, objectStorage)
   await mkdir(objects)
   const config = path.join(folder, 'config.capnp')
-  await writeFile(config, configText(written, objects, workers[0]?.name ?? '', port))
+  await writeFile(config, configText(written, objects, workers[0]?.name ?? '', port, options.cfHeader))
 
   const child = spawn(workerd, ['serve', '--control-fd=3', config], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
   const onExit = () => child.kill('SIGKILL')
@@ -121,12 +129,19 @@ async function writeWorker(folder: string, worker: TestWorker): Promise<string> 
   ))`
 }
 
-function configText(workers: readonly string[], objects: string, main: string, port: number): string {
+function configText(
+  workers: readonly string[],
+  objects: string,
+  main: string,
+  port: number,
+  cfHeader: string | undefined,
+): string {
+  const http = cfHeader === undefined ? '()' : `(cfBlobHeader = ${quote(cfHeader)})`
   const disk = `(name = "${objectStorage}", disk = (path = ${JSON.stringify(objects)}, writable = true))`
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [${workers.join(', ')}, ${disk}, (name = "internet", network = (allow = ["local"]))],
-  sockets = [(name = "http", address = "localhost:${port}", http = (), service = ${quote(main)})],
+  sockets = [(name = "http", address = "localhost:${port}", http = ${http}, service = ${quote(main)})],
 );
 `
 }

@@ -1,5 +1,7 @@
 /** The guard inside workerd, without Node compatibility: what it lets in, and every hostile token. */
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { boundCalls, outcomeOf } from '../resource-server/bound-calls.ts'
 import { type HostileToken, hostileTokens } from '../resource-server/hostile-tokens.ts'
 import {
   audience,
@@ -9,6 +11,7 @@ import {
   startIssuer,
   type TestIssuer,
 } from '../resource-server/issuer.ts'
+import { dpopRequest, proofKey, proofOf } from '../resource-server/proofs.ts'
 import { type Stranger, startStranger } from '../resource-server/stranger.ts'
 import { freePort } from '../support/free-port.ts'
 import { type RunningWorkerd, startWorkerd } from '../support/workerd.ts'
@@ -40,6 +43,7 @@ beforeAll(async () => {
       },
     ],
     port,
+    { cfHeader: 'CF-Blob' },
   )
 })
 afterAll(async () => {
@@ -48,8 +52,8 @@ afterAll(async () => {
   await stranger.stop()
 })
 
-async function get(path: string, token?: string) {
-  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` }
+async function get(path: string, token?: string, more: Record<string, string> = {}) {
+  const headers = { ...more, ...(token !== undefined && { Authorization: `Bearer ${token}` }) }
   const response = await fetch(url + path, { headers })
   return { status: response.status, body: await response.text(), challenge: response.headers.get('www-authenticate') }
 }
@@ -106,5 +110,45 @@ describe('the guard on Workers', () => {
     expect(texts.size).toBe(1)
     expect(issuer.keyFetches - before).toBe(0)
     expect(stranger.asked).toEqual([])
+  })
+})
+
+/** What Cloudflare's edge says of the connection, where a certificate may be asked for. */
+function edge(certificate?: Uint8Array, more: Record<string, string> = {}): Record<string, string> {
+  const certFingerprintSHA256 = certificate ? createHash('sha256').update(certificate).digest('hex') : ''
+  const certVerified = certificate ? 'SUCCESS' : 'NONE'
+  const tlsClientAuth = { certVerified, certRevoked: '0', certFingerprintSHA256, ...more }
+  return { 'CF-Blob': JSON.stringify({ tlsClientAuth }) }
+}
+
+describe.each([
+  ['in Hono', '/orders/1'],
+  ['alone', '/orders/1?plain'],
+])('the guard on Workers, %s, with a token that is bound to its sender', (_, path) => {
+  it('lets in who has the key or the certificate, and nobody else (RFC 9449 §7, RFC 8705 §3)', async () => {
+    const calls = await boundCalls(issuer)
+    const outcomes: unknown[] = []
+    for (const { name, headers, certificate } of calls) {
+      outcomes.push([name, outcomeOf(await get(path, undefined, { ...headers, ...edge(certificate) }))])
+    }
+    expect(outcomes).toEqual(calls.map(({ name, expected }) => [name, expected]))
+  })
+
+  it('lets in one of ten calls at once that have the same proof', async () => {
+    const key = await proofKey()
+    const token = await issuer.sign({ cnf: { jkt: key.jkt } })
+    const headers = Object.fromEntries(dpopRequest(token, await proofOf(key, token)).headers)
+    const answers = await Promise.all(Array.from({ length: 10 }, () => get(path, undefined, headers)))
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array(9).fill(401)])
+  })
+
+  it.each<[string, (certificate: Uint8Array) => Record<string, string>]>([
+    ['of no authority that Cloudflare was told of', (shown) => edge(shown, { certVerified: 'FAILED:self signed' })],
+    ['that is revoked', (shown) => edge(shown, { certRevoked: '1' })],
+    ['where nothing is known of the connection', () => ({})],
+  ])('does not let in with a certificate %s', async (_, fieldsFor) => {
+    const call = (await boundCalls(issuer)).find(({ name }) => name === 'with its certificate')
+    const { status } = await get(path, undefined, { ...call?.headers, ...fieldsFor(call?.certificate as Uint8Array) })
+    expect(status).toBe(401)
   })
 })
