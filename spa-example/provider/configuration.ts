@@ -9,6 +9,7 @@ import { messagePage, signOutPage } from './pages.ts'
 import type { RespondPage } from './respond-page.ts'
 import { apiResource, apiScopes, identityScopes, resources } from './scopes.ts'
 import { tokenExchangeGrant } from './token-exchange.ts'
+import { interactionsWithTwoFactors, twoFactors } from './two-factors.ts'
 
 export interface ConfigurationParts {
   readonly appOrigin: string
@@ -100,7 +101,11 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
       const { dispatcher: _guard, ...unguarded } = options as RequestInit & { dispatcher?: unknown }
       return fetch(url, unguarded)
     },
-    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    acrValues: [twoFactors],
+    interactions: {
+      policy: interactionsWithTwoFactors(),
+      url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
+    },
     loadExistingGrant: (ctx) => parts.consents.loadGrant(ctx),
     // oidc-provider keeps offline_access only with prompt=consent (OpenID Connect Core §11). Our client is
     // allowed refresh tokens without it; those end with the session here, and those with it do not.
@@ -110,11 +115,10 @@ export function createConfiguration(parts: ConfigurationParts): Configuration {
       return !source.scopes.has('offline_access')
     },
     rotateRefreshToken: parts.rotation,
-    // RFC 9068 §2.2.1: an API that wants a recent sign-in (RFC 9470) reads here when it was.
+    // RFC 9068 §2.2.1: an API that wants a recent or a stronger sign-in (RFC 9470) reads here when and how it was.
     extraTokenClaims: (ctx) => {
-      const { AuthorizationCode, RefreshToken } = ctx.oidc.entities
-      const authTime = (AuthorizationCode ?? RefreshToken)?.authTime
-      return authTime === undefined ? undefined : { auth_time: authTime }
+      const { authTime, acr } = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken ?? {}
+      return authTime === undefined ? undefined : { auth_time: authTime, ...(acr !== undefined && { acr }) }
     },
     renderError: (ctx, out) => showError(ctx, out, parts),
     ttl: {

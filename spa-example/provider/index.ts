@@ -15,6 +15,7 @@ import { messagePage, providerName } from './pages.ts'
 import { createPageResponder, type RespondPage } from './respond-page.ts'
 import { createTokenEndpointControl, type TokenEndpoint } from './token-endpoint.ts'
 import { registerTokenExchange } from './token-exchange.ts'
+import { createOneTimeCodes } from './two-factors.ts'
 
 export { type DemoAccount, demoAccounts } from './accounts.ts'
 export { clientIds, partnerId } from './configuration.ts'
@@ -83,6 +84,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
     const postLogoutRedirectUris = options.postLogoutRedirectUris ?? [`${appOrigin}/`]
     const respondPage = createPageResponder(originsOf([...redirectUris, ...postLogoutRedirectUris]))
     const consents = createConsents()
+    const oneTimeCodes = createOneTimeCodes()
     const accessTokenSeconds = options.accessTokenSeconds ?? 60
     const keys = [await generateSigningKey()]
     const parts = {
@@ -105,7 +107,7 @@ export async function startProvider(options: ProviderOptions): Promise<RunningPr
       for (const middleware of options.middleware ?? []) made.use(middleware)
       made.use(token.middleware)
       made.use(assets)
-      made.use(interactionRoutes(made, { consents, respondPage, appOrigin }))
+      made.use(interactionRoutes(made, { consents, oneTimeCodes, respondPage, appOrigin }))
       made.use(plainPages(respondPage, appOrigin))
       made.on('server_error', (_ctx, error) => console.error('The provider failed:', error))
       return made

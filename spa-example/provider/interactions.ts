@@ -6,11 +6,13 @@ import { findAccountById, findAccountByPassword } from './accounts.ts'
 import type { Consents } from './consents.ts'
 import { consentPage, messagePage, signInPage } from './pages.ts'
 import type { RespondPage } from './respond-page.ts'
+import { asksForTwoFactors, type OneTimeCodes, twoFactors } from './two-factors.ts'
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>
 
 export interface InteractionParts {
   readonly consents: Consents
+  readonly oneTimeCodes: OneTimeCodes
   readonly respondPage: RespondPage
   /** Where the pages link to when a sign-in cannot go on. */
   readonly appOrigin: string
@@ -50,12 +52,13 @@ export function interactionRoutes(provider: Provider, parts: InteractionParts) {
 }
 
 function show(exchange: Exchange, signIn: { username?: string; error?: string } = {}): void {
-  const { ctx, interaction, clientName, respondPage } = exchange
+  const { ctx, interaction, clientName, oneTimeCodes, respondPage } = exchange
   const status = signIn.error === undefined ? 200 : 422
 
   if (interaction.prompt.name === 'login') {
     const username = signIn.username ?? String(interaction.params.login_hint ?? '').slice(0, 100)
-    respondPage(ctx, status, signInPage({ clientName, username, error: signIn.error }))
+    const codeOf = asksForTwoFactors(interaction.params) ? oneTimeCodes.current : undefined
+    respondPage(ctx, status, signInPage({ clientName, username, codeOf, error: signIn.error }))
     return
   }
   const account = findAccountById(interaction.session?.accountId ?? '')
@@ -90,11 +93,15 @@ async function submit(exchange: Exchange, uid: string): Promise<void> {
 async function signIn(exchange: Exchange, form: URLSearchParams): Promise<void> {
   const username = form.get('username') ?? ''
   const account = findAccountByPassword(username, form.get('password') ?? '')
-  if (!account) {
-    const error = 'That username and password do not belong together. Try one of the demo accounts below.'
+  const needsCode = asksForTwoFactors(exchange.interaction.params)
+  if (!account || (needsCode && !exchange.oneTimeCodes.use(account.id, form.get('code') ?? ''))) {
+    // The same for whatever is wrong: who guesses does not learn that the password is right.
+    const what = needsCode ? 'username, password and code' : 'username and password'
+    const error = `That ${what} do not belong together. Try one of the demo accounts below.`
     return show(exchange, { username: username.slice(0, 100), error })
   }
-  await finish(exchange, { login: { accountId: account.id, amr: ['pwd'] } }, { mergeWithLastSubmission: false })
+  const login = { accountId: account.id, ...(needsCode ? { amr: ['pwd', 'otp'], acr: twoFactors } : { amr: ['pwd'] }) }
+  await finish(exchange, { login }, { mergeWithLastSubmission: false })
 }
 
 async function allow(exchange: Exchange): Promise<void> {

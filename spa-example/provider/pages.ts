@@ -8,10 +8,13 @@ export const providerName = 'Northgate ID'
 export interface SignInView {
   readonly clientName: string
   readonly username: string
+  /** The one-time code of an account, where one is asked for. */
+  readonly codeOf: ((accountId: string) => string) | undefined
   readonly error: string | undefined
 }
 
 export function signInPage(view: SignInView): string {
+  const { codeOf } = view
   const hasUsername = view.username !== ''
   return layout(
     'Sign in',
@@ -30,6 +33,14 @@ export function signInPage(view: SignInView): string {
           <input id="password" name="password" type="password" autocomplete="current-password" maxlength="200"
             required ${invalid(view.error)} ${hasUsername && html`autofocus`}>
         </div>
+        ${
+          codeOf &&
+          html`<div class="field">
+          <label for="code">Code of your authenticator app</label>
+          <input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="6"
+            required ${invalid(view.error)}>
+        </div>`
+        }
         <div class="actions">
           <button class="primary" name="action" value="sign-in">Sign in</button>
           <button class="quiet" name="action" value="cancel" formnovalidate>Cancel</button>
@@ -38,12 +49,14 @@ export function signInPage(view: SignInView): string {
       <section class="hint" aria-labelledby="hint-title">
         <h2 id="hint-title">Demo accounts</h2>
         <table>
-          <thead><tr><th scope="col">Name</th><th scope="col">Username</th><th scope="col">Password</th></tr></thead>
+          <thead><tr><th scope="col">Name</th><th scope="col">Username</th><th scope="col">Password</th>
+            ${codeOf && html`<th scope="col">Code</th>`}</tr></thead>
           <tbody>${demoAccounts.map(
             (account) => html`<tr>
               <th scope="row">${account.claims.name}</th>
               <td><code>${account.username}</code></td>
               <td><code>${account.password}</code></td>
+              ${codeOf && html`<td><code>${codeOf(account.id)}</code></td>`}
             </tr>`,
           )}</tbody>
         </table>
