@@ -6,7 +6,7 @@ import { currency, products } from './catalogue.ts'
 import { type ApiEnv, booksOf, wholeNumber } from './exchange.ts'
 import { newId } from './model.ts'
 import { readNewCustomer } from './order-input.ts'
-import { aPerson } from './policies.ts'
+import { aPerson, aSecondFactor } from './policies.ts'
 import { ApiError, invalid } from './problem.ts'
 import { readJson } from './read-json.ts'
 import { exportCsv } from './report.ts'
@@ -38,7 +38,7 @@ export function businessRoutes(store: BookStore): Hono<ApiEnv> {
     return c.json(customer)
   })
 
-  routes.get('/reports/export', allow(requireScopes('orders:read'), aPerson), (c) => {
+  routes.get('/reports/export', allow(requireScopes('orders:read'), aPerson, aSecondFactor), (c) => {
     const books = booksOf(c)
     const megabytes = wholeNumber(c.req.query('megabytes'), 5, 1, 1000)
     if (megabytes === undefined) throw invalid([{ field: 'megabytes', message: 'A whole number, 1 to 1000' }])

@@ -2,7 +2,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
-import { type Demo, signInAtDemo, startDemo } from './demo.ts'
+import { type Demo, signInAtDemo, signInWithCode, startDemo } from './demo.ts'
 
 let demo: Demo
 let browser: Browser
@@ -346,8 +346,11 @@ describe('files', () => {
     await page.getByText('Nothing here yet.').waitFor()
   })
 
-  it('export the orders with progress', async () => {
+  it('export the orders with progress, for who has signed in with a code', async () => {
     const page = await openSignedIn('/files')
+    await page.getByRole('button', { name: 'Export orders' }).click()
+    await page.getByRole('button', { name: 'Sign in again' }).click()
+    await signInWithCode(page, 'ada')
     const download = page.waitForEvent('download')
     await page.getByRole('button', { name: 'Export orders' }).click()
     await page.getByRole('progressbar', { name: 'Downloading orders.csv' }).waitFor()

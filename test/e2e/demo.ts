@@ -40,3 +40,13 @@ export async function signInAtDemo(page: Page, username: 'ada' | 'grace', appOri
   await page.waitForURL((url) => url.origin === appOrigin)
   await name.waitFor()
 }
+
+/** On the provider's page that asks for a password and a code: with those that it shows. */
+export async function signInWithCode(page: Page, username: 'ada' | 'grace'): Promise<void> {
+  const row = page.getByRole('row', { name: username === 'ada' ? 'Ada Lovelace' : 'Grace Hopper' })
+  const code = (await row.getByRole('cell').last().textContent()) ?? ''
+  await page.getByLabel('Username').fill(username)
+  await page.getByLabel('Password').fill(`${username}-demo`)
+  await page.getByLabel('Code').fill(code)
+  await page.getByRole('button', { name: /sign in/i }).click()
+}

@@ -1,9 +1,10 @@
-/** An API that wants a recent sign-in for what cannot be undone (RFC 9470), as the person meets it in the example app. */
+/** An API that wants a recent sign-in for one thing and a stronger one for another (RFC 9470), as the person meets it in the example app. */
 import type { Browser, BrowserContext, Page } from 'playwright'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { twoFactors } from '../../spa-example/api/policies.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { type Demo, startDemo } from '../support/demo.ts'
-import { signInAtDemo } from './demo.ts'
+import { signInAtDemo, signInWithCode } from './demo.ts'
 
 let demo: Demo
 let browser: Browser
@@ -51,7 +52,7 @@ it('an order is deleted after one more sign-in, which is asked for, comes back, 
   const again = dialog.getByRole('button', { name: 'Sign in again' })
   expect(await again.evaluate((element) => element === document.activeElement)).toBe(true)
   expect(await dialog.getByRole('button', { name: 'Delete order' }).count()).toBe(0)
-  if (process.env.SCREENSHOT) await takeScreenshots(page, process.env.SCREENSHOT)
+  if (process.env.SCREENSHOT) await takeScreenshots(page, process.env.SCREENSHOT, 'step-up')
 
   const asked = page.waitForRequest((request) => request.url().includes('/bff/login?'))
   await again.click()
@@ -74,12 +75,42 @@ it('an order is deleted after one more sign-in, which is asked for, comes back, 
   expect(demo.api.refusals).toHaveLength(1)
 })
 
-async function takeScreenshots(page: Page, folder: string): Promise<void> {
-  for (const [name, width, height] of [
+it('the orders are exported after a sign-in with a second factor, which is asked for, and without which nothing comes', async () => {
+  const page = await (await browser.newContext()).newPage()
+  await page.goto(`${demo.origin}/files`)
+  await signInAtDemo(page, 'grace', demo.origin)
+  const exporting = page.getByRole('button', { name: 'Export orders' })
+  await exporting.click()
+  await page.getByRole('alert').getByText('show once more that it is you').waitFor()
+  expect(demo.api.refusals.at(-1)).toMatchObject({ code: 'insufficient_user_authentication', reason: 'acr' })
+  const again = page.getByRole('button', { name: 'Sign in again' })
+  expect(await again.evaluate((element) => element === document.activeElement)).toBe(true)
+  if (process.env.SCREENSHOT) await takeScreenshots(page, process.env.SCREENSHOT, 'second-factor')
+
+  const asked = page.waitForRequest((request) => request.url().includes('/bff/login?'))
+  await again.click()
+  expect(new URL((await asked).url()).searchParams.get('acr_values')).toBe(twoFactors)
+  await page.getByLabel('Username').fill('grace')
+  await page.getByLabel('Password').fill('grace-demo')
+  await page.getByRole('button', { name: /sign in/i }).click()
+  await page.getByRole('alert').getByText('do not belong together').waitFor()
+  if (process.env.SCREENSHOT) await takeScreenshots(page, process.env.SCREENSHOT, 'second-factor-provider')
+  await signInWithCode(page, 'grace')
+
+  await page.waitForURL(`${demo.origin}/files`)
+  const download = page.waitForEvent('download')
+  await exporting.click()
+  expect((await download).suggestedFilename()).toBe('orders.csv')
+  await page.getByText('orders.csv is downloaded').waitFor()
+  await page.context().close()
+})
+
+async function takeScreenshots(page: Page, folder: string, name: string): Promise<void> {
+  for (const [size, width, height] of [
     ['wide', 1280, 800],
     ['narrow', 360, 740],
   ] as const) {
     await page.setViewportSize({ width, height })
-    await page.screenshot({ path: `${folder}/step-up-${name}.png` })
+    await page.screenshot({ path: `${folder}/${name}-${size}.png` })
   }
 }

@@ -6,6 +6,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { calculatePKCECodeChallenge, randomPKCECodeVerifier } from 'openid-client'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type RunningApi, startApi } from '../../spa-example/api/index.ts'
+import { twoFactors } from '../../spa-example/api/policies.ts'
 import { apiResource, startProvider } from '../../spa-example/provider/index.ts'
 import { UserAgent } from '../support/browser.ts'
 
@@ -72,7 +73,6 @@ describe('authentication', () => {
     const order = `${realApi.baseUrl}/orders/`
     const { items } = await json<{ items: OrderBody[] }>(await fetch(order.slice(0, -1), { headers }))
     expect((await fetch(order + items[0]?.id, { method: 'DELETE', headers })).status).toBe(204)
-    expect((await fetch(`${realApi.baseUrl}/reports/export?megabytes=1`, { headers })).status).toBe(200)
 
     const withIdToken = await fetch(`${realApi.baseUrl}/me`, {
       headers: { Authorization: `Bearer ${tokens.id_token}` },
@@ -201,6 +201,20 @@ describe('claims', () => {
       expect((await call(`/orders/${id}`, { method: 'DELETE' })).status).toBe(204)
     },
   )
+
+  test.each<[string, Record<string, unknown>]>([
+    ['a password alone', { acr: undefined }],
+    ['something else', { acr: 'urn:other' }],
+  ])('who signed in with %s exports nothing: the challenge says how (RFC 9470 §3)', async (_, claims) => {
+    const response = await call('/reports/export?megabytes=1', { token: await issuer.sign(claims) })
+    expect(response.status).toBe(401)
+    const challenge = response.headers.get('www-authenticate')
+    expect(challenge).toContain('error="insufficient_user_authentication"')
+    expect(challenge).toContain(`acr_values="${twoFactors}"`)
+    expect(challenge).not.toContain('max_age')
+    expect(await json(response)).toMatchObject({ acr_values: twoFactors })
+    expect((await call('/reports/export?megabytes=1')).status).toBe(200)
+  })
 
   test('a client on its own account exports nothing', async () => {
     const machine = await issuer.sign({ sub: 'test', auth_time: undefined })
@@ -760,6 +774,7 @@ async function startIssuer(): Promise<TestIssuer> {
         iat: seconds(),
         exp: seconds() + 60,
         auth_time: seconds() - 10,
+        acr: twoFactors,
         ...claims,
       }
       const given = Object.fromEntries(Object.entries(payload).filter(([, value]) => value !== undefined))

@@ -2,7 +2,8 @@
 import { decodeJwt } from 'jose'
 import { calculatePKCECodeChallenge, randomPKCECodeVerifier } from 'openid-client'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { clientIds, type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
+import { startApi } from '../../spa-example/api/index.ts'
+import { apiResource, clientIds, type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
 import { codeAt, createOneTimeCodes, twoFactors } from '../../spa-example/provider/two-factors.ts'
 import { readForms, redirectTarget, UserAgent } from '../support/browser.ts'
 
@@ -134,8 +135,22 @@ describe('a sign-in at the provider', () => {
     expect(redirectTarget(await browser.visit(silent))?.searchParams.get('code')).toEqual(expect.any(String))
   })
 
-  test('is known by its class in the metadata', async () => {
+  test('is known by its class in the metadata, and lets the API give its export', async () => {
     const metadata = await (await fetch(`${provider.issuer}/.well-known/openid-configuration`)).json()
     expect(metadata).toMatchObject({ acr_values_supported: [twoFactors] })
+
+    const api = await startApi({ issuer: provider.issuer, audience: apiResource })
+    try {
+      const exportWith = ({ access_token: token }: Record<string, string>) =>
+        fetch(`${api.baseUrl}/reports/export?megabytes=1`, { headers: { Authorization: `Bearer ${token}` } })
+      const refused = await exportWith(await signIn())
+      expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+        401,
+        expect.stringContaining(`acr_values="${twoFactors}"`),
+      ])
+      expect((await exportWith(await signInWithCode())).status).toBe(200)
+    } finally {
+      await api.stop()
+    }
   })
 })

@@ -32,7 +32,7 @@ export async function request<Answer>(path: string, options: RequestOptions = {}
 
 /** Reads an answer that was got in another way, such as an upload's. */
 export async function read<Answer>(response: Response): Promise<Answer> {
-  if (!response.ok) throw new ApiProblem(response, await readProblem(response))
+  if (!response.ok) throw await problemFrom(response)
   if (response.status === 204) return undefined as Answer
   try {
     return (await response.json()) as Answer
@@ -40,6 +40,11 @@ export async function read<Answer>(response: Response): Promise<Answer> {
     if (isAborted(cause)) throw cause
     throw new BrokenAnswer('The answer is not whole', { cause })
   }
+}
+
+/** What an answer that says no is thrown as. */
+export async function problemFrom(response: Response): Promise<ApiProblem> {
+  return new ApiProblem(response, await readProblem(response))
 }
 
 async function readProblem(response: Response): Promise<unknown> {

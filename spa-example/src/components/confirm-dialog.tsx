@@ -4,7 +4,7 @@
  */
 import { useSession } from 'coatcheck/react'
 import { type ReactNode, useState } from 'react'
-import { explain, stepUpOf } from '../api/problem.ts'
+import { stepUpOf } from '../api/problem.ts'
 import { Dialog } from './dialog.tsx'
 import { ProblemNotice } from './problem-notice.tsx'
 
@@ -58,12 +58,7 @@ export function ConfirmDialog({ title, children, confirm, keep, onConfirm, onClo
       }
     >
       {children}
-      {stepUp && (
-        <div className="notice warn" role="alert">
-          <p>{explain(error)} Then you come back to this page.</p>
-        </div>
-      )}
-      {error !== undefined && !stepUp && <ProblemNotice error={error} />}
+      {error !== undefined && <ProblemNotice error={error} />}
     </Dialog>
   )
 }

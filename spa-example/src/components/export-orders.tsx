@@ -1,7 +1,11 @@
-/** A large download that the page reads itself, so that it can show how far it is and stop it. */
+/**
+ * A large download that the page reads itself, so that it can show how far it is and stop it. The API wants a stronger
+ * sign-in for it (RFC 9470), which is offered where it says so.
+ */
 import { useClient } from 'coatcheck/react'
 import { useEffect, useRef, useState } from 'react'
-import { ApiProblem, BrokenAnswer, isAborted } from '../api/problem.ts'
+import { BrokenAnswer, isAborted, stepUpOf } from '../api/problem.ts'
+import { problemFrom } from '../api/request.ts'
 import { formatBytes } from './format.ts'
 import { notify } from './notice-board.ts'
 import { ProblemNotice } from './problem-notice.tsx'
@@ -25,7 +29,7 @@ export function ExportOrders() {
       const response = await client.fetch(`/api/reports/export?megabytes=${megabytes}`, {
         signal: cancelling.current.signal,
       })
-      if (!response.ok || response.body === null) throw new ApiProblem(response, undefined)
+      if (!response.ok || response.body === null) throw await problemFrom(response)
       save(await readWhole(response.body, setReceivedBytes), 'orders.csv')
       notify('orders.csv is downloaded')
     } catch (cause) {
@@ -35,6 +39,7 @@ export function ExportOrders() {
   }
 
   const isRunning = receivedBytes !== undefined
+  const stepUp = stepUpOf(error)
   return (
     <section aria-labelledby="export">
       <h2 id="export">Export</h2>
@@ -50,9 +55,16 @@ export function ExportOrders() {
           </div>
         )}
         {error !== undefined && <ProblemNotice error={error} />}
-        <button type="button" onClick={() => (isRunning ? cancelling.current.abort() : void start())}>
-          {isRunning ? 'Cancel export' : 'Export orders'}
-        </button>
+        {/* One button after the other in the same place, so that the focus stays. */}
+        {stepUp ? (
+          <button type="button" className="primary" onClick={() => client.login(stepUp)}>
+            Sign in again
+          </button>
+        ) : (
+          <button type="button" onClick={() => (isRunning ? cancelling.current.abort() : void start())}>
+            {isRunning ? 'Cancel export' : 'Export orders'}
+          </button>
+        )}
       </div>
     </section>
   )
