@@ -1,9 +1,12 @@
 /** How far a request of Express's has come past the guard. */
+import type { NodeFields } from './node-fields.ts'
 
 /**
  * What becomes of its answer. In an app within an app that has a guard, too, it is the inner one's, which tells the outer one.
  */
 export interface Passage {
+  /** What middleware in front of the guard has set. */
+  readonly fieldsInFront: NodeFields
   /** The guard answers itself. */
   release(): void
   /** A policy has let the caller in: what is answered from then on stands. */

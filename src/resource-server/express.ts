@@ -10,6 +10,7 @@ import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
 import { holdAnswer, type NodeResponse } from './held-answer.ts'
 import { type NodeRequest, nodeCall } from './node-call.ts'
+import { eachField, fieldsInFront, fieldsOf } from './node-fields.ts'
 import { type OpenPolicy, type Policy, readPolicies } from './policy.ts'
 
 /** What is used of Express's request. */
@@ -19,7 +20,7 @@ export interface ExpressRequest extends NodeRequest {
 
 /** What is used of Express's response. */
 export interface ExpressResponse extends NodeResponse {
-  setHeader(name: string, value: string): unknown
+  setHeader(name: string, value: number | string | readonly string[]): unknown
 }
 
 /** What is used of an Express app. */
@@ -67,11 +68,16 @@ export function expressGuard<Claims extends object = object>(
 ): ExpressAllow<Claims> {
   const hold: ExpressHandler = (request, response, next) => {
     const outer = passages.get(request)
-    const held = holdAnswer(response, (answer) =>
-      insteadOf(answer, guard, callOf(request), callerOf(request) as Access<Claims> | undefined),
+    // What was set between two guards is behind the outer one.
+    const inFront = outer?.fieldsInFront ?? fieldsInFront(response.getHeaders())
+    const held = holdAnswer(
+      response,
+      (answer) => insteadOf(answer, guard, callOf(request), callerOf(request) as Access<Claims> | undefined),
+      inFront,
     )
     let isSettled = false
     passages.set(request, {
+      fieldsInFront: inFront,
       release() {
         isSettled = true
         held.release()
@@ -138,7 +144,8 @@ async function admit<Claims extends object>(
 }
 
 /**
- * The last middleware: answers the GuardErrors that handlers throw (an object's rule), and passes everything else on.
+ * The last middleware: answers the GuardErrors that handlers throw (an object's rule), and passes everything else on. With
+ * its answer go the fields that were set in front of the guard, and not what a handler had set before it threw.
  *
  * @example
  * ```ts
@@ -165,8 +172,16 @@ function send(
 ): void {
   // A time limit in front may have answered meanwhile.
   if (response.headersSent) return
-  passages.get(request)?.release()
+  const passage = passages.get(request)
+  passage?.release()
+  const begun = response.getHeaders()
+  // Without a guard in this app nothing tells what was set in front: only what is of another body goes.
+  const inFront = passage?.fieldsInFront ?? fieldsInFront(begun)
+  const fields = fieldsOf(answer, inFront, eachField(Object.entries(begun)))
+  for (const name of Object.keys(begun)) response.removeHeader(name)
+  for (const [name, value] of Object.entries(fields)) response.setHeader(name, value)
   response.statusCode = answer.status
-  for (const [name, value] of answer.headers) response.setHeader(name, value)
+  // Node then writes its own.
+  response.statusMessage = ''
   answer.text().then((body) => response.end(body), next)
 }

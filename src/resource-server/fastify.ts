@@ -5,6 +5,7 @@ import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
 import { holdAnswer, type NodeResponse } from './held-answer.ts'
 import { type NodeRequest, nodeCall } from './node-call.ts'
+import { eachField, fieldsInFront, fieldsOf, type NodeFields } from './node-fields.ts'
 import { type OpenPolicy, type Policy, readPolicies } from './policy.ts'
 
 /** What is used of Fastify's request. */
@@ -19,7 +20,9 @@ export interface FastifyRequest {
 export interface FastifyReply {
   readonly raw: NodeResponse
   code(status: number): FastifyReply
-  header(name: string, value: string): FastifyReply
+  header(name: string, value: number | string | readonly string[]): FastifyReply
+  getHeaders(): NodeFields
+  removeHeader(name: string): FastifyReply
   send(body: string): FastifyReply
 }
 
@@ -42,6 +45,9 @@ export interface FastifyAllow<Claims extends object> {
 }
 
 const policyKey = Symbol('coatcheck.policies')
+
+/** What hooks in front of the guard have set, by request. */
+const inFront = new WeakMap<FastifyRequest, NodeFields>()
 
 /**
  * Puts an instance behind the guard, and gives the function for its routes' policies. Every route that is declared after
@@ -70,6 +76,9 @@ export function fastifyGuard<Claims extends object = object>(
     )
   })
   app.addHook('onRequest', async (request, reply) => {
+    // What was set between two guards is behind the outer one.
+    const fields = inFront.get(request) ?? fieldsInFront(reply.getHeaders())
+    inFront.set(request, fields)
     const needed = policiesOf<Claims>(request.routeOptions.config)
     if (needed === 'open') return undefined
     try {
@@ -77,19 +86,20 @@ export function fastifyGuard<Claims extends object = object>(
       const access = await guard.authenticate(call)
       // What is not there is 404, once it is known who asks.
       if (needed || !request.is404) await guard.authorize(call, access, needed ?? [])
-      else holdAnswer(reply.raw, (answer) => insteadOf(answer, guard, call, access))
+      else holdAnswer(reply.raw, (answer) => insteadOf(answer, guard, call, access), fields)
       rememberCaller(request, access)
       return undefined
     } catch (error) {
       if (!(error instanceof GuardError)) throw error
-      return send(guard.respond(error), reply)
+      return send(guard.respond(error), request, reply)
     }
   })
   return (...policies: (Policy<Claims> | OpenPolicy)[]) => ({ config: { [policyKey]: readPolicies(policies) } })
 }
 
 /**
- * An error handler that answers the GuardErrors that handlers throw (an object's rule), and leaves the rest to Fastify.
+ * An error handler that answers the GuardErrors that handlers throw (an object's rule), and leaves the rest to Fastify. With
+ * its answer go the fields that were set in front of the guard, and not what a handler had set before it threw.
  *
  * @example
  * ```ts
@@ -103,7 +113,7 @@ export function fastifyErrors<Claims extends object>(
     if (!(error instanceof GuardError)) throw error
     const call = nodeCall(request.raw, request.originalUrl, request)
     guard.report(error, call, callerOf(request) as Parameters<typeof guard.report>[2])
-    return send(guard.respond(error), reply)
+    return send(guard.respond(error), request, reply)
   }
 }
 
@@ -111,8 +121,12 @@ function policiesOf<Claims extends object>(config: unknown): readonly Policy<Cla
   return (Object(config) as { [policyKey]?: readonly Policy<Claims>[] | 'open' })[policyKey]
 }
 
-async function send(answer: Response, reply: FastifyReply): Promise<FastifyReply> {
+async function send(answer: Response, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const begun = reply.getHeaders()
+  // Without a guard in this instance nothing tells what was set in front: only what is of another body goes.
+  const fields = fieldsOf(answer, inFront.get(request) ?? fieldsInFront(begun), eachField(Object.entries(begun)))
+  for (const name of Object.keys(begun)) reply.removeHeader(name)
+  for (const [name, value] of Object.entries(fields)) reply.header(name, value)
   reply.code(answer.status)
-  for (const [name, value] of answer.headers) reply.header(name, value)
   return reply.send(await answer.text())
 }

@@ -3,13 +3,14 @@
  * an answer, as Hono has: it begins with the first of five methods that is called, and only there it can be stopped. What
  * goes before an answer (1xx, RFC 9110 §15.2) has methods of its own.
  */
+import { eachField, fieldsOf, type NodeFields } from './node-fields.ts'
 
 /** An `http.ServerResponse`, as far as it is used. */
 export interface NodeResponse {
   statusCode: number
   statusMessage: string
   readonly headersSent: boolean
-  getHeaders(): NodeJsHeaders
+  getHeaders(): NodeFields
   removeHeader(name: string): void
   // biome-ignore lint/suspicious/noExplicitAny: Node's own overloads are handed on as they come
   writeHead(...args: any[]): any
@@ -33,8 +34,6 @@ export interface NodeResponse {
   destroy(): unknown
 }
 
-type NodeJsHeaders = Readonly<Record<string, number | string | string[] | undefined>>
-
 export interface HeldAnswer {
   /** From now on what is sent is sent. */
   release(): void
@@ -50,24 +49,28 @@ export interface BegunAnswer {
 }
 
 /**
- * @param instead gives what is sent in the place of an answer that is begun before the release. Fields that were set
- *   before this call go with it.
+ * @param instead gives what is sent in the place of an answer that is begun before the release
+ * @param inFront fields that go with it
  */
-export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer) => Response): HeldAnswer {
+export function holdAnswer(
+  response: NodeResponse,
+  instead: (answer: BegunAnswer) => Response,
+  inFront: NodeFields,
+): HeldAnswer {
   const { writeHead, writeHeader, write, end, flushHeaders, writeContinue } = response
-  const fieldsBefore = { ...response.getHeaders() }
   let state: 'held' | 'released' | 'replaced' = 'held'
   let wantsBody = false
 
   function replace(status = response.statusCode, fields: unknown = {}): void {
     state = 'replaced'
-    const answer = insteadOrNothing({ status, headers: headersOf(response.getHeaders(), pairsOf(fields)) })
+    const begun = [...headersOf(response.getHeaders(), pairsOf(fields))]
+    const answer = insteadOrNothing({ status, headers: begun })
     const sent = answer.arrayBuffer().then((body) => {
       for (const name of Object.keys(response.getHeaders())) response.removeHeader(name)
       // Node then writes its own.
       response.statusMessage = ''
       const length = { 'Content-Length': body.byteLength }
-      writeHead.call(response, answer.status, { ...fieldsBefore, ...Object.fromEntries(answer.headers), ...length })
+      writeHead.call(response, answer.status, { ...fieldsOf(answer, inFront, begun), ...length })
       end.call(response, new Uint8Array(body))
     })
     // A listener for the head that was there before the guard may fail: nobody else would hear of the end.
@@ -140,15 +143,13 @@ export function holdAnswer(response: NodeResponse, instead: (answer: BegunAnswer
 }
 
 /** Those of the head take the place of what was set before, whatever the case of their names. */
-function* headersOf(
-  set: NodeJsHeaders,
+function headersOf(
+  set: NodeFields,
   ofHead: readonly (readonly [string, unknown])[],
 ): Iterable<readonly [string, string]> {
   const named = new Set(ofHead.map(([name]) => name.toLowerCase()))
   const earlier = Object.entries(set).filter(([name]) => !named.has(name.toLowerCase()))
-  for (const [name, value] of [...earlier, ...ofHead]) {
-    if (value !== undefined) for (const one of [value].flat()) yield [name, String(one)]
-  }
+  return eachField([...earlier, ...ofHead])
 }
 
 /** What writeHead takes: an object, an array of names and values in turn, or one of pairs. */

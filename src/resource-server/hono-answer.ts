@@ -1,11 +1,6 @@
 /** The guard's answers in Hono: each in the place of whatever was begun there, and with which fields of others'. */
 import type { Context } from 'hono'
-
-/** Fields of what was begun that stay: they say who may read the answer, and nothing of what is behind. */
-const keptFields = /^(?:vary|access-control-.*)$/
-
-/** Fields that speak of a body, which is another one now, or have caches keep it (RFC 9110 §8, RFC 9111 §5, RFC 9213). */
-const fieldsOfBody = /^(?:content-(?!security-policy).*|etag|last-modified|expires|age|.+-cache-control)$/
+import { fieldsOfBody, keptFields } from './answer-fields.ts'
 
 /**
  * What middleware in front of the guard has set, where nothing is known yet of what is asked for.
