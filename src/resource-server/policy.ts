@@ -23,7 +23,7 @@ export interface Policy<Claims extends object = object> {
    * gives, false above all, is 403 `forbidden`.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing is one
-  check(access: Access<Claims>): void | boolean | Promise<void | boolean>
+  readonly check: (access: Access<Claims>) => void | boolean | Promise<void | boolean>
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   assertGuarded,
   GuardError,
   type GuardedEnv,
+  guarded,
   guardedObject,
   honoGuard,
   jwtGuard,
@@ -86,6 +87,22 @@ describe('a guarded app', () => {
     assertGuarded(app)
     expect(await get(app, '/tenant', await issuer.sign({ tenant: 'north' }))).toEqual([200, 'north'])
     expect(await get(app, '/open', await issuer.sign())).toEqual([200, 'undefined'])
+  })
+
+  it('knows the claims that one of several policies has stated, wherever that stands among them', async () => {
+    const isOfTenant = requireClaims<Tenant>('has a tenant', ({ tenant }) => tenant !== undefined)
+    const app = new Hono()
+    app.use(honoGuard(guard<Tenant>()))
+    app.get('/last', allow(requireScopes('orders:read'), isOfTenant), (c) => c.text(c.var.access.claims.tenant ?? ''))
+    app.get('/first', allow(isOfTenant, requireScopes('orders:read')), (c) => c.text(c.var.access.claims.tenant ?? ''))
+    const plain = guarded(guard<Tenant>(), [requireScopes('orders:read'), isOfTenant], (_request, access) => {
+      return new Response(access.claims.tenant ?? '')
+    })
+    assertGuarded(app)
+    const token = await issuer.sign({ tenant: 'north' })
+    expect(await get(app, '/last', token)).toEqual([200, 'north'])
+    expect(await get(app, '/first', token)).toEqual([200, 'north'])
+    expect(await (await plain(requestWith(token))).text()).toBe('north')
   })
 
   it('answers HEAD as GET', async () => {
