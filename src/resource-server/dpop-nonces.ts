@@ -1,5 +1,6 @@
 /** Nonces that the server gives to DPoP clients (RFC 9449 §9): a proof cannot be made ahead of time. */
 import * as base64url from 'jose/base64url'
+import { readSeconds } from './option-numbers.ts'
 
 /**
  * Gives nonces and knows its own. `dpopNonces` makes one that needs no memory; this one forgets all when it restarts.
@@ -27,6 +28,7 @@ export interface DPoPNonces {
  * understand each other's.
  *
  * @param options `secret`: 32 bytes or more of randomness; `lifetimeSeconds`: default 300
+ * @throws TypeError if an option cannot be used
  *
  * @example
  * ```ts
@@ -42,7 +44,8 @@ export function dpopNonces(options: {
   lifetimeSeconds?: number
   now?: () => number
 }): DPoPNonces {
-  const { secret, lifetimeSeconds = 300, now = Date.now } = options
+  const { secret, now = Date.now } = options
+  const lifetimeSeconds = readSeconds(options.lifetimeSeconds ?? 300, 'lifetimeSeconds')
   if (secret.byteLength < 32) throw new TypeError('`secret` has to have 32 bytes or more')
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
   let key: Promise<CryptoKey> | undefined

@@ -8,6 +8,7 @@ import { type Algorithm, assertTrustworthyUrl, readAlgorithms } from './authoriz
 import type { DPoPNonces } from './dpop-nonces.ts'
 import { GuardError } from './guard-error.ts'
 import { type JsonObject, readJwt, readPayload } from './jwt-syntax.ts'
+import { readSeconds } from './option-numbers.ts'
 import { memoryReplayStore, type ReplayStore } from './replay-store.ts'
 
 /**
@@ -59,12 +60,14 @@ const maxJtiLength = 256
 /** RFC 7518 §6: the members that make a key private, or symmetric. */
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 
+/** @throws TypeError if an option cannot be used */
 export function proofChecker(
   options: DPoPOptions,
   parts: { now: () => number; clockToleranceSeconds: number },
 ): ProofChecker {
   const { now, clockToleranceSeconds } = parts
-  const { maxAgeSeconds = 60, nonces } = options
+  const { nonces } = options
+  const maxAgeSeconds = readSeconds(options.maxAgeSeconds ?? 60, 'dpop.maxAgeSeconds')
   const { origin } = assertTrustworthyUrl(options.origin, 'dpop.origin')
   const algorithms = readAlgorithms(options.algorithms)
   const replayStore = options.replayStore ?? memoryReplayStore({ now })

@@ -1,4 +1,5 @@
 /** Which DPoP proofs were used (RFC 9449 §11.1). */
+import { readCount } from './option-numbers.ts'
 
 /**
  * Remembers proofs. One of a single process is the default; several processes that answer for one API share one.
@@ -24,6 +25,7 @@ export interface ReplayStore {
  * Keeps proofs in memory. When it is full, the oldest goes: it is the one that would expire first.
  *
  * @param options `maxEntries`: default 100000, which is 1500 calls a second
+ * @throws TypeError if an option cannot be used
  *
  * @example
  * ```ts
@@ -35,7 +37,8 @@ export interface ReplayStore {
  * ```
  */
 export function memoryReplayStore(options: { maxEntries?: number; now?: () => number } = {}): ReplayStore {
-  const { maxEntries = 100_000, now = Date.now } = options
+  const { now = Date.now } = options
+  const maxEntries = readCount(options.maxEntries ?? 100_000, 'maxEntries')
   const seen = new Map<string, number>()
   return {
     add(key, expiresAt) {
