@@ -91,7 +91,8 @@ export function accessTokenVerifier<Claims extends object = object>(
 ): AccessTokenVerifier<Claims> {
   const now = options.now ?? Date.now
   const clockToleranceSeconds = options.clockToleranceSeconds ?? defaultToleranceSeconds
-  if (!(clockToleranceSeconds >= 0 && clockToleranceSeconds <= 300)) {
+  // A digit in quotes would be appended to the time, and not added.
+  if (!(Number.isFinite(clockToleranceSeconds) && clockToleranceSeconds >= 0 && clockToleranceSeconds <= 300)) {
     throw new TypeError('`clockToleranceSeconds` is a number from 0 to 300')
   }
   const maxTokenBytes = options.maxTokenBytes ?? defaultMaxTokenBytes

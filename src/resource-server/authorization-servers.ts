@@ -69,6 +69,7 @@ export interface TrustedServer {
 export function readServers(options: AuthorizationServerOptions): TrustedServer[] {
   const { issuer, issuers } = options
   if ((issuer === undefined) === (issuers === undefined)) throw new TypeError('Name either `issuer` or `issuers`')
+  if (issuers !== undefined && !Array.isArray(issuers)) throw new TypeError('`issuers` is a list: write [ ] around it')
   const named: readonly (string | AuthorizationServer)[] =
     issuers ??
     (issuer === undefined ? [] : [{ issuer, ...(options.jwksUri !== undefined && { jwksUri: options.jwksUri }) }])
@@ -83,7 +84,9 @@ export function readServers(options: AuthorizationServerOptions): TrustedServer[
 }
 
 function readServer(server: AuthorizationServer, common: AuthorizationServerOptions): TrustedServer {
-  const { issuer, jwksUri } = server
+  const { issuer, jwksUri } = Object(server) as AuthorizationServer
+  // A URL object would be no token's `iss`.
+  if (typeof issuer !== 'string') throw new TypeError(`\`issuer\` is not a string: ${issuer}`)
   assertTrustworthyUrl(issuer, 'issuer')
   // RFC 8414 §2.
   if (/[?#]/.test(issuer)) throw new TypeError(`The issuer ${issuer} has a query or a fragment`)
@@ -97,6 +100,7 @@ function readServer(server: AuthorizationServer, common: AuthorizationServerOpti
 
 /** @throws TypeError for HMAC, `none`, and what nobody knows */
 export function readAlgorithms(named: readonly Algorithm[] = algorithms): readonly Algorithm[] {
+  if (!Array.isArray(named)) throw new TypeError(`\`algorithms\` is a list: write ['${named}']`)
   const unknown = named.find((algorithm) => !algorithms.includes(algorithm))
   if (unknown !== undefined) throw new TypeError(`The algorithm ${unknown} is not one of ${algorithms.join(', ')}`)
   if (named.length === 0) throw new TypeError('`algorithms` is empty: no token could be taken')

@@ -1,5 +1,6 @@
 /** The guard: takes a request's token, checks it and who presents it, applies policies, and answers what it refuses. */
 import { type AccessTokenOptions, accessTokenVerifier } from './access-token.ts'
+import { assertTrustworthyUrl } from './authorization-servers.ts'
 import type { Call } from './call.ts'
 import { challenge } from './challenge.ts'
 import type { Access, AccessTokenClaims } from './claims.ts'
@@ -118,6 +119,7 @@ export interface Guard<Claims extends object = object> {
  * ```
  */
 export function jwtGuard<Claims extends object = object>(options: JwtGuardOptions<Claims>): Guard<Claims> {
+  assertUsable(options)
   const verifier = accessTokenVerifier<Claims>(options)
   const { now } = verifier
   const proofs = options.dpop && proofChecker(options.dpop, verifier)
@@ -210,6 +212,16 @@ export function jwtGuard<Claims extends object = object>(options: JwtGuardOption
       return response
     },
   }
+}
+
+/** Mistakes that would show only once a call is refused, or a certificate is looked at. */
+function assertUsable<Claims extends object>(options: JwtGuardOptions<Claims>): void {
+  for (const name of ['clientCertificate', 'isRevoked', 'onRefused'] as const) {
+    if (options[name] !== undefined && typeof options[name] !== 'function') {
+      throw new TypeError(`\`${name}\` is not a function`)
+    }
+  }
+  if (options.resourceMetadata !== undefined) assertTrustworthyUrl(options.resourceMetadata, 'resourceMetadata')
 }
 
 /** The challenge answers in the scheme that the caller spoke. */

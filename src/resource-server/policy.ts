@@ -50,6 +50,11 @@ export interface OpenPolicy {
  */
 export type AnyPolicy<Claims extends object = object> = Policy<Claims> | OpenPolicy
 
+/** RFC 6749 §3.3 scope-token. In JavaScript a list is a text, too, wherever one is asked for. */
+function isScopeToken(name: unknown): boolean {
+  return typeof name === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name)
+}
+
 /**
  * The token has to have all of these scopes: 403 `insufficient_scope`, which names them.
  *
@@ -59,9 +64,9 @@ export type AnyPolicy<Claims extends object = object> = Policy<Claims> | OpenPol
  * ```
  */
 export function requireScopes(...scope: [string, ...string[]]): Policy {
-  // RFC 6749 §3.3.
-  const wrong = scope.find((name) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name))
-  if (wrong !== undefined || scope.length === 0) throw new TypeError(`Not a scope: ${JSON.stringify(wrong ?? '')}`)
+  if (scope.length === 0 || !scope.every(isScopeToken)) {
+    throw new TypeError(`Not scopes, one name each: ${scope.map((name) => JSON.stringify(name)).join(', ')}`)
+  }
   return {
     name: `scopes ${scope.join(' ')}`,
     check(access) {
@@ -111,9 +116,11 @@ export function requireClaims<Claims extends object = object>(
 export function requireAuthentication(options: { acr?: string | readonly string[]; maxAge?: number }): Policy {
   const acrValues = options.acr === undefined ? undefined : [options.acr].flat()
   const { maxAge } = options
-  const isUsable = acrValues === undefined ? maxAge !== undefined : acrValues.length > 0
+  // RFC 9470 §3 has them in one parameter, with spaces between.
+  const isUsable =
+    acrValues === undefined ? maxAge !== undefined : acrValues.length > 0 && acrValues.every(isScopeToken)
   if (!isUsable || (maxAge !== undefined && !(Number.isInteger(maxAge) && maxAge >= 0))) {
-    throw new TypeError('requireAuthentication needs `acr`, or `maxAge` in whole seconds')
+    throw new TypeError('requireAuthentication needs `acr`, names without spaces, or `maxAge` in whole seconds')
   }
   return {
     name: `authentication ${[acrValues?.join(' '), maxAge].filter((part) => part !== undefined).join(', ')}`,
@@ -156,14 +163,26 @@ export function openToEveryone(why: string): OpenPolicy {
   return { name: `open: ${why}`, open: why }
 }
 
-/** @throws TypeError for none, and for an open one beside others: they would contradict each other */
+/** @throws TypeError for none, for what is no policy, and for an open one beside others: they would contradict each other */
 export function readPolicies<Claims extends object>(
   policies: readonly AnyPolicy<Claims>[],
 ): readonly Policy<Claims>[] | 'open' {
+  if (!Array.isArray(policies)) throw new TypeError('Policies are a list: write [ ] around them')
   if (policies.length === 0) throw new TypeError('Name a policy: anyCaller() if any valid token will do')
+  const wrong = policies.findIndex((policy) => !isPolicy(policy))
+  if (wrong >= 0) {
+    throw new TypeError(
+      `Policy ${wrong + 1} is none: write requireScopes('orders:read') or the like, or { name, check } of your own`,
+    )
+  }
   if (!policies.some((policy) => 'open' in policy)) return policies as readonly Policy<Claims>[]
   if (policies.length === 1) return 'open'
   throw new TypeError('openToEveryone stands alone: the other policies need a caller')
+}
+
+function isPolicy(policy: unknown): boolean {
+  const { check, open } = Object(policy) as { check?: unknown; open?: unknown }
+  return typeof check === 'function' || typeof open === 'string'
 }
 
 function isRecent(authTime: unknown, nowSeconds: number, maxAge: number): boolean {

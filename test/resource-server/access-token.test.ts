@@ -263,6 +263,11 @@ describe('options that cannot be meant are refused at once', () => {
     ['half a token', { issuer: 'https://a.example', audience, keys: { maxVerifiedTokens: 0.5 } }, /maxVerifiedTokens/],
     ['less than none', { issuer: 'https://a.example', audience, keys: { maxVerifiedTokens: -1 } }, /0 to 10000: -1/],
     ['every token', { issuer: 'https://a.example', audience, keys: { maxVerifiedTokens: Infinity } }, /0 to 10000/],
+    ['an issuer that is a URL object', { issuer: new URL('https://a.example') as never, audience }, /not a string/],
+    ['an issuer that is not set, in a list', { issuers: [undefined as never], audience }, /not a string: undefined/],
+    ['issuers that are no list', { issuers: 'https://a.example' as never, audience }, /`issuers` is a list/],
+    ['algorithms that are no list', { issuer: 'https://a.example', audience, algorithms: 'ES256' as never }, /a list/],
+    ['a digit', { issuer: 'https://a.example', audience, clockToleranceSeconds: '5' as never }, /0 to 300/],
     ['no cooldown', { issuer: 'https://a.example', audience, keys: { cooldownSeconds: -1 } }, /cooldownSeconds/],
   ])('%s', (_, options, message) => {
     expect(() => accessTokenVerifier(options)).toThrow(message)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   type Access,
+  allow,
   anyCaller,
   GuardError,
   guarded,
@@ -119,6 +120,11 @@ describe('policies', () => {
     ['a scope with a space', () => requireScopes('orders:read orders:write')],
     ['an empty scope', () => requireScopes('')],
     ['no scope', () => (requireScopes as () => unknown)()],
+    ['a list of scopes', () => requireScopes(['orders:read', 'orders:write'] as never)],
+    ['a scope that is not set', () => requireScopes(undefined as never)],
+    ['an empty acr', () => requireAuthentication({ acr: '' })],
+    ['an acr that is not set', () => requireAuthentication({ acr: [undefined as never] })],
+    ['two acr in one', () => requireAuthentication({ acr: 'mfa phr' })],
     ['a quote', () => requireScopes('a"b')],
     ['an authentication of nothing', () => requireAuthentication({})],
     ['no acr', () => requireAuthentication({ acr: [] })],
@@ -128,8 +134,21 @@ describe('policies', () => {
       'an open route beside another policy',
       () => guarded(guard(), [openToEveryone('why'), anyCaller()] as never, () => new Response()),
     ],
+    ['options of a guard: no function', () => guard({ onRefused: true as never })],
+    ['options of a guard: no URL', () => guard({ resourceMetadata: '/.well-known/oauth-protected-resource' })],
   ])('%s is a mistake at start', (_, make) => {
     expect(make).toThrow(TypeError)
+  })
+
+  it.each<[string, unknown]>([
+    ['a word', 'orders:read'],
+    ['nothing', undefined],
+    ['a function', () => true],
+    ['what was not called', anyCaller],
+  ])('what is no policy, as %s, is a mistake at start that says so', (_, policy) => {
+    expect(() => allow(policy as never)).toThrow(/^Policy 1 is none: write requireScopes/)
+    expect(() => guarded(guard(), [anyCaller(), policy] as never, () => new Response())).toThrow(/^Policy 2 is none/)
+    expect(() => guarded(guard(), policy as never, () => new Response())).toThrow(/^Policies are a list/)
   })
 
   it('an open route looks at no token', async () => {
