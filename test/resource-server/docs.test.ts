@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
+import { refusals } from '../../src/resource-server/guard-error.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(root, 'src/resource-server')
@@ -31,6 +32,22 @@ function commentOf(name: string): string {
     if (match) return match[1] ?? ''
   }
   return ''
+}
+
+/** The options that an interface has itself, and the number that its comment gives as the default. */
+function optionsOf(name: string, prefix = ''): [name: string, usual: string | undefined][] {
+  for (const [, source] of sources) {
+    const [, body] = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(source) ?? []
+    if (body === undefined) continue
+    return body.split(/^ {2}readonly /m).flatMap((part, index, parts) => {
+      if (index === 0) return []
+      const comment = parts[index - 1]?.split('\n').slice(1).join('\n') ?? ''
+      return [
+        [prefix + (/^\w+/.exec(part)?.[0] ?? ''), /Default (\d+)/.exec(index === 1 ? (parts[0] ?? '') : comment)?.[1]],
+      ]
+    })
+  }
+  throw new Error(`There is no interface ${name}`)
 }
 
 /** The examples of the comments, by the place where they are. */
@@ -102,6 +119,37 @@ describe('the documentation of the guard', () => {
     const ways = source.match(/^export function .*\n(?: .*\n)*\}$/gm) ?? []
     expect(ways).toHaveLength(2)
     for (const way of ways) expect(page).toContain(`${way}\n\`\`\``)
+  })
+
+  it('has a line for every option, with its default where that is a number', () => {
+    const [, table = ''] = /## Options\n([\s\S]*?)\n## /.exec(page) ?? []
+    const rows = [...table.matchAll(/^\| (`[^|]+?) *\|[^|]+\| *([^|]*?) *\|/gm)]
+    const named = new Map(
+      rows.flatMap(([, names = '', usual = '']) =>
+        [...names.matchAll(/`([\w.]+)`/g)].map(([, name = '']) => [name, usual] as const),
+      ),
+    )
+    const options = [
+      ...optionsOf('AccessTokenOptions'),
+      ...optionsOf('JwtGuardOptions'),
+      ...optionsOf('AuthorizationServerOptions'),
+      ...optionsOf('KeySetOptions', 'keys.'),
+      ...optionsOf('DPoPOptions', 'dpop.'),
+    ]
+    const all = new Map(options.filter(([name]) => name !== 'keys' && name !== 'dpop'))
+    expect([...named.keys()].toSorted()).toEqual([...all.keys()].toSorted())
+    const numbers = [...all].filter(([, usual]) => usual !== undefined)
+    expect(numbers.length).toBeGreaterThan(6)
+    expect(numbers.filter(([name, usual]) => named.get(name) !== usual)).toEqual([])
+  })
+
+  it('has a line for every code of a refusal, with its status', () => {
+    const rows = [...page.matchAll(/^\| (\d{3}) +\| `(\w+)`/gm)].map(([, status, code]) => `${code} ${status}`)
+    expect(rows.toSorted()).toEqual(
+      Object.entries(refusals)
+        .map(([code, [status]]) => `${code} ${status}`)
+        .toSorted(),
+    )
   })
 
   it('has examples that compile, those of the comments too', () => {
