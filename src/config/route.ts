@@ -84,13 +84,7 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   if (kind === 'client' && listener === 'public') checkPublicClient(partial, methods, path, issues)
   const upstreamToken = auth && readTokenOf(auth, partial, path, issues)
   const audience = partial.audience ?? context.resource
-  if (upstreamToken && needsAudience(kind, upstreamToken) && audience === undefined) {
-    issues.push({
-      path: join(path, 'audience'),
-      problem: 'is not set, so a token for any API would do',
-      cure: 'write this API as its tokens name it in aud, or set provider.resource',
-    })
-  }
+  if (upstreamToken) checkAudience(needsAudience(kind, upstreamToken), partial.audience, audience, path, issues)
 
   if (upstreamToken?.from === 'refresh' && context.resource === undefined) {
     issues.push({
@@ -179,6 +173,30 @@ function readTokenOf(
 }
 
 /** A token goes only to the resource that it is for (SEC-13). */
+/** One that nothing is checked by would look as if the session's token was. */
+function checkAudience(
+  isNeeded: boolean,
+  own: string | undefined,
+  audience: string | undefined,
+  path: string,
+  issues: Issues,
+): void {
+  if (isNeeded && audience === undefined) {
+    issues.push({
+      path: join(path, 'audience'),
+      problem: 'is not set, so a token for any API would do',
+      cure: 'write this API as its tokens name it in aud, or set provider.resource',
+    })
+  }
+  if (!isNeeded && own !== undefined) {
+    issues.push({
+      path: join(path, 'audience'),
+      problem: 'is set, and nothing is checked by it here',
+      cure: "leave it out, and name the API in upstreamToken, or in provider.resource for the session's own token",
+    })
+  }
+}
+
 function needsAudience(auth: Route['auth'], { from }: UpstreamToken): boolean {
   return auth === 'phantom' || auth === 'split' || auth === 'jwt' || from === 'introspection'
 }

@@ -74,6 +74,15 @@ describe('what a token is for', () => {
     expect(resolve(good({ routes: [jwt()], listeners })).notices).toEqual([])
   })
 
+  it.each([
+    ['the session’s own', {}],
+    ['one by exchange', { upstreamToken: { from: 'exchange', resource: audience } }],
+  ])('cannot be said on a session route where nothing would be checked by it: %s', (_what, more) => {
+    expect(mistakesOf(goodRoute({ audience, ...more }))).toEqual([
+      expect.stringMatching(/^routes\[0\]\.audience is set, and nothing is checked by it here → leave it out/),
+    ])
+  })
+
   it('is provider.resource where the route does not say', () => {
     const config = resolve(
       good({ provider: goodProvider({ resource: audience }), routes: [phantom({ audience: undefined })] }),
