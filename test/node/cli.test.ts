@@ -223,6 +223,15 @@ describe('coatcheck serve', () => {
     })
   })
 
+  it('says every place where it listens, and that a port alone is on every address', async () => {
+    const [port, internal, management] = [await freePort(), await freePort(), await freePort()]
+    const listeners = `listeners: { public: ${port}, internal: ${internal}, management: ${management} },`
+    const said = await serve([], config(`http://localhost:${port}`, listeners))
+    expect(said).toContain(`serves http://localhost:${port} (listens on every address, port ${port})`)
+    expect(said).toContain(`Internal listener: http://127.0.0.1:${internal}\n`)
+    expect(said).toContain(`Management listener: http://127.0.0.1:${management}\n`)
+  })
+
   it('stops at once at the second signal, whatever is under way', async () => {
     const port = await freePort()
     const { createServer } = await import('node:http')

@@ -2,6 +2,7 @@
 import type { Config } from '../../config/types.ts'
 import { loadConfig } from '../load-config.ts'
 import type { LocalCertificate } from '../local-certificate.ts'
+import type { StartedServer } from '../serve.ts'
 import { adjustAddress } from './address.ts'
 import type { Values } from './commands.ts'
 import { environment } from './environment.ts'
@@ -42,16 +43,19 @@ async function serveUntil(
   const server = await startServer(config, tls ? { tls } : {}).catch((error: unknown) => {
     throw startMistake(error, config)
   })
-  log(banner(config, server.url, certificate))
+  log(banner(config, server, certificate))
   const signal = await stopped
   log(`${signal}: finishing what is under way. Again to stop at once.`)
   await server.close()
   return 0
 }
 
-function banner(config: Config, url: string, certificate: LocalCertificate | undefined): string {
+function banner(config: Config, server: StartedServer, certificate: LocalCertificate | undefined): string {
+  const { host } = config.listeners.public
   const lines = [
-    `coatcheck ${version()} serves ${config.origin} (listens on ${url})`,
+    `coatcheck ${version()} serves ${config.origin} (listens on ${host === undefined ? `every address, port ${server.port}` : server.url})`,
+    ...(server.internal ? [`Internal listener: ${server.internal.url}`] : []),
+    ...(server.management ? [`Management listener: ${server.management.url}`] : []),
     `Redirect URI at the provider: ${config.origin}${config.basePath}/callback`,
     ...config.notices.map((notice) => `Note: ${notice}`),
   ]
