@@ -1,4 +1,4 @@
-/** docs/security.md says which test shows what: the files are there, and hold what is named. */
+/** docs/security.md and docs/practices.md say which test shows what: the files are there, and hold what is named. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 
@@ -6,15 +6,18 @@ const root = new URL('../../', import.meta.url)
 const textOf = (path: string) => readFileSync(new URL(path, root), 'utf8')
 const exists = (path: string) => existsSync(new URL(path, root))
 
-/** `file`: what it is called; and more of it. */
-const references = [...textOf('docs/security.md').matchAll(/`(test\/[\w./-]+\.ts)`: ([^`|]+)/g)].flatMap(
-  ([, file = '', names = '']) =>
+/** `file`: what it is called; and more of it. All on one line. */
+function referencesIn(text: string): (readonly [file: string, name: string])[] {
+  return [...text.matchAll(/`(test\/[\w./-]+\.ts)`: ([^`|\n]+)/g)].flatMap(([, file = '', names = '']) =>
     names
       .split(';')
       .map((name) => name.trim())
       .filter((name) => name !== '')
       .map((name) => [file, name] as const),
-)
+  )
+}
+
+const references = referencesIn(textOf('docs/security.md'))
 
 /**
  * Titles of a file's tests and of what they stand in, as they are written: the first argument of `it`, `test` and
@@ -70,6 +73,22 @@ describe('docs/security.md', () => {
     const files = readdirSync(new URL('test/security/', root)).filter((name) => name.endsWith('.test.ts'))
     const others = ['documented.test.ts', 'login-error.property.test.ts']
     expect(files.filter((name) => !named.has(`test/security/${name}`) && !others.includes(name))).toEqual([])
+  })
+})
+
+describe('docs/practices.md', () => {
+  const practices = textOf('docs/practices.md').split(/^## /m).slice(1)
+
+  it('names a test for each of the fifteen', () => {
+    expect(practices.map((practice) => /^API-\d+/.exec(practice)?.[0])).toEqual(
+      Array.from({ length: 15 }, (_, index) => `API-${index + 1}`),
+    )
+    expect(practices.filter((practice) => referencesIn(practice).length === 0)).toEqual([])
+  })
+
+  it.each(practices.flatMap(referencesIn))('%s has: %s', (file, name) => {
+    expect(exists(file)).toBe(true)
+    expect(titlesOf(textOf(file)).filter((title) => title.includes(name))).not.toEqual([])
   })
 })
 
