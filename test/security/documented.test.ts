@@ -92,14 +92,42 @@ describe('docs/practices.md', () => {
   })
 })
 
+/** As GitHub makes them of headings; what looks like one within an example is none. */
+function anchorsOf(page: string): string[] {
+  const headings = textOf(page)
+    .replaceAll(/^```.*?^```/gms, '')
+    .matchAll(/^#+ (.+)$/gm)
+  return [...headings].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+const pages = [
+  'README.md',
+  'SECURITY.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(new URL('docs/', root)).map((name) => `docs/${name}`),
+]
+
+describe.each(pages.filter((page) => page.endsWith('.md') && exists(page)))('a link of %s', (page) => {
+  it('leads to a page that is there, and to a heading of it', () => {
+    const links = [...textOf(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]
+    const dead = links.filter(([, link, anchor]) => {
+      const target = link === '' ? page : new URL(link ?? '', new URL(page, 'file:///')).pathname.slice(1)
+      return !exists(target) || (anchor !== undefined && !anchorsOf(target).includes(anchor))
+    })
+    expect(dead.map(([link]) => link)).toEqual([])
+  })
+})
+
 describe.each(['docs/security.md', 'docs/practices.md', 'SECURITY.md'].filter(exists))('%s', (page) => {
   it('names no file that is not there', () => {
     const paths = [...textOf(page).matchAll(/`((?:test|src|docs|spa-example)\/[\w./-]+\.\w+)`/g)].map(
       ([, path]) => path,
     )
-    const links = [...textOf(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) =>
-      new URL(link ?? '', new URL(page, 'file:///')).pathname.slice(1),
-    )
-    expect([...paths, ...links].filter((path) => path === undefined || !exists(path))).toEqual([])
+    expect(paths.filter((path) => path === undefined || !exists(path))).toEqual([])
   })
 })
