@@ -38,8 +38,8 @@ export function assertExpressGuarded<App extends { router: unknown }>(app: App):
   if (routes.length === 0) return app
   throw new Error(
     `These routes have no policy, and would not answer:\n${routes.map((route) => `  ${route}\n`).join('')}` +
-      'expressGuard(app, guard) comes before all of them, and allow(…) first on each: ' +
-      "allow(openToEveryone('why')) if no token is needed.",
+      'expressGuard(app, guard) comes before all of them, and allow(…) first on each: allow(anyCaller()) if any valid ' +
+      "token will do, allow(openToEveryone('why')) if none is needed.",
   )
 }
 

@@ -72,7 +72,8 @@ export function fastifyGuard<Claims extends object = object>(
     if (policiesOf<Claims>(config)) return
     const route = `${[method].flat().join(',')} ${url}`
     throw new Error(
-      `The route ${route} has no policy: give it allow(…), or allow(openToEveryone('why')) if no token is needed`,
+      `The route ${route} has no policy: give it allow(…), allow(anyCaller()) if any valid token will do, or ` +
+        "allow(openToEveryone('why')) if none is needed",
     )
   })
   app.addHook('onRequest', async (request, reply) => {

@@ -39,6 +39,7 @@ describe('a route without a policy', () => {
     expect(() => assertExpressGuarded(app)).toThrow(
       'would not answer:\n  POST /chained\n  DELETE /chained\n  POST /late\n  ALL /all\nexpressGuard',
     )
+    expect(() => assertExpressGuarded(app)).toThrow(/any valid token .*openToEveryone/)
   })
 
   it('stops the start where it cannot be seen: in an app that another mounts', () => {
