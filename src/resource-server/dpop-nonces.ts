@@ -46,7 +46,8 @@ export function dpopNonces(options: {
 }): DPoPNonces {
   const { secret, now = Date.now } = options
   const lifetimeSeconds = readSeconds(options.lifetimeSeconds ?? 300, 'lifetimeSeconds')
-  if (secret.byteLength < 32) throw new TypeError('`secret` has to have 32 bytes or more')
+  // A text has no such length.
+  if (!(secret.byteLength >= 32)) throw new TypeError('`secret` has to be a Uint8Array of 32 bytes or more')
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
   let key: Promise<CryptoKey> | undefined
   // Workers have no cryptography in module scope.

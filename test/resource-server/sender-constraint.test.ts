@@ -215,6 +215,13 @@ describe('a limit that is none would limit nothing, and is refused at start', ()
     expect(() => dpopNonces({ secret: randomBytes(32), lifetimeSeconds })).toThrow(/`lifetimeSeconds` is not a number/)
   })
 
+  it.each<[string, Uint8Array<ArrayBuffer>]>([
+    ['31 bytes', randomBytes(31)],
+    ['a text, which has no such length', 'a'.repeat(43) as never],
+  ])('%s as the secret of nonces', (_, secret) => {
+    expect(() => dpopNonces({ secret })).toThrow(/`secret` has to be a Uint8Array of 32 bytes or more/)
+  })
+
   it.each([...wrong, 1.5])('%s as the size of a store', (maxEntries) => {
     expect(() => memoryReplayStore({ maxEntries })).toThrow(/`maxEntries` is not a whole number above 0: /)
   })
