@@ -28,12 +28,28 @@ export interface ExpressApp {
   use(handler: ExpressHandler): unknown
 }
 
+/**
+ * What `expressGuard`'s function gives: the first handler of a route.
+ *
+ * @example
+ * ```ts
+ * const mayRead: ExpressHandler = allow(requireScopes('orders:read'))
+ * ```
+ */
 export type ExpressHandler = (
   request: ExpressRequest,
   response: ExpressResponse,
   next: (error?: unknown) => void,
 ) => void
 
+/**
+ * What `expressErrors` gives.
+ *
+ * @example
+ * ```ts
+ * const refused: ExpressErrorHandler = expressErrors(guard)
+ * ```
+ */
 export type ExpressErrorHandler = (
   error: unknown,
   request: ExpressRequest,
@@ -41,8 +57,19 @@ export type ExpressErrorHandler = (
   next: (error?: unknown) => void,
 ) => void
 
-/** The function that gives a route its policies: at least one. */
-export interface ExpressAllow<Claims extends object> {
+/**
+ * What `expressGuard` gives: the function that gives a route its policies, at least one.
+ *
+ * @example
+ * ```ts
+ * function orderRoutes(allow: ExpressAllow): express.Router {
+ *   return express.Router().get('/orders', allow(requireScopes('orders:read')), (req, res) => {
+ *     res.json(ordersOf(accessOf(req).sub))
+ *   })
+ * }
+ * ```
+ */
+export interface ExpressAllow<Claims extends object = object> {
   (policy: OpenPolicy): ExpressHandler
   (...policies: [Policy<Claims>, ...Policy<Claims>[]]): ExpressHandler
 }

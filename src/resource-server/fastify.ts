@@ -32,17 +32,44 @@ export interface FastifyApp {
   addHook(name: 'onRequest', hook: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): unknown
 }
 
-/** Options of a route: spread them among others, or give them as they are. */
+/**
+ * What `fastifyGuard`'s function gives: options of a route. Spread them among others, or give them as they are.
+ *
+ * @example
+ * ```ts
+ * const mayRead: GuardedRouteOptions = allow(requireScopes('orders:read'))
+ * app.get('/orders', { ...mayRead, bodyLimit: 1024 }, async (request) => ordersOf(accessOf(request).sub))
+ * ```
+ */
 export interface GuardedRouteOptions {
   // biome-ignore lint/suspicious/noExplicitAny: Fastify types a route's configuration itself
   readonly config: any
 }
 
-/** The function that gives a route its policies: at least one. */
-export interface FastifyAllow<Claims extends object> {
+/**
+ * What `fastifyGuard` gives: the function that gives a route its policies, at least one.
+ *
+ * @example
+ * ```ts
+ * async function orderRoutes(app: FastifyInstance, { allow }: { allow: FastifyAllow }): Promise<void> {
+ *   app.get('/orders', allow(requireScopes('orders:read')), async (request) => ordersOf(accessOf(request).sub))
+ * }
+ * ```
+ */
+export interface FastifyAllow<Claims extends object = object> {
   (policy: OpenPolicy): GuardedRouteOptions
   (...policies: [Policy<Claims>, ...Policy<Claims>[]]): GuardedRouteOptions
 }
+
+/**
+ * What `fastifyErrors` gives.
+ *
+ * @example
+ * ```ts
+ * const refused: FastifyErrorHandler = fastifyErrors(guard)
+ * ```
+ */
+export type FastifyErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
 const policyKey = Symbol('coatcheck.policies')
 
@@ -107,9 +134,7 @@ export function fastifyGuard<Claims extends object = object>(
  * app.setErrorHandler(fastifyErrors(guard))
  * ```
  */
-export function fastifyErrors<Claims extends object>(
-  guard: Guard<Claims>,
-): (error: unknown, request: FastifyRequest, reply: FastifyReply) => Promise<unknown> {
+export function fastifyErrors<Claims extends object>(guard: Guard<Claims>): FastifyErrorHandler {
   return async (error, request, reply) => {
     if (!(error instanceof GuardError)) throw error
     const call = nodeCall(request.raw, request.originalUrl, request)

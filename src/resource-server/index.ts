@@ -13,9 +13,21 @@ export { accessOf } from './callers.ts'
 export type { Access, AccessTokenClaims, Confirmation } from './claims.ts'
 export type { DPoPOptions } from './dpop.ts'
 export { type DPoPNonces, dpopNonces } from './dpop-nonces.ts'
-export { expressErrors, expressGuard } from './express.ts'
+export {
+  type ExpressAllow,
+  type ExpressErrorHandler,
+  type ExpressHandler,
+  expressErrors,
+  expressGuard,
+} from './express.ts'
 export { assertExpressGuarded } from './express-routes.ts'
-export { fastifyErrors, fastifyGuard } from './fastify.ts'
+export {
+  type FastifyAllow,
+  type FastifyErrorHandler,
+  fastifyErrors,
+  fastifyGuard,
+  type GuardedRouteOptions,
+} from './fastify.ts'
 export { guarded } from './fetch-handler.ts'
 export { type Guard, type JwtGuardOptions, jwtGuard, type Refusal } from './guard.ts'
 export { GuardError, type GuardErrorDetails, type RefusalCode } from './guard-error.ts'

@@ -124,6 +124,19 @@ describe('in an empty folder', () => {
     run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', join(work, 'readme')], app)
   })
 
+  it('what the guard gives has types that a module with declarations can export', () => {
+    const modules = join(work, 'declared/node_modules')
+    write('../declared/guard.mts', exported)
+    write('../declared/package.json', JSON.stringify({ type: 'module' }))
+    const options = { ...compilerOptions, types: ['node'], noEmit: false, declaration: true, outDir: 'out' }
+    write('../declared/tsconfig.json', JSON.stringify({ compilerOptions: options, files: ['guard.mts'] }))
+    mkdirSync(modules)
+    for (const name of ['coatcheck', 'hono']) symlinkSync(join(app, 'node_modules', name), join(modules, name))
+    for (const name of ['@types', 'express', 'fastify'])
+      symlinkSync(join(root, 'node_modules', name), join(modules, name))
+    run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--project', join(work, 'declared')], app)
+  })
+
   it('a mistake in the types of a configuration is found by the type checker', () => {
     write('wrong.mts', "import { defineConfig } from 'coatcheck'\nexport default defineConfig({ baseUrl: 7 })\n")
     const { status, stdout } = spawnSync(
@@ -174,6 +187,28 @@ const app = new Hono<GuardedEnv>()
 app.use(honoGuard(jwtGuard({ issuer: 'https://login.example.com', audience: 'https://api.example.com' })))
 app.get('/orders', allow(requireScopes('orders:read')), (c) => c.json({ for: c.var.access.sub }))
 export default assertGuarded(app)
+`
+
+/** What applications keep in a module of its own. */
+const exported = `import express from 'express'
+import Fastify from 'fastify'
+import { Hono } from 'hono'
+import * as guards from 'coatcheck/resource-server'
+
+export const guard = guards.jwtGuard({ issuer: 'https://login.example.com', audience: 'https://api.example.com' })
+export const verifier = guards.accessTokenVerifier({ issuer: 'https://login.example.com', audience: 'https://api.example.com' })
+export const hono = new Hono().use(guards.honoGuard(guard))
+export const mayRead = guards.allow(guards.requireScopes('orders:read'))
+export const app = express()
+export const allow = guards.expressGuard(app, guard)
+export const first = allow(guards.anyCaller())
+export const last = guards.expressErrors(guard)
+export const fastify = Fastify()
+export const allowFastify = guards.fastifyGuard(fastify, guard)
+export const route = allowFastify(guards.anyCaller())
+export const refused = guards.fastifyErrors(guard)
+export const handler = guards.guarded(guard, [guards.anyCaller()], () => new Response())
+export const ownOrder = guards.guardedObject((id: string) => ({ id, placedBy: 'ada' }), guards.ownerOf('placedBy'))
 `
 
 /** Strict, and nothing of the package is spared. */
