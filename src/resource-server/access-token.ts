@@ -56,7 +56,7 @@ export interface AccessTokenOptions extends AuthorizationServerOptions {
  */
 export interface AccessTokenVerifier<Claims extends object = object> {
   /**
-   * The claims of a valid token.
+   * The claims of a valid token. What it is bound to (`cnf`) is not checked: only who has the call can do that.
    *
    * @param waitUntil on Workers the execution context's, so that keys can be renewed behind the call
    * @throws GuardError `invalid_token`, or `keys_unavailable` if the server's keys cannot be had

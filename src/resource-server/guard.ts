@@ -58,7 +58,10 @@ export interface JwtGuardOptions<Claims extends object = object> extends AccessT
   readonly dpop?: DPoPOptions
   /** Take tokens that are bound to a client certificate. Without it they are refused. */
   readonly clientCertificate?: ClientCertificate
-  /** Asked for each token that is otherwise valid: a deny-list by `jti`, `sub`, … */
+  /**
+   * Asked for each token that is otherwise valid: a deny-list by `jti`, `sub`, … Anything but false is yes; what it throws is
+   * the app's error, and lets nobody in.
+   */
   readonly isRevoked?: (claims: AccessTokenClaims & Claims) => boolean | Promise<boolean>
   /** Told of every refusal. Must not throw. */
   readonly onRefused?: (refusal: Refusal) => void

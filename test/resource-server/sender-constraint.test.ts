@@ -204,29 +204,6 @@ describe('a proof is refused', () => {
   })
 })
 
-describe('a limit that is none would limit nothing, and is refused at start', () => {
-  const wrong = [Number.NaN, 0, -1, Number.POSITIVE_INFINITY, '60' as unknown as number]
-
-  it.each(wrong)('%s as the age of a proof', (maxAgeSeconds) => {
-    expect(() => api({ maxAgeSeconds })).toThrow(/`dpop.maxAgeSeconds` is not a number of seconds above 0: /)
-  })
-
-  it.each(wrong)('%s as the life of a nonce', (lifetimeSeconds) => {
-    expect(() => dpopNonces({ secret: randomBytes(32), lifetimeSeconds })).toThrow(/`lifetimeSeconds` is not a number/)
-  })
-
-  it.each<[string, Uint8Array<ArrayBuffer>]>([
-    ['31 bytes', randomBytes(31)],
-    ['a text, which has no such length', 'a'.repeat(43) as never],
-  ])('%s as the secret of nonces', (_, secret) => {
-    expect(() => dpopNonces({ secret })).toThrow(/`secret` has to be a Uint8Array of 32 bytes or more/)
-  })
-
-  it.each([...wrong, 1.5])('%s as the size of a store', (maxEntries) => {
-    expect(() => memoryReplayStore({ maxEntries })).toThrow(/`maxEntries` is not a whole number above 0: /)
-  })
-})
-
 describe('the store of used proofs', () => {
   it('forgets what has expired, and stays within its bound', () => {
     let nowMs = 1_000_000
