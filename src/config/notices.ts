@@ -2,7 +2,7 @@
 import { audienceNotice } from './protected-resource.ts'
 import { leftOut, unequalReaches } from './resource-conflicts.ts'
 import type { ReadRoute } from './route.ts'
-import type { Config, Provider } from './types.ts'
+import type { Config, Provider, Route } from './types.ts'
 import { isInsecure } from './upstream.ts'
 import { isLoopbackHost } from './urls.ts'
 import type { CspConfig } from './user-config.ts'
@@ -40,7 +40,8 @@ function listenerNotices({ internal, management }: Config['listeners']): string[
 function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: Provider, origin: string): string[] {
   if (!route) return []
   const isSession = route.auth === 'session'
-  const unasked = !isSession ? [] : route.scopes.filter((scope) => !provider.scope.split(' ').includes(scope))
+  const requested = provider.scope.split(' ')
+  const unasked = !isSession ? [] : scopesOfSession(route).filter((scope) => !requested.includes(scope))
   const withoutHeader = [...route.kinds].filter((kind) => kind !== 'fetch')
   const found = [
     route.auth === 'none' && `is open to everyone: ${reason}`,
@@ -58,6 +59,12 @@ function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: 
     unasked.length > 0 && `asks for ${unasked.join(', ')}, which provider.scope does not request`,
   ]
   return found.filter((notice) => typeof notice === 'string').map((notice) => `${route.path} ${notice}`)
+}
+
+/** What a session has to have been granted: a refresh gives no more (RFC 6749 §6), and an exchange hardly (RFC 8693 §2.2.1). */
+function scopesOfSession({ scopes, upstreamToken }: Route): string[] {
+  const ofUpstream = upstreamToken.from === 'exchange' || upstreamToken.from === 'refresh' ? upstreamToken.scopes : []
+  return [...new Set([...scopes, ...ofUpstream])]
 }
 
 function cspNotices(csp: CspConfig | undefined): string[] {

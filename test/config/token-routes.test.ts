@@ -136,6 +136,19 @@ describe('the token of an upstream', () => {
   })
 })
 
+describe('a scope of a session’s other tokens', () => {
+  it.each(['exchange', 'refresh'])('is to look at where the sign-in does not ask for it: %s', (from) => {
+    const upstreamToken = { from, resource: 'https://reports.example.com', scopes: ['reports:read'] }
+    const noticesWith = (scope: string) =>
+      resolve(good({ provider: goodProvider({ resource: audience, scope }), routes: [goodRoute({ upstreamToken })] }))
+        .notices
+    expect(noticesWith('openid')).toEqual([
+      '/api/orders/* asks for reports:read, which provider.scope does not request',
+    ])
+    expect(noticesWith('openid reports:read')).toEqual([])
+  })
+})
+
 describe('this server’s own token for everyone', () => {
   it('takes safe methods and a few scopes only', () => {
     expect(mistakesOf(client({ public: 'why', methods: ['GET', 'POST'], scopes: ['a'] }))).toEqual([
