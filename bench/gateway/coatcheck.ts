@@ -19,7 +19,8 @@ export async function coatcheck(subject: SubjectOptions): Promise<void> {
     {
       baseUrl: subject.baseUrl,
       provider: { issuer: subject.issuer, clientId: subject.clientId, clientSecret: subject.clientSecret },
-      session: { secrets: [subject.secret], store: await storeOf(subject) },
+      // The cookies that were never seen are sealed before the first of all slices.
+      session: { secrets: [subject.secret], store: await storeOf(subject), idleTimeout: 4 * 60 * 60 },
       routes: routesOf(subject),
     },
     {},
