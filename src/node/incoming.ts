@@ -1,8 +1,8 @@
 /** What a request on Node's own server brings: its fields, its body, and whether the client is still there. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { finished } from 'node:stream'
 import type { ClientSignal, IncomingHeaders, RequestBody } from '../runtime.ts'
 import { bodyWasRead } from '../web-runtime.ts'
+import { Upload } from './upload.ts'
 
 /** Node joins repeated fields and keeps the first of those that may come once; all values are strings but one. */
 export function headersOf(incoming: IncomingMessage): IncomingHeaders {
@@ -28,50 +28,7 @@ export function bodyOf(incoming: IncomingMessage, stallTimeoutMs: number): Reque
   const { 'content-length': length, 'transfer-encoding': encoding } = incoming.headers
   if (encoding === undefined && (length === undefined || Number(length) === 0)) return null
   if (incoming.readableDidRead) throw bodyWasRead()
-  return chunksOf(incoming, stallTimeoutMs)
-}
-
-/** A phone on a bad line sends more. */
-const minBytesPerMs = 1
-
-/**
- * Stopping half-way leaves the connection alone, so that an early answer still gets to the client. A client that
- * keeps us waiting, for the next piece or, in many small ones, on the whole, is cut off; time that the upstream takes
- * does not count.
- */
-async function* chunksOf(incoming: IncomingMessage, stallTimeoutMs: number): AsyncGenerator<Uint8Array> {
-  let wake = () => {}
-  // Set in a callback, which the compiler does not follow.
-  let outcome = 'open' as 'open' | 'ended' | Error
-  const onReadable = () => wake()
-  incoming.on('readable', onReadable)
-  const forget = finished(incoming, { writable: false }, (error) => {
-    outcome = error ?? 'ended'
-    wake()
-  })
-  let waitedMs = 0
-  let bytes = 0
-  try {
-    while (true) {
-      const chunk: Buffer | null = incoming.destroyed ? null : incoming.read()
-      if (chunk !== null) {
-        bytes += chunk.byteLength
-        yield chunk
-        continue
-      }
-      if (outcome === 'ended') return
-      if (outcome !== 'open') throw outcome
-      const patienceMs = Math.max(0, Math.min(stallTimeoutMs, stallTimeoutMs + bytes / minBytesPerMs - waitedMs))
-      const timer = setTimeout(() => incoming.destroy(new Error('The client stopped sending')), patienceMs)
-      const began = performance.now()
-      await new Promise<void>((resolve) => (wake = resolve))
-      clearTimeout(timer)
-      waitedMs += performance.now() - began
-    }
-  } finally {
-    incoming.off('readable', onReadable)
-    forget()
-  }
+  return new Upload(incoming, stallTimeoutMs)
 }
 
 /**

@@ -11,6 +11,7 @@ import { retryBudget } from './retry-budget.ts'
 import { Seat } from './seat.ts'
 import { type Target, targets as targetsOf } from './targets.ts'
 import type { TunnelOptions } from './tunnel.ts'
+import { Upload } from './upload.ts'
 import { connectWebSocket } from './websocket.ts'
 
 export interface UpstreamGroup {
@@ -242,6 +243,13 @@ type DispatchBody = NonNullable<Dispatcher.DispatchOptions['body']>
 function bodyFor(body: RequestBody | null, failure: { error?: unknown }): DispatchBody | null {
   if (body === null) return null
   if (body instanceof Uint8Array) return body
+  if (body instanceof Upload) {
+    body.once('error', (error) => {
+      // undici destroys it, too.
+      if (error === body.clientError) failure.error = error
+    })
+    return body
+  }
   // undici takes any async iterable; its types name streams only.
   return watched(body, failure) as unknown as DispatchBody
 }
