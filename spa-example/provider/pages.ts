@@ -60,6 +60,7 @@ export function signInPage(view: SignInView): string {
             </tr>`,
           )}</tbody>
         </table>
+        ${codeOf && html`<p>A code is good once, and a new one is there each half minute.</p>`}
       </section>`,
   )
 }

@@ -61,10 +61,9 @@ function routeNotices({ complete: route, shared, reason }: ReadRoute, provider: 
   return found.filter((notice) => typeof notice === 'string').map((notice) => `${route.path} ${notice}`)
 }
 
-/** What a session has to have been granted: a refresh gives no more (RFC 6749 §6), and an exchange hardly (RFC 8693 §2.2.1). */
+/** What a session has to have been granted: a refresh gives no more (RFC 6749 §6). An exchange may. */
 function scopesOfSession({ scopes, upstreamToken }: Route): string[] {
-  const ofUpstream = upstreamToken.from === 'exchange' || upstreamToken.from === 'refresh' ? upstreamToken.scopes : []
-  return [...new Set([...scopes, ...ofUpstream])]
+  return [...new Set([...scopes, ...(upstreamToken.from === 'refresh' ? upstreamToken.scopes : [])])]
 }
 
 function cspNotices(csp: CspConfig | undefined): string[] {

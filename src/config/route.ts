@@ -172,7 +172,6 @@ function readTokenOf(
   return { from: 'client', resource: partial.resource, audience: undefined, scopes: partial.scopes ?? [] }
 }
 
-/** A token goes only to the resource that it is for (SEC-13). */
 /** One that nothing is checked by would look as if the session's token was. */
 function checkAudience(
   isNeeded: boolean,
@@ -197,6 +196,7 @@ function checkAudience(
   }
 }
 
+/** A token goes only to the resource that it is for (SEC-13). */
 function needsAudience(auth: Route['auth'], { from }: UpstreamToken): boolean {
   return auth === 'phantom' || auth === 'split' || auth === 'jwt' || from === 'introspection'
 }

@@ -5,7 +5,7 @@ import type { Guard } from './guard.ts'
 import { GuardError } from './guard-error.ts'
 
 /** Fields of it that stay: they say when to come back, how, and to which origin, and nothing of what is behind. */
-const keptFields = /^(?:retry-after|allow|www-authenticate|vary|access-control-.*)$/i
+const passingFields = /^(?:retry-after|allow|www-authenticate|vary|access-control-.*)$/i
 
 /**
  * A success becomes 403 `policy_bypassed`, and is reported. An error keeps its status, so that a limit is still 429 and a
@@ -28,7 +28,7 @@ export function insteadOf<Claims extends object>(
   }
   const response =
     status === 404 ? guard.respond(new GuardError('not_found', { reason: 'no_route' })) : plainProblem(status)
-  for (const [name, value] of answer.headers) if (keptFields.test(name)) response.headers.append(name, value)
+  for (const [name, value] of answer.headers) if (passingFields.test(name)) response.headers.append(name, value)
   return response
 }
 

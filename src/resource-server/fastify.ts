@@ -127,7 +127,8 @@ export function fastifyGuard<Claims extends object = object>(
 
 /**
  * An error handler that answers the GuardErrors that handlers throw (an object's rule), and leaves the rest to Fastify. With
- * its answer go the fields that were set in front of the guard, and not what a handler had set before it threw.
+ * its answer go the header fields that were set in front of the guard, and not those that a handler had set before it threw. What is
+ * not among Fastify's fields then stays the handler's: a reason phrase on `reply.raw`, a trailer, what a plugin adds in `onSend`.
  *
  * @example
  * ```ts

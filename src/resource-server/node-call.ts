@@ -20,9 +20,10 @@ export function nodeCall(request: NodeRequest, target: string, native: unknown):
 
 /** Node keeps the first of two `Authorization` fields and drops the other: only here both are seen. */
 function rawHeader(rawHeaders: readonly string[], name: string): string | null {
+  const wanted = name.toLowerCase()
   const values: string[] = []
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === name) values.push(rawHeaders[index + 1] as string)
+    if (rawHeaders[index]?.toLowerCase() === wanted) values.push(rawHeaders[index + 1] as string)
   }
   return values.length === 0 ? null : values.join(', ')
 }

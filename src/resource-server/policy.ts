@@ -50,11 +50,6 @@ export interface OpenPolicy {
  */
 export type AnyPolicy<Claims extends object = object> = Policy<Claims> | OpenPolicy
 
-/** RFC 6749 §3.3 scope-token. In JavaScript a list is a text, too, wherever one is asked for. */
-function isScopeToken(name: unknown): boolean {
-  return typeof name === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name)
-}
-
 /**
  * The token has to have all of these scopes: 403 `insufficient_scope`, which names them.
  *
@@ -169,20 +164,29 @@ export function readPolicies<Claims extends object>(
 ): readonly Policy<Claims>[] | 'open' {
   if (!Array.isArray(policies)) throw new TypeError('Policies are a list: write [ ] around them')
   if (policies.length === 0) throw new TypeError('Name a policy: anyCaller() if any valid token will do')
-  const wrong = policies.findIndex((policy) => !isPolicy(policy))
+  const wrong = policies.findIndex((policy) => !hasCheck(policy) && !isOpen(policy))
   if (wrong >= 0) {
     throw new TypeError(
       `Policy ${wrong + 1} is none: write requireScopes('orders:read') or the like, or { name, check } of your own`,
     )
   }
-  if (!policies.some((policy) => 'open' in policy)) return policies as readonly Policy<Claims>[]
+  if (!policies.some(isOpen)) return policies as readonly Policy<Claims>[]
   if (policies.length === 1) return 'open'
   throw new TypeError('openToEveryone stands alone: the other policies need a caller')
 }
 
-function isPolicy(policy: unknown): boolean {
-  const { check, open } = Object(policy) as { check?: unknown; open?: unknown }
-  return typeof check === 'function' || typeof open === 'string'
+function hasCheck(policy: unknown): boolean {
+  return typeof (Object(policy) as { check?: unknown }).check === 'function'
+}
+
+/** What has a check is no open policy, whatever else it has: hours are open, too. */
+function isOpen(policy: unknown): boolean {
+  return !hasCheck(policy) && typeof (Object(policy) as { open?: unknown }).open === 'string'
+}
+
+/** RFC 6749 §3.3 scope-token. In JavaScript a list is a text, too, wherever one is asked for. */
+function isScopeToken(name: unknown): boolean {
+  return typeof name === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(name)
 }
 
 function isRecent(authTime: unknown, nowSeconds: number, maxAge: number): boolean {

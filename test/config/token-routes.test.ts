@@ -137,8 +137,8 @@ describe('the token of an upstream', () => {
 })
 
 describe('a scope of a session’s other tokens', () => {
-  it.each(['exchange', 'refresh'])('is to look at where the sign-in does not ask for it: %s', (from) => {
-    const upstreamToken = { from, resource: 'https://reports.example.com', scopes: ['reports:read'] }
+  it('is to look at where it comes by a refresh and the sign-in does not ask for it', () => {
+    const upstreamToken = { from: 'refresh', resource: 'https://reports.example.com', scopes: ['reports:read'] }
     const noticesWith = (scope: string) =>
       resolve(good({ provider: goodProvider({ resource: audience, scope }), routes: [goodRoute({ upstreamToken })] }))
         .notices
@@ -146,6 +146,12 @@ describe('a scope of a session’s other tokens', () => {
       '/api/orders/* asks for reports:read, which provider.scope does not request',
     ])
     expect(noticesWith('openid reports:read')).toEqual([])
+  })
+
+  it('is the server’s to give where it comes by an exchange', () => {
+    const upstreamToken = { from: 'exchange', resource: 'https://reports.example.com', scopes: ['reports:read'] }
+    const provider = goodProvider({ resource: audience, scope: 'openid' })
+    expect(resolve(good({ provider, routes: [goodRoute({ upstreamToken })] })).notices).toEqual([])
   })
 })
 

@@ -20,6 +20,8 @@ export function thumbprintOf(request: Request): string | undefined {
 
 /** Of what the proxy says in `Client-Cert` (RFC 9440 §2.2). */
 export function certificateOf(call: Call): Uint8Array | undefined {
-  const [, base64] = /^:([A-Za-z0-9+/]+=*):$/.exec(call.headers.get('client-cert') ?? '') ?? []
-  return base64 === undefined ? undefined : Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  const [, base64 = ''] = /^:([A-Za-z0-9+/]+={0,2}):$/.exec(call.headers.get('client-cert') ?? '') ?? []
+  // Groups of four (RFC 4648 §4): of others `atob` throws.
+  if (base64 === '' || base64.length % 4 !== 0) return undefined
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
 }

@@ -151,6 +151,15 @@ describe('policies', () => {
     expect(() => guarded(guard(), policy as never, () => new Response())).toThrow(/^Policies are a list/)
   })
 
+  it('a policy of one’s own is asked, whatever other members it has', async () => {
+    for (const open of ['from eight to five', 8, false, undefined]) {
+      const hours = { name: 'office hours', open, check: () => false }
+      const handler = guarded(guard(), [hours as never], () => new Response('open'))
+      expect((await handler(requestWith(await issuer.sign()))).status).toBe(403)
+      expect((await handler(requestWith('nonsense'))).status).toBe(401)
+    }
+  })
+
   it('an open route looks at no token', async () => {
     const handler = guarded(guard(), [openToEveryone('prices')], (_request, access) => Response.json({ access }))
     expect((await handler(requestWith('nonsense'))).status).toBe(200)
