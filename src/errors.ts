@@ -62,11 +62,20 @@ export function methodNotAllowed(allow: readonly string[]): CoatcheckError {
   return new CoatcheckError('method_not_allowed', { headers: { Allow: allow.join(', ') } })
 }
 
+/** For the reason of an authorization server's answer, which is its `error` if that is like the registered ones (RFC 6749 §5.2). */
+export function tokenRefused(cause: unknown): CoatcheckError {
+  const { error } = Object(cause) as { error?: unknown }
+  const reason = typeof error === 'string' && /^[a-z_]{1,40}$/.test(error) ? error : 'refused'
+  return new CoatcheckError('token_refused', { reason, cause })
+}
+
 export interface CoatcheckErrorOptions {
   /** More members of the problem document. Never a token, a claim, or text that came with the request. */
   members?: Readonly<Record<string, string | number | boolean>>
   /** Response headers, such as `Retry-After` or `Allow`. */
   headers?: Readonly<Record<string, string>>
+  /** For the log only: a word of ours for what exactly was wrong. Never text that came with the request. */
+  reason?: string | undefined
   /** For the log only. */
   cause?: unknown
 }
@@ -78,6 +87,7 @@ export class CoatcheckError extends Error {
   readonly title: string
   readonly members: Readonly<Record<string, string | number | boolean>>
   readonly headers: Readonly<Record<string, string>>
+  readonly reason: string | undefined
 
   constructor(code: ErrorCode, options: CoatcheckErrorOptions = {}) {
     const [status, title] = problems[code]
@@ -87,6 +97,8 @@ export class CoatcheckError extends Error {
     this.title = title
     this.members = options.members ?? {}
     this.headers = options.headers ?? {}
+    const { check } = this.members
+    this.reason = options.reason ?? (typeof check === 'string' ? check : undefined)
   }
 
   /**

@@ -59,7 +59,7 @@ async function answerProxy(services: Services, settings: ForwardAuth, c: Context
     return new Response(null, { status: 200, headers: [...common, ...fields] as [string, string][] })
   } catch (thrown) {
     const error = toCoatcheckError(thrown)
-    if (error.status >= 500) services.report({ event: 'request_failed', code: error.code, cause: error.cause })
+    services.tellFailure(error, { method: c.req.method, route: undefined })
     const status = error.status < 500 && error.status !== 401 ? 403 : error.status
     const problem = new CoatcheckError(error.code, { members: { ...error.members, status }, headers: error.headers })
     const { body, headers } = problem.getResponse([...common, ['x-coatcheck-code', error.code]])

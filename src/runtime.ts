@@ -18,7 +18,7 @@ export interface RawDeflate {
   inflate(bytes: Uint8Array<ArrayBuffer>, mostBytes: number): Uint8Array | Promise<Uint8Array>
 }
 
-/** Header fields in their order, with names in lower case; a name may occur more than once. */
+/** Header fields, with names in lower case; a name may occur more than once, and its lines are in their order. */
 export type HeaderList = ReadonlyArray<readonly [name: string, value: string]>
 
 /** A request's header fields by lower-case name; repeated ones are joined as RFC 9110 §5.3 says. */

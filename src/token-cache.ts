@@ -64,5 +64,5 @@ export function tokenCache<Value>(clock: Clock): TokenCache<Value> {
 export function requireNoMore(asked: readonly string[], granted: string): void {
   if (asked.length === 0) return
   const more = granted.split(' ').filter((scope) => scope !== '' && !asked.includes(scope))
-  if (more.length > 0) throw new CoatcheckError('token_refused', { cause: new Error('more scopes than asked for') })
+  if (more.length > 0) throw new CoatcheckError('token_refused', { reason: 'more_scopes' })
 }

@@ -16,7 +16,7 @@ import { endOtherSessions, endSession, listSessions } from './endpoints/sessions
 import { CoatcheckError, methodNotAllowed } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
 import { liveStreams } from './gateway/live-streams.ts'
-import { buildRouteTable } from './gateway/match.ts'
+import { buildRouteTable, type RouteTable } from './gateway/match.ts'
 import { protectedResources } from './gateway/protected-resource.ts'
 import { addressCaller, rateLimiter } from './gateway/rate-limits.ts'
 import { type SessionEnv, sessionMiddleware } from './gateway/session-middleware.ts'
@@ -33,6 +33,7 @@ import { refreshGrant } from './oauth/refresh-grant.ts'
 import { revokeTokens } from './oauth/revocation.ts'
 import { tokenExchange } from './oauth/token-exchange.ts'
 import { type Report, reportToConsole } from './observability/events.ts'
+import { refusedCalls } from './observability/refused-calls.ts'
 import { problemResponse, toCoatcheckError } from './problem.ts'
 import { checkAddress } from './protection/address-policy.ts'
 import { clientAddresses } from './protection/client-address.ts'
@@ -92,18 +93,30 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
     })
   }
   const common = endpointHeaders(config)
-  const problem = (error: CoatcheckError) => {
-    if (error.status >= 500) report({ event: 'request_failed', code: error.code, cause: error.cause })
+  const problem = (thrown: unknown, c: Context, routes?: RouteTable) => {
+    const error = toCoatcheckError(thrown)
+    services.tellFailure(error, { method: c.req.method, route: routes && routeOf(c, routes) })
     return problemResponse(error, common)
+  }
+  /** By the target itself: what was refused may never have got to its route. */
+  const routeOf = (c: Context, routes: RouteTable) => {
+    try {
+      const match = routes.match(checkTarget(runtime.requestTarget(c)).path, c.req.method)
+      return match.kind === 'route' ? match.route.path : undefined
+    } catch (error) {
+      // It may have been refused for its target.
+      if (error instanceof CoatcheckError) return undefined
+      throw error
+    }
   }
 
   const app = new Hono<BffEnv>()
   // A client that went away gets nothing, and is nothing to report.
-  const onError: ErrorHandler<BffEnv> = (error, c) =>
-    runtime.clientSignal(c).aborted
-      ? new Response(null, { status: clientClosedRequest })
-      : problem(toCoatcheckError(error))
-  app.onError(onError)
+  const onErrorOf =
+    (routes?: RouteTable): ErrorHandler<BffEnv> =>
+    (error, c) =>
+      runtime.clientSignal(c).aborted ? new Response(null, { status: clientClosedRequest }) : problem(error, c, routes)
+  app.onError(onErrorOf(services.routes))
 
   /**
    * What every call has to pass, whatever it is for. No middleware: a handler that is alone on its path Hono calls
@@ -180,8 +193,8 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
 
   return {
     routes: app,
-    internal: internalApp(services, onError),
-    management: managementApp(services, onError),
+    internal: internalApp(services, onErrorOf(services.internalRoutes)),
+    management: managementApp(services, onErrorOf()),
     session: <Claims>() => sessionMiddleware<Claims>(services, problem),
   }
 }
@@ -228,6 +241,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     onSeen: (id, idleEndsAt) => live.seen(id, idleEndsAt),
   })
   const live = liveStreams({ sessions: opened, runtime, clock, report, ...config.streams })
+  const tellRefused = refusedCalls(runtime, report)
   const split = splitTokens(coordinator, sealer(secrets, 'split', context), clock)
   const { verify: verifyAccessToken, verifyOnce } = accessTokens(server, audiencesOf(config.routes), clock)
   return {
@@ -235,6 +249,10 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     runtime,
     server,
     report,
+    tellFailure(error, call) {
+      if (error.status >= 500) report({ event: 'request_failed', code: error.code, cause: error.cause })
+      else tellRefused(error, call)
+    },
     reply: replyWith(endpointHeaders(config)),
     clientAddress: (c) => addresses.of(runtime.peerAddress(c), runtime.requestHeaders(c)['x-forwarded-for']),
     rateLimiter: rateLimiter(coordinator, clock, report),

@@ -63,6 +63,59 @@ describe('a call with this server’s own token', () => {
   })
 })
 
+describe('a call that is refused', () => {
+  it('is reported with its route, and with the reason that its caller does not get', async () => {
+    events.length = 0
+    const jwt = await clientToken(provider, { resource: apiResource })
+    const unknown = 'A'.repeat(43)
+    const calls = [
+      ['/partner', bearer(jwt).headers],
+      ['/partner', bearer(unknown).headers],
+      ['/partner', {}],
+      ['/partner', { authorization: 'Basic YTpi' }],
+      ['/nothing-here', {}],
+    ] as const
+    for (const [path, headers] of calls) {
+      const answer = await handler.routes.request(origin + path, { headers: { ...headers, host: 'localhost:9' } })
+      expect(await answer.text()).not.toMatch(/a_jwt|inactive/)
+    }
+    const refused = { event: 'calls_refused', method: 'GET', count: 1 }
+    expect(events).toEqual([
+      { ...refused, code: 'invalid_token', status: 401, reason: 'a_jwt', route: '/partner' },
+      { ...refused, code: 'invalid_token', status: 401, reason: 'inactive', route: '/partner' },
+      { ...refused, code: 'token_required', status: 401, route: '/partner' },
+      { ...refused, code: 'wrong_credential', status: 401, route: '/partner' },
+      { ...refused, code: 'no_route', status: 404 },
+    ])
+    expect(JSON.stringify(events)).not.toContain(jwt)
+    expect(JSON.stringify(events)).not.toContain(unknown)
+  })
+
+  it('has the route of the listener that refused it', async () => {
+    events.length = 0
+    const headers = { host: '127.0.0.1:3001', authorization: `Bearer ${'A'.repeat(43)}` }
+    await handler.internal.request('http://127.0.0.1:3001/jobs', { headers })
+    await handler.internal.request('http://127.0.0.1:3001/partner', { headers, method: 'HEAD' })
+    expect(events).toMatchObject([
+      { event: 'calls_refused', code: 'wrong_credential', route: '/jobs' },
+      { event: 'calls_refused', code: 'no_route' },
+    ])
+    expect(events[1]).not.toHaveProperty('route')
+  })
+
+  it('for its address or its target is reported, too', async () => {
+    events.length = 0
+    await handler.routes.request(`${origin}/partner`, { headers: { host: 'elsewhere.example' } })
+    await handler.routes.request(`${origin}/partner;x`, { headers: { host: 'localhost:9' }, method: 'PUT' })
+    await handler.routes.request(`${origin}//partner`, { headers: { host: 'localhost:9' } })
+    expect(events).toMatchObject([
+      { code: 'misdirected_request', status: 421, route: '/partner' },
+      { code: 'no_route' },
+      { code: 'path_not_canonical', status: 400 },
+    ])
+  })
+})
+
 describe('a server that fails', () => {
   it('is reported by a code, without the token that was asked about', async () => {
     events.length = 0

@@ -58,7 +58,7 @@ export async function verify(
 
   const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
   const call = { c, method: original.method, route: match.route, headers, keepAlive }
-  const admission = await admit(services, call, target, [])
+  const admission = await admit(services, call, target)
   // A link to a download: whether to send the person to sign in is the proxy's to say.
   if (admission instanceof Response) throw new CoatcheckError('login_required')
   const cookies = (await admission.finish({ status: 200, headers: [], body: null })).filter(isCookie)

@@ -39,9 +39,8 @@ export async function proxy(
   if (isWebSocket) checkHandshake(services, c, headers)
   const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
 
-  const left: HeaderList[number][] = []
-  // Mostly there is nothing to wait for.
-  const admitting = admit(services, { c, method, route, headers, keepAlive }, target, left)
+  // An open route's is there at once.
+  const admitting = admit(services, { c, method, route, headers, keepAlive }, target)
   const admission = admitting instanceof Promise ? await admitting : admitting
   if (admission instanceof Response) return admission
 
@@ -51,8 +50,7 @@ export async function proxy(
   const outgoing = body === null ? noBody : await outgoingBody(body, headers, route.bodyLimitBytes, admission.mayReplay)
   const sent = upstreamTarget(route, rest, rewriteQuery(target.query, route.query))
   const request = () => upstreamRequest(services, c, route, sent, headers, outgoing, admission)
-  const answerWith = (answer: UpstreamResponse) =>
-    respond(services, { c, route, sent, admission, keepAlive, left }, answer)
+  const answerWith = (answer: UpstreamResponse) => respond(services, { c, route, sent, admission, keepAlive }, answer)
   if (isWebSocket) {
     return openWebSocket(services, {
       c,
@@ -76,20 +74,18 @@ interface SentCall {
   readonly sent: string
   readonly admission: Admission
   readonly keepAlive: KeepAlive
-  /** What rate limits say of the calls that are left. */
-  readonly left: HeaderList
 }
 
 function respond(
   services: Services,
-  { c, route, sent, admission, keepAlive, left }: SentCall,
+  { c, route, sent, admission, keepAlive }: SentCall,
   answer: UpstreamResponse,
 ): Response | Promise<Response> {
   try {
     const context = { upstream: route.upstream, route, requestTarget: sent, publicOrigin: services.config.origin }
     const head = {
       status: answer.status,
-      headers: [...clientResponseHeaders(answer.headers, answer.status, route, context), ...left],
+      headers: [...clientResponseHeaders(answer.headers, answer.status, route, context), ...(admission.left ?? [])],
       trailers: route.trailers.size > 0 ? clientTrailers(answer.headers, route) : undefined,
     }
     if (answer.stream) enterLive(services, c, admission).fill(answer.stream, keepAlive)

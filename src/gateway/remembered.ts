@@ -1,6 +1,6 @@
 /** What a function of a text gives, for the few texts that come with every call. */
 
-/** Whoever sends ever new texts, or long ones, is only not helped. */
+/** Of more texts, and of long ones, nobody is helped; nothing worse. */
 const mostTexts = 1000
 const longestText = 64
 

@@ -2,7 +2,6 @@
  * What of an upstream's header fields the browser gets, and what we set (design.md, "What the browser may get"): an
  * upstream's answer is data, never a part of the app, and never speaks to the browser about our origin.
  */
-
 import type { Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, ResponseHead } from '../runtime.ts'

@@ -2,11 +2,10 @@
  * The session in somebody's own Hono app: `bff.session()` makes the gateway's checks and puts `c.var.session` there.
  * Its `fetch` calls configured upstreams with the session's token, which it never shows.
  */
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { byStage } from '../config/rate-limits.ts'
 import { CoatcheckError } from '../errors.ts'
 import { cookieFields, ownCookies } from '../own-cookies.ts'
-import { toCoatcheckError } from '../problem.ts'
 import { checkAddress } from '../protection/address-policy.ts'
 import { checkDestination, checkSessionRef, checkSessionRequest } from '../protection/csrf.ts'
 import { checkHost } from '../protection/host.ts'
@@ -47,7 +46,7 @@ const fetchOnly: ReadonlySet<'fetch'> = new Set(['fetch'])
 /** @param problem turns what is refused into the answer */
 export function sessionMiddleware<Claims>(
   services: Services,
-  problem: (error: CoatcheckError) => Response,
+  problem: (thrown: unknown, c: Context) => Response,
 ): MiddlewareHandler<SessionEnv<Claims>> {
   const { config, runtime, sessions, rateLimiter, watchStore } = services
   const fetchOf = sessionFetches(services)
@@ -81,7 +80,7 @@ export function sessionMiddleware<Claims>(
         }),
       })
     } catch (error) {
-      return problem(toCoatcheckError(error))
+      return problem(error, c)
     }
     await next()
     const fields = [...left, ...cookieFields(await sessions.cookies(open, cookies, true))]

@@ -46,7 +46,7 @@ async function phantomToken(
     return ask()
   })
   if (token.jwt === undefined || route.audience === undefined || !token.audience.includes(route.audience)) {
-    throw new CoatcheckError('token_refused', { cause: new Error('the JWT is for another API') })
+    throw new CoatcheckError('token_refused', { reason: 'aud' })
   }
   return token.jwt
 }

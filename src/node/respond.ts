@@ -50,7 +50,7 @@ function makeHeldResponseClass(): HeldResponseClass {
     untouchedFields: HeaderList | undefined
 
     constructor({ status, headers }: ResponseHead, index: number) {
-      // No upstream can bring the marker (`isAboutOurOrigin`), and it is never written, see `unforwarded`.
+      // Nothing behind us can bring the marker (`isAboutOurOrigin`), and it is never written (`unforwarded`).
       super(null, { status, headers: [...headers, [marker, String(index)]] as [string, string][] })
       this.untouchedFields = headers
     }

@@ -57,7 +57,7 @@ export function accessTokens(server: AuthorizationServer, audiences: readonly st
     try {
       const claims = await verifier[method](token, keepAlive)
       // Bound to a key that the caller would have to prove (RFC 7800): passed on as a bearer token it would be none.
-      if (claims.cnf !== undefined) throw new CoatcheckError('invalid_token', { cause: new Error('cnf') })
+      if (claims.cnf !== undefined) throw new CoatcheckError('invalid_token', { reason: 'cnf' })
       return {
         claims,
         audience: [claims.aud].flat(),
@@ -67,7 +67,7 @@ export function accessTokens(server: AuthorizationServer, audiences: readonly st
     } catch (error) {
       if (!(error instanceof GuardError)) throw error
       if (error.code === 'keys_unavailable') throw unavailable(error)
-      throw new CoatcheckError('invalid_token', { cause: error })
+      throw new CoatcheckError('invalid_token', { reason: error.reason, cause: error })
     }
   }
 

@@ -44,7 +44,8 @@ export function clientTokens(server: AuthorizationServer, clock: Clock): ClientT
     const now = clock.now()
     const { accessToken, scope, expiresAt } = tokenSet(response, Math.floor(now / 1000), { scope: scopes.join(' ') })
     const granted = scope.split(' ')
-    if (scopes.some((one) => !granted.includes(one))) throw new CoatcheckError('token_refused')
+    if (scopes.some((one) => !granted.includes(one)))
+      throw new CoatcheckError('token_refused', { reason: 'fewer_scopes' })
     const lifeMs = expiresAt === undefined ? unknownLifeMs : expiresAt * 1000 - now
     // Processes that started together do not renew together (as R2 has it for sessions).
     const renewAt = now + lifeMs * (0.75 + Math.random() * 0.1)

@@ -1,6 +1,6 @@
 /** What a failed request for or about a token means for the call that needed it. */
 import * as client from 'openid-client'
-import { CoatcheckError } from '../errors.ts'
+import { CoatcheckError, tokenRefused } from '../errors.ts'
 
 const trouble: ReadonlySet<string> = new Set(['invalid_client', 'server_error', 'temporarily_unavailable'])
 
@@ -12,7 +12,7 @@ export function tokenFailure(cause: unknown): CoatcheckError {
   if (cause instanceof CoatcheckError) return cause
   if (cause instanceof client.ResponseBodyError) {
     const isDecision = cause.status < 500 && cause.status !== 429 && !trouble.has(cause.error)
-    return isDecision ? new CoatcheckError('token_refused', { cause }) : unavailable(cause, cause.response)
+    return isDecision ? tokenRefused(cause) : unavailable(cause, cause.response)
   }
   return unavailable(cause, responseOf(cause))
 }

@@ -7,7 +7,6 @@
  */
 import * as client from 'openid-client'
 import { CoatcheckError } from '../errors.ts'
-import { GuardError } from '../resource-server/access-token.ts'
 import type { Clock, Runtime } from '../runtime.ts'
 import { tokenCache } from '../token-cache.ts'
 import type { VerifiedToken, VerifyAccessToken } from './access-tokens.ts'
@@ -82,7 +81,7 @@ async function fromJwt(
   } catch (error) {
     if (!(error instanceof CoatcheckError) || error.code !== 'invalid_token') throw error
     // A good token for somebody else's API. It is remembered as any refusal: with 503 its holder would ask for ever.
-    if (error.cause instanceof GuardError && error.cause.reason === 'aud') throw invalid('aud', error)
+    if (error.reason === 'aud') throw invalid('aud', error)
     // Not the caller's fault: what the server answered is over, or not its own.
     throw unavailable(error)
   }
@@ -118,5 +117,5 @@ function withoutSlash(issuer: string): string {
 }
 
 function invalid(reason: string, cause?: unknown): CoatcheckError {
-  return new CoatcheckError('invalid_token', { cause: new Error(reason, { cause }) })
+  return new CoatcheckError('invalid_token', { reason, cause })
 }

@@ -29,7 +29,7 @@ export function joinedTokens(
   return (signatureHash, signature, keepAlive) => {
     const join = async () => {
       const headAndPayload = await find(signatureHash)
-      if (headAndPayload === undefined) throw new CoatcheckError('invalid_token', { cause: new Error('not delivered') })
+      if (headAndPayload === undefined) throw new CoatcheckError('invalid_token', { reason: 'not_delivered' })
       const jwt = `${headAndPayload}.${signature}`
       const token = await verify(jwt, keepAlive)
       return { value: { jwt, token }, expiresAt: Math.min(clock.now() + cacheMs, token.expiresAt * 1000) }

@@ -84,11 +84,12 @@ async function requireJwtFor(
   const wanted = jwtAudience(target)
   try {
     const verified = await verify(token, keepAlive)
-    if (wanted === undefined || !verified.audience.includes(wanted)) throw new CoatcheckError('invalid_token')
+    if (wanted === undefined || !verified.audience.includes(wanted))
+      throw new CoatcheckError('invalid_token', { reason: 'aud' })
     return verified
   } catch (error) {
     if (!(error instanceof CoatcheckError) || error.code !== 'invalid_token') throw error
-    throw new CoatcheckError('token_refused', { cause: error })
+    throw new CoatcheckError('token_refused', { reason: error.reason, cause: error })
   }
 }
 

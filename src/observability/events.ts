@@ -37,6 +37,17 @@ export type CoatcheckEvent =
       readonly add: string
     }
   | { readonly event: 'request_failed'; readonly code: string; readonly cause?: unknown }
+  /** Of one kind, with those of the last ten seconds that were not told yet. */
+  | {
+      readonly event: 'calls_refused'
+      readonly code: string
+      readonly status: number
+      /** A word of ours for what exactly was wrong, which the caller is not told. */
+      readonly reason?: string
+      readonly route?: string
+      readonly method: string
+      readonly count: number
+    }
 
 export type Report = (event: CoatcheckEvent) => void
 

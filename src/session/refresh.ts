@@ -2,7 +2,7 @@
  * Keeps a session's tokens fresh: early, one refresh at a time for a session, and never lost to a call that went away
  * (protocol.md R1, R2, R4, R7, R11). What one refresh does is `refresh-run.ts`.
  */
-import { CoatcheckError } from '../errors.ts'
+import { CoatcheckError, tokenRefused } from '../errors.ts'
 import type { Report } from '../observability/events.ts'
 import type { Clock } from '../runtime.ts'
 import { SharedWork } from '../shared-work.ts'
@@ -147,7 +147,7 @@ export function refresher(options: RefresherOptions): Refresher {
         return { ...outcome, tokens: withRefreshTokenOf(own, obtained) }
       }
       newest = await withinLimit(start(newest, openedAt, keepAlive, { request }), callerLimitMs)
-      if (refusal) throw new CoatcheckError('token_refused', { cause: refusal.cause })
+      if (refusal) throw tokenRefused(refusal.cause)
       // Else it was somebody else's turn.
       if (obtained) return { tokens: obtained, session: newest }
     }

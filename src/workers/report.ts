@@ -7,6 +7,7 @@ const news: ReadonlySet<CoatcheckEvent['event']> = new Set([
   'session_ended',
   'logout_token_accepted',
   'client_token_used',
+  'calls_refused',
 ])
 
 export const reportToLog: Report = (event) => {

@@ -1,6 +1,6 @@
 /** A real Redis, met by a handler that nobody started with `coatcheck serve` (protocol.md S2). */
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import type { CoatcheckEvent } from '../../src/observability/events.ts'
+import type { CoatcheckEvent, Report } from '../../src/observability/events.ts'
 import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { redisCoordinator } from '../../src/session/stores/redis.ts'
 import { tokenHandler } from '../../src/token-handler.ts'
@@ -29,7 +29,9 @@ async function handler() {
   stops.push(() => coordinator.close())
   const config = resolve(good({ session: { secrets: [secret], store: cookieStore({ coordinator }) } }))
   const runtime = { ...webRuntime(), clock: { now: () => now } }
-  const { routes } = tokenHandler(config, { runtime, report: (event) => void events.push(event) })
+  // The call itself is no page's, and is refused.
+  const report: Report = (event) => void (event.event !== 'calls_refused' && events.push(event))
+  const { routes } = tokenHandler(config, { runtime, report })
   return {
     coordinator,
     call: () => routes.request('https://app.example.com/bff/session', { headers: { host: 'app.example.com' } }),

@@ -21,6 +21,8 @@ export interface Admission {
   authorization(): string | undefined
   /** Who it is, for limits per caller. */
   readonly caller: Callers
+  /** What rate limits say of the calls that are left. */
+  readonly left?: HeaderList
   /** What the operator's hooks may know of the caller. */
   readonly claims: Readonly<Record<string, unknown>> | undefined
   /** Whose session it is: a stream ends with it (protocol.md E6). */

@@ -2,7 +2,6 @@
 import type { Route } from '../../config/types.ts'
 import { checkAddress } from '../../protection/address-policy.ts'
 import { checkDestination } from '../../protection/csrf.ts'
-import type { HeaderList } from '../../runtime.ts'
 import type { Services } from '../../services.ts'
 import { addressCaller, type Callers } from '../rate-limits.ts'
 import { assertRouteTakes, type Target } from '../target.ts'
@@ -26,37 +25,26 @@ const admissions: Readonly<Record<Route['auth'], Admit>> = {
 /**
  * Gives an answer instead where a problem document would not do.
  *
- * @param left gets what rate limits say of the calls that are left
- * @throws CoatcheckError for everything that is refused
+ * @throws CoatcheckError, or rejects with one, for everything that is refused
  */
-export function admit(
-  services: Services,
-  call: Call,
-  target: Target,
-  left: HeaderList[number][],
-): Admission | Promise<Admission | Response> {
+export function admit(services: Services, call: Call, target: Target): Admission | Promise<Admission | Response> {
   const { c, route, headers } = call
   assertRouteTakes(target, route)
   const address = services.clientAddress(c)
   checkAddress(address, route.addresses)
   const { byAddress, byCaller } = route.rateLimits
-  if (byAddress.length > 0 || byCaller.length > 0) return admitCounted(services, call, addressCaller(address), left)
+  if (byAddress.length > 0 || byCaller.length > 0) return admitCounted(services, call, addressCaller(address))
   checkDestination(headers, route.content)
   return admissions[route.auth](services, call)
 }
 
-async function admitCounted(
-  services: Services,
-  call: Call,
-  address: Callers,
-  left: HeaderList[number][],
-): Promise<Admission | Response> {
+async function admitCounted(services: Services, call: Call, address: Callers): Promise<Admission | Response> {
   const { rateLimiter } = services
   const { route, headers } = call
   const { byAddress, byCaller } = route.rateLimits
-  left.push(...(await rateLimiter.take(byAddress, address)))
+  const left = await rateLimiter.take(byAddress, address)
   checkDestination(headers, route.content)
   const admission = await admissions[route.auth](services, call)
-  if (!(admission instanceof Response)) left.push(...(await rateLimiter.take(byCaller, admission.caller)))
-  return admission
+  if (admission instanceof Response) return admission
+  return { ...admission, left: [...left, ...(await rateLimiter.take(byCaller, admission.caller))] }
 }

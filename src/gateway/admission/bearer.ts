@@ -33,7 +33,7 @@ export function tokenOf(headers: IncomingHeaders, config: Config, route: Route, 
     case 'other':
       throw refused('wrong_credential', config, route)
     case 'malformed':
-      throw refused('invalid_token', config, route)
+      throw refused('invalid_token', config, route, new CoatcheckError('invalid_token', { reason: 'malformed' }))
   }
 }
 
@@ -41,7 +41,7 @@ export function tokenOf(headers: IncomingHeaders, config: Config, route: Route, 
 export function requireFor(route: Route, token: BearerToken): void {
   // RFC 9068 §4, SEC-13: one that another route takes is not for this one.
   if (route.audience === undefined || !token.audience.includes(route.audience)) {
-    throw new CoatcheckError('invalid_token', { cause: new Error('aud') })
+    throw new CoatcheckError('invalid_token', { reason: 'aud' })
   }
   requireScopes(route.scopes, token.scope)
 }
@@ -57,12 +57,13 @@ export function refused(
   code: 'token_required' | 'wrong_credential' | 'invalid_token' | 'insufficient_scope',
   config: Config,
   route: Route,
-  cause?: unknown,
+  cause?: CoatcheckError,
 ): CoatcheckError {
   const needsScope = code === 'insufficient_scope'
   return new CoatcheckError(code, {
     members: { accepts: accepted(route), ...(needsScope && { scope: route.scopes.join(' ') }) },
     headers: { 'WWW-Authenticate': challenge(config, route, code) },
+    reason: cause?.reason,
     cause,
   })
 }

@@ -12,7 +12,7 @@ export async function admitPhantom(services: Services, call: Call): Promise<Admi
   const opaque = tokenOf(headers, config, route, longestOpaqueToken)
   try {
     // Outside, tokens are opaque (API-3): one that its holder can read left the network, or was never ours.
-    if (looksLikeJwt(opaque)) throw new CoatcheckError('invalid_token', { cause: new Error('a JWT') })
+    if (looksLikeJwt(opaque)) throw new CoatcheckError('invalid_token', { reason: 'a_jwt' })
     const form = route.upstreamToken.from === 'introspection' ? 'jwt' : 'facts'
     const token = await introspect(opaque, form, keepAlive)
     requireFor(route, token)

@@ -15,7 +15,7 @@ export async function admitSplit(services: Services, { route, headers, keepAlive
   const { config, joinToken, runtime } = services
   const signature = tokenOf(headers, config, route, longestSignature)
   try {
-    if (looksLikeJwt(signature)) throw new CoatcheckError('invalid_token', { cause: new Error('a whole JWT') })
+    if (looksLikeJwt(signature)) throw new CoatcheckError('invalid_token', { reason: 'a_jwt' })
     const { jwt, token } = await joinToken(await runtime.sha256(signature), signature, keepAlive)
     requireFor(route, token)
     return admitWith(config, route, jwt, token)
