@@ -19,7 +19,6 @@ export class Upload extends Readable {
   readonly #stallTimeoutMs: number
   #forget: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
-  #timerEndsAt = 0
   #waitingSince: number | undefined
   #waitedMs = 0
   #bytes = 0
@@ -68,9 +67,8 @@ export class Upload extends Readable {
   #beginToWait(): void {
     if (this.#waitingSince !== undefined) return
     this.#waitingSince = performance.now()
-    const endsAt = this.#waitingSince + this.#patienceMs()
-    // Mostly one is set that comes earlier, and looks again then: for each piece one of its own costs more than the piece.
-    if (this.#timer === undefined || endsAt < this.#timerEndsAt) this.#setTimer(endsAt)
+    // One that is set ends no later than this wait may, and looks again then. One for each piece costs more than the piece.
+    if (this.#timer === undefined) this.#setTimer(this.#waitingSince + this.#patienceMs())
   }
 
   #endToWait(): void {
@@ -88,8 +86,6 @@ export class Upload extends Readable {
   }
 
   #setTimer(endsAt: number): void {
-    clearTimeout(this.#timer)
-    this.#timerEndsAt = endsAt
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined

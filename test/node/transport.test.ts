@@ -1,7 +1,10 @@
+import type { IncomingMessage } from 'node:http'
+import { PassThrough } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
 import { CoatcheckError } from '../../src/errors.ts'
 import { type NodeTransport, type NodeTransportOptions, nodeTransport } from '../../src/node/transport.ts'
+import { Upload } from '../../src/node/upload.ts'
 import type { UpstreamBody, UpstreamRequest } from '../../src/runtime.ts'
 import { bodyText, closedPort, closeEverything, deferred, onCleanup, rawUpstream, upstream } from './loopback.ts'
 
@@ -32,7 +35,7 @@ async function text(body: UpstreamBody | null): Promise<string> {
 }
 
 describe('what goes on the wire', () => {
-  test('is the target, the fields in their order and spelling, and of our own only those of the connection', async () => {
+  test('is the target, the fields in their order, and of our own only those of the connection', async () => {
     const seen = deferred<string>()
     const origin = await rawUpstream((socket) => {
       socket.once('data', (data) => {
@@ -85,6 +88,25 @@ describe('what goes on the wire', () => {
       text((await transport().send(get(origin, { method: 'POST', headers, body: body() }))).body)
     expect(await send([['content-length', '5']])).toBe('5 undefined hello')
     expect(await send([])).toBe('undefined chunked hello')
+  })
+
+  test.each([
+    ['the upstream', 'upstream_unreachable'],
+    ['the client', 'AbortError'],
+  ])('is told apart by who broke it off: %s', async (who, said) => {
+    const client = new PassThrough()
+    const origin = await rawUpstream((socket) => {
+      socket.once('data', () => {
+        if (who === 'the upstream') socket.resetAndDestroy()
+        else client.destroy(new Error('gone'))
+      })
+    })
+    client.write(Buffer.alloc(64 * 1024))
+    const body = new Upload(client as unknown as IncomingMessage, 60_000)
+    const sent = transport().send(get(origin, { method: 'POST', headers: [['content-length', '1000000']], body }))
+    const error = await sent.catch((thrown: unknown) => thrown)
+    expect(error instanceof CoatcheckError ? error.code : (error as Error).name).toBe(said)
+    expect(client.destroyed).toBe(who === 'the client')
   })
 
   test('is never more than the announced length', async () => {
