@@ -65,7 +65,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   #queuedBytes = 0
   #sink: BodySink | undefined
   #outcome: 'open' | 'ended' | Error = 'open'
-  #trailers: HeaderList = []
+  #trailers: HeaderList = none
   #totalTimer: NodeJS.Timeout | undefined
   #informational = 0
   /** The first byte of an answer came: what was asked for may have been done. */
@@ -290,6 +290,8 @@ function isEventStream(headers: HeaderList): boolean {
   const type = headers.find(([name]) => name === 'content-type')?.[1]
   return type?.trimStart().toLowerCase().startsWith('text/event-stream') ?? false
 }
+
+const none: HeaderList = []
 
 const discard: BodySink = {
   write: () => true,

@@ -189,6 +189,8 @@ function write(
     outgoing.end()
     return
   }
+  // Node keeps a head for as long as its answer lasts: in one piece if it went by itself, and in thirty if not.
+  if (list[list.indexOf('content-type') + 1]?.startsWith('text/event-stream')) outgoing.flushHeaders()
   sendBody(outgoing, body, trailers)
 }
 
