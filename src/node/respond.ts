@@ -118,7 +118,7 @@ export function release(
   const finished = (added: HeaderList): Response => {
     const fields = withFields(response, added)
     if (chosen.socket) switchProtocols(outgoing, fields, chosen.socket)
-    else write(incoming, outgoing, response.status, fields, chosen)
+    else write(incoming, outgoing, response, fields, chosen)
     return alreadySent
   }
   const failed = (error: unknown): Response => {
@@ -166,10 +166,11 @@ function switchProtocols(
 function write(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
-  status: number,
+  response: Response,
   fields: Iterable<readonly [string, string]>,
   { body, trailers }: Held,
 ): void {
+  const { status } = response
   if (outgoing.destroyed) {
     body?.cancel()
     return
@@ -190,7 +191,7 @@ function write(
     return
   }
   // Node keeps a head for as long as its answer lasts: in one piece if it went by itself, and in thirty if not.
-  if (list[list.indexOf('content-type') + 1]?.startsWith('text/event-stream')) outgoing.flushHeaders()
+  if (isEventStream(response)) outgoing.flushHeaders()
   sendBody(outgoing, body, trailers)
 }
 
@@ -235,8 +236,12 @@ function untouchedFieldsOf(response: Response): HeaderList | undefined {
   return response.untouchedFields
 }
 
+export function isEventStream(response: Response): boolean {
+  return contentTypeOf(response)?.startsWith('text/event-stream') === true
+}
+
 /** Without touching a held response. */
-export function contentTypeOf(response: Response): string | undefined {
+function contentTypeOf(response: Response): string | undefined {
   const untouched = untouchedFieldsOf(response)
   if (untouched === undefined) return response.headers.get('content-type') ?? undefined
   return untouched.find(([name]) => name === 'content-type')?.[1]

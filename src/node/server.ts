@@ -8,7 +8,7 @@ import { problems } from '../errors.ts'
 import { type Connections, trackConnections } from './connections.ts'
 import { checkedEnvironment, declineUpgrade, refusal } from './message-checks.ts'
 import { defaultMaxRequests } from './request-limit.ts'
-import { announceRelease, contentTypeOf, drop, release } from './respond.ts'
+import { announceRelease, drop, isEventStream, release } from './respond.ts'
 import { logError } from './runtime.ts'
 import { cutOffSlowReaders } from './slow-readers.ts'
 import { offerUpgrade, responseFor } from './upgrade.ts'
@@ -202,10 +202,6 @@ function refuse(socket: Duplex, status: number): void {
     `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
     () => socket.destroy(),
   )
-}
-
-function isEventStream(response: Response): boolean {
-  return contentTypeOf(response)?.startsWith('text/event-stream') === true
 }
 
 function listen(server: http.Server, port: number, host: string | undefined): Promise<void> {

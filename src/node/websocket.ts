@@ -14,6 +14,7 @@ import {
   type UpstreamResponse,
   type UpstreamSocket,
 } from '../runtime.ts'
+import { decodeFields } from './decode-fields.ts'
 import { joinSockets, type Tunnel, type TunnelOptions } from './tunnel.ts'
 import type { Upgrade } from './upgrade.ts'
 
@@ -77,7 +78,11 @@ export function connectWebSocket(request: UpstreamRequest, options: ConnectOptio
     outgoing.once('response', (response) => {
       settle()
       const { statusCode: status = 502 } = response
-      resolve({ status, headers: fieldsOf(response), body: bodyOf(response, request.bodyTimeoutMs) })
+      resolve({
+        status,
+        headers: decodeFields(response.headersDistinct),
+        body: bodyOf(response, request.bodyTimeoutMs),
+      })
     })
     outgoing.once('upgrade', (response, duplex, head) => {
       const socket = duplex as Socket
@@ -90,7 +95,7 @@ export function connectWebSocket(request: UpstreamRequest, options: ConnectOptio
       if (head.byteLength > 0) socket.unshift(head)
       resolve({
         status: 101,
-        headers: fieldsOf(response),
+        headers: decodeFields(response.headersDistinct),
         body: null,
         socket: new NodeUpstreamSocket(socket, options.tunnel),
       })
@@ -190,14 +195,6 @@ export class NodeUpstreamSocket implements UpstreamSocket {
     upgrade.onShutdown(() => tunnel.close(goingAway, ''))
     if (this.#hasEnded) this.end()
   }
-}
-
-function fieldsOf({ rawHeaders }: IncomingMessage): HeaderList {
-  const fields: [string, string][] = []
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    fields.push([(rawHeaders[index] as string).toLowerCase(), rawHeaders[index + 1] as string])
-  }
-  return fields
 }
 
 /** Of a handshake that was refused. */
