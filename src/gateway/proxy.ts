@@ -47,7 +47,8 @@ export async function proxy(
   const body = runtime.requestBody(c)
   checkHasNoContent(c.req.method, body)
   checkContentType(body, headers, route)
-  const outgoing = body === null ? noBody : await outgoingBody(body, headers, route.bodyLimitBytes, admission.mayReplay)
+  const mayBeResent = admission.resend !== undefined
+  const outgoing = body === null ? noBody : await outgoingBody(body, headers, route.bodyLimitBytes, mayBeResent)
   const sent = upstreamTarget(route, rest, rewriteQuery(target.query, route.query))
   const request = () => upstreamRequest(services, c, route, sent, headers, outgoing, admission)
   const answerWith = (answer: UpstreamResponse) => respond(services, { c, route, sent, admission, keepAlive }, answer)
@@ -64,7 +65,10 @@ export async function proxy(
       },
     })
   }
-  return answerWith(await admission.send(() => runtime.transport.send(request()), outgoing.isReplayable))
+  const send = () => runtime.transport.send(request())
+  let answer = await send()
+  if (answer.status === 401 && admission.resend) answer = await admission.resend(answer, send, outgoing.isReplayable)
+  return answerWith(answer)
 }
 
 interface SentCall {

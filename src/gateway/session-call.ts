@@ -1,6 +1,7 @@
 /** What every call with a session's token has in common, whether the gateway makes it or the operator's own code. */
 import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, UpstreamResponse } from '../runtime.ts'
+import type { Session } from '../session/session.ts'
 import type { KeepAlive, OpenSession, Sessions } from '../session/sessions.ts'
 
 /** Coarse, before the upstream is troubled; the API decides the rest by its claims. */
@@ -11,25 +12,30 @@ export function requireScopes(required: readonly string[], granted: string): voi
   if (missing.length > 0) throw new CoatcheckError('insufficient_scope', { members: { scope: required.join(' ') } })
 }
 
-/** One replay after a 401, with a newer token, of what can be sent again (R11). */
-export async function sendWithFreshToken(
+/**
+ * After a 401: one replay with a newer token, of what can be sent again (R11).
+ *
+ * @param sent the session whose token was rejected
+ * @param send sends with the token that there is by then
+ */
+export async function resendWithNewToken(
   sessions: Sessions,
   open: OpenSession,
+  sent: Session,
+  rejected: UpstreamResponse,
   send: () => Promise<UpstreamResponse>,
   { upstream, isReplayable, keepAlive }: { upstream: string; isReplayable: boolean; keepAlive: KeepAlive },
 ): Promise<UpstreamResponse> {
-  const sent = open.session
-  const answer = await send()
-  if (answer.status !== 401 || !isAboutTheToken(answer.headers)) return answer
+  if (!isAboutTheToken(rejected.headers)) return rejected
   let hasNewTokens = false
   try {
     hasNewTokens = await sessions.refreshAfterRejection(open, sent, upstream, keepAlive)
   } catch (error) {
-    answer.body?.cancel()
+    rejected.body?.cancel()
     throw error
   }
-  if (!hasNewTokens || !isReplayable) return answer
-  answer.body?.cancel()
+  if (!hasNewTokens || !isReplayable) return rejected
+  rejected.body?.cancel()
   return send()
 }
 

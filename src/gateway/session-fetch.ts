@@ -14,7 +14,7 @@ import { applyFieldRules } from './field-rules.ts'
 import { rewriteQuery } from './query.ts'
 import { addressCaller, sessionCallers } from './rate-limits.ts'
 import { clientResponseHeaders } from './response-headers.ts'
-import { requireScopes, sendWithFreshToken } from './session-call.ts'
+import { requireScopes, resendWithNewToken } from './session-call.ts'
 import { sessionTokenFor } from './session-token.ts'
 import { assertRouteTakes, checkTarget } from './target.ts'
 import { sessionRoutesByUpstream } from './upstream-routes.ts'
@@ -74,11 +74,16 @@ export function sessionFetches(services: Services): (caller: SessionCaller) => S
           upstream: route.upstream.settings,
           binding: route.upstream.binding,
         })
-      const answer = await sendWithFreshToken(sessions, open, send, {
-        upstream: route.upstream.origin,
-        isReplayable: true,
-        keepAlive,
-      })
+      // Another call for the same request may have newer tokens by the time that this one is answered.
+      const sent = open.session
+      let answer = await send()
+      if (answer.status === 401) {
+        answer = await resendWithNewToken(sessions, open, sent, answer, send, {
+          upstream: route.upstream.origin,
+          isReplayable: true,
+          keepAlive,
+        })
+      }
       try {
         if (answer.stream) live.enter(open).fill(answer.stream, keepAlive)
       } catch (error) {

@@ -47,7 +47,9 @@ export async function openWebSocket(services: Services, call: WebSocketCall): Pr
   const place = services.live.enter(admission.open)
   let answer: UpstreamResponse | undefined
   try {
-    answer = await admission.send(() => webSockets.connect(call.request(handshakeFields(headers))), true)
+    const send = () => webSockets.connect(call.request(handshakeFields(headers)))
+    answer = await send()
+    if (answer.status === 401 && admission.resend) answer = await admission.resend(answer, send, true)
     const { socket } = answer
     if (socket === undefined) {
       place.leave()

@@ -27,12 +27,17 @@ export interface Admission {
   readonly claims: Readonly<Record<string, unknown>> | undefined
   /** Whose session it is: a stream ends with it (protocol.md E6). */
   readonly open?: OpenSession
-  /** Whether a refused call may be sent again, so that its body is worth keeping. */
-  readonly mayReplay: boolean
-  send(once: () => Promise<UpstreamResponse>, isReplayable: boolean): Promise<UpstreamResponse>
+  /**
+   * After a 401: sends once more with a newer token where there is one and the call can be repeated, else gives what was
+   * answered. Without it nothing is sent again, and no body is worth keeping.
+   */
+  resend?(rejected: UpstreamResponse, send: Send, isReplayable: boolean): Promise<UpstreamResponse>
   /** The fields that are added when the head of the answer is written, such as our cookies. */
   finish(answer: UpstreamResponse): HeaderList | Promise<HeaderList>
 }
+
+/** Sends the call, with the authorization that there is by then. */
+export type Send = () => Promise<UpstreamResponse>
 
 /** Gives an answer instead of an admission where a problem document would not do. @throws CoatcheckError for who is refused */
 export type Admit = (services: Services, call: Call) => Admission | Promise<Admission | Response>

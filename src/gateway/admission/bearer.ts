@@ -74,8 +74,6 @@ export function admitWith(config: Config, route: Route, jwt: string | undefined,
     authorization: () => (jwt === undefined ? undefined : `Bearer ${jwt}`),
     caller: tokenCallers(config, token),
     claims: token.claims,
-    mayReplay: false,
-    send: (once) => once(),
     finish: (answer) => challengeOf(config, route, answer),
   }
 }

@@ -23,16 +23,14 @@ export async function admitClient(services: Services, { method, route, headers, 
     authorization: () => `Bearer ${accessToken}`,
     caller: {},
     claims: undefined,
-    mayReplay: true,
-    async send(once, isReplayable) {
-      const answer = await once()
-      if (answer.status !== 401 || !isReplayable || !clientTokens.reject(target, accessToken)) return answer
+    async resend(rejected, send, isReplayable) {
+      if (!isReplayable || !clientTokens.reject(target, accessToken)) return rejected
       // Before the answer is given up: where there is no other token, it is what there is to say.
       const another = await clientTokens.get(target, keepAlive).catch(() => undefined)
-      if (another === undefined || another === accessToken) return answer
-      answer.body?.cancel()
+      if (another === undefined || another === accessToken) return rejected
+      rejected.body?.cancel()
       accessToken = another
-      return once()
+      return send()
     },
     finish: () => [],
   }

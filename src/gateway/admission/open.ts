@@ -5,8 +5,6 @@ const anyone: Admission = {
   authorization: () => undefined,
   caller: {},
   claims: undefined,
-  mayReplay: false,
-  send: (once) => once(),
   finish: () => [],
 }
 

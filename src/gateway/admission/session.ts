@@ -8,7 +8,7 @@ import type { Services } from '../../services.ts'
 import type { CookieChange, RequestCookies } from '../../session/cookie-names.ts'
 import type { OpenSession, Sessions } from '../../session/sessions.ts'
 import { sessionCallers } from '../rate-limits.ts'
-import { requireScopes, sendWithFreshToken } from '../session-call.ts'
+import { requireScopes, resendWithNewToken } from '../session-call.ts'
 import { sessionTokenFor } from '../session-token.ts'
 import type { Admission, Call } from './admission.ts'
 
@@ -38,11 +38,10 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
     const tokenNow = () => sessionTokenFor(services, open, route, keepAlive)
     const obtained = tokenNow()
     let token = typeof obtained === 'string' ? obtained : await obtained
-    let tokenOf = open.session
+    const sent = open.session
     const renewToken = async () => {
       try {
         token = await tokenNow()
-        tokenOf = open.session
       } catch (error) {
         throw sayWhere(error, loginUrl)
       }
@@ -52,9 +51,8 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
       caller: sessionCallers(open.session),
       claims: open.session.claims,
       open,
-      mayReplay: true,
-      send: (once, isReplayable) =>
-        sendWithFreshToken(sessions, open, () => (tokenOf === open.session ? once() : renewToken().then(once)), {
+      resend: (rejected, send, isReplayable) =>
+        resendWithNewToken(sessions, open, sent, rejected, () => renewToken().then(send), {
           upstream: route.upstream.origin,
           isReplayable,
           keepAlive,
