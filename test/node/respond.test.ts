@@ -287,6 +287,25 @@ describe('an answer without a body', () => {
 })
 
 describe('a body', () => {
+  // Of these sizes some are written as a text with the head, and some as bytes beside it.
+  test.each([
+    ['with its length', true],
+    ['in chunks', false],
+  ])('of any bytes arrives as it was sent, %s', async (_how, hasLength) => {
+    const { origin } = await upstream((incoming, outgoing) => {
+      const length = Number(incoming.url?.slice(1))
+      outgoing.writeHead(200, hasLength ? { 'Content-Length': length } : {})
+      outgoing.write(everyByte(length))
+      outgoing.end()
+    })
+    const { url } = await serving(forwarding(testRuntime(), origin))
+    for (const length of [1, 256, 4096, 12 * 1024, 12 * 1024 + 1, 60_000]) {
+      const response = await fetch(`${url}/${length}`)
+      expect(response.headers.get('content-length')).toBe(hasLength ? String(length) : null)
+      expect(Buffer.from(await response.arrayBuffer()).equals(everyByte(length))).toBe(true)
+    }
+  })
+
   test('of many megabytes arrives as it was sent', async () => {
     const body = Buffer.alloc(5 * 1024 * 1024, 'coatcheck')
     const { origin } = await upstream((_incoming, outgoing) => outgoing.end(body))
@@ -533,4 +552,8 @@ test('under a server of somebody else the same handler streams', async () => {
 /** Ends the connection once what was written has gone out. */
 function setImmediateAfterWrite(socket: import('node:net').Socket): void {
   socket.once('data', () => setImmediate(() => socket.end()))
+}
+
+function everyByte(length: number): Buffer {
+  return Buffer.from(Array.from({ length }, (_, index) => index % 256))
 }
