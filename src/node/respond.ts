@@ -9,12 +9,13 @@ import { mayHaveBody } from '../fetch-transport.ts'
 import { problemResponse, toCoatcheckError } from '../problem.ts'
 import type { HeaderList, ResponseHead, UpstreamBody } from '../runtime.ts'
 import { applyFields } from '../web-runtime.ts'
+import { FieldHeaders } from './field-headers.ts'
 import { sendBody } from './send-body.ts'
 import { upgradeOf } from './upgrade.ts'
 import type { NodeUpstreamSocket } from './websocket.ts'
 
 interface Held {
-  readonly response: HeldResponse
+  readonly response: Response
   readonly trailers: ResponseHead['trailers']
   readonly body: UpstreamBody | null
   readonly finish: () => HeaderList | Promise<HeaderList>
@@ -32,41 +33,27 @@ interface Holding extends ServerResponse {
   [heldBodies]?: Held[] | undefined
 }
 
-/**
- * An empty response that knows its fields as a list, and whether anybody has asked for them as `Headers`. Where nobody
- * has, they are written as they are: making `Headers` of them and reading these again takes 2.5 µs, of some 70 for a call.
- */
-interface HeldResponse extends Response {
-  readonly untouchedFields: HeaderList | undefined
-}
-
-type HeldResponseClass = new (head: ResponseHead, index: number) => HeldResponse
+type HeldResponseClass = new (head: ResponseHead, index: number) => Response
 
 /** Made with the first answer: by then node-server has put its light `Response` in the place of the global one. */
 let heldResponseClass: HeldResponseClass | undefined
 
+/** An empty response whose body is spoken for. */
 function makeHeldResponseClass(): HeldResponseClass {
-  return class extends Response implements HeldResponse {
-    untouchedFields: HeaderList | undefined
-
+  return class extends Response {
     constructor({ status, headers }: ResponseHead, index: number) {
       // Nothing behind us can bring the marker (`isAboutOurOrigin`), and it is never written (`unforwarded`).
-      super(null, { status, headers: [...headers, [marker, String(index)]] as [string, string][] })
-      this.untouchedFields = headers
+      super(null, { status, headers: new FieldHeaders([...headers, [marker, String(index)]]) })
     }
 
-    override get headers(): Headers {
-      this.untouchedFields = undefined
-      return super.headers
-    }
-
-    // It is empty. node-server's getters would make a whole `Response` to say so, whenever middleware sets a field.
+    // node-server's getters would make a whole `Response` to say so.
     override get body(): null {
       return null
     }
 
-    override get bodyUsed(): false {
-      return false
+    // As it is with us: hono's `c.header` makes a copy of any other response, with all its fields.
+    override get bodyUsed(): true {
+      return true
     }
   }
 }
@@ -219,32 +206,13 @@ function flat(fields: Iterable<readonly [string, string]>, status: number): stri
 }
 
 /** The response's fields with ours: cookies beside those that are there, everything else in their place. */
-function withFields(response: Response, added: HeaderList): Iterable<readonly [string, string]> {
-  const untouched = untouchedFieldsOf(response)
-  if (untouched === undefined) {
-    applyFields(response.headers, added)
-    return response.headers
-  }
-  if (added.length === 0) return untouched
-  const replaced = new Set(added.map(([name]) => name))
-  replaced.delete('set-cookie')
-  return [...untouched.filter(([name]) => !replaced.has(name)), ...added]
+function withFields({ headers }: Response, added: HeaderList): Iterable<readonly [string, string]> {
+  applyFields(headers, added)
+  return headers instanceof FieldHeaders ? headers.fields : headers
 }
 
-function untouchedFieldsOf(response: Response): HeaderList | undefined {
-  if (heldResponseClass === undefined || !(response instanceof heldResponseClass)) return undefined
-  return response.untouchedFields
-}
-
-export function isEventStream(response: Response): boolean {
-  return contentTypeOf(response)?.startsWith('text/event-stream') === true
-}
-
-/** Without touching a held response. */
-function contentTypeOf(response: Response): string | undefined {
-  const untouched = untouchedFieldsOf(response)
-  if (untouched === undefined) return response.headers.get('content-type') ?? undefined
-  return untouched.find(([name]) => name === 'content-type')?.[1]
+export function isEventStream({ headers }: Response): boolean {
+  return headers.get('content-type')?.startsWith('text/event-stream') === true
 }
 
 function withoutMarker(response: Response): Response {

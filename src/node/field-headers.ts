@@ -1,0 +1,132 @@
+/**
+ * `Headers` over a list of fields. Node's own copies and validates each field when it is made, and sorts all of them when
+ * it is read; of an answer that passes through, the fields are valid, and go out as the list that they are.
+ */
+import { inspect } from 'node:util'
+import { isFieldValue, isToken } from '../gateway/fields.ts'
+import { remembered } from '../gateway/remembered.ts'
+import type { HeaderList } from '../runtime.ts'
+
+type Field = readonly [name: string, value: string]
+
+/** What it gives and throws is as Fetch has it (§5.1); a value with a control character but a tab is refused here already. */
+export class FieldHeaders implements Headers {
+  #fields: Field[]
+
+  /** @param fields are not looked at: the names are in lower case, and no value holds what would end its line */
+  constructor(fields: Field[]) {
+    this.#fields = fields
+  }
+
+  /** One for each line, in the order in which they came. */
+  get fields(): HeaderList {
+    return this.#fields
+  }
+
+  append(name: string, value: string): void {
+    this.#fields.push([lowerName(name), checkedValue(value)])
+  }
+
+  delete(name: string): void {
+    const wanted = lowerName(name)
+    this.#fields = this.#fields.filter((field) => field[0] !== wanted)
+  }
+
+  get(name: string): string | null {
+    const wanted = lowerName(name)
+    let line: string | null = null
+    for (const [other, value] of this.#fields) {
+      if (other === wanted) line = line === null ? value : `${line}, ${value}`
+    }
+    return line
+  }
+
+  getSetCookie(): string[] {
+    return this.#fields.filter(([name]) => name === 'set-cookie').map(([, value]) => value)
+  }
+
+  has(name: string): boolean {
+    const wanted = lowerName(name)
+    return this.#fields.some((field) => field[0] === wanted)
+  }
+
+  set(name: string, value: string): void {
+    const wanted = lowerName(name)
+    const field: Field = [wanted, checkedValue(value)]
+    const index = this.#fields.findIndex(([other]) => other === wanted)
+    if (index < 0) {
+      this.#fields.push(field)
+      return
+    }
+    this.#fields = this.#fields.filter(([other], at) => at <= index || other !== wanted)
+    this.#fields[index] = field
+  }
+
+  forEach(callback: (value: string, name: string, headers: Headers) => void, thisArg?: unknown): void {
+    for (const [name, value] of this.#sorted()) callback.call(thisArg, value, name, this)
+  }
+
+  entries() {
+    return this.#sorted().values()
+  }
+
+  keys() {
+    return this.#sorted()
+      .map(([name]) => name)
+      .values()
+  }
+
+  values() {
+    return this.#sorted()
+      .map(([, value]) => value)
+      .values()
+  }
+
+  [Symbol.iterator]() {
+    return this.entries()
+  }
+
+  [inspect.custom](): string {
+    return `Headers ${inspect([...this])}`
+  }
+
+  /** By name, with the lines of one field as one (RFC 9110 §5.3), cookies aside. */
+  #sorted(): [string, string][] {
+    const lines = new Map<string, string>()
+    for (const [name, value] of this.#fields) {
+      const before = lines.get(name)
+      lines.set(name, before === undefined ? value : `${before}, ${value}`)
+    }
+    const names = [...lines.keys()].sort()
+    return names.flatMap((name): [string, string][] =>
+      name === 'set-cookie' ? this.getSetCookie().map((value) => [name, value]) : [[name, lines.get(name) as string]],
+    )
+  }
+}
+
+// `instanceof` is how others know fields that they have not to copy. `extends` would make Node's own beside ours, for nothing.
+Object.setPrototypeOf(FieldHeaders.prototype, Headers.prototype)
+
+const lowerName = remembered((name: string): string => {
+  if (!isToken(String(name))) throw new TypeError(`${JSON.stringify(String(name))} is not the name of a header field`)
+  return String(name).toLowerCase()
+})
+
+function checkedValue(value: string): string {
+  const trimmed = withoutSpacesAround(String(value))
+  // The value may be secret.
+  if (!isFieldValue(trimmed))
+    throw new TypeError('a header field cannot hold a control character, nor one beyond U+00FF')
+  return trimmed
+}
+
+/** And without line ends: so Fetch takes a value. */
+function withoutSpacesAround(value: string): string {
+  let start = 0
+  let end = value.length
+  while (start < end && spaces.includes(value.charAt(start))) start++
+  while (end > start && spaces.includes(value.charAt(end - 1))) end--
+  return value.slice(start, end)
+}
+
+const spaces = '\t\n\r '
