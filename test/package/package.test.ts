@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 
@@ -60,6 +61,54 @@ describe('the packed package', () => {
     expect(entries).toEqual(expect.arrayContaining(['.', './node', './client', './resource-server']))
     const code = entries.map((entry) => `await import(${JSON.stringify(join('coatcheck', entry))})`).join('\n')
     run(process.execPath, ['--input-type=module', '--eval', code], app)
+  })
+})
+
+describe('its modules', () => {
+  const modulesOf = () => {
+    const files = run('tar', ['--list', '--file', tarball], work).split('\n')
+    return files.filter((name) => /^package\/dist\/.*\.js$/.test(name))
+  }
+
+  it('are few: Node takes about a millisecond of a start for each', () => {
+    const script = `
+      import { registerHooks } from 'node:module'
+      registerHooks({ load: (url, context, next) => (console.log(url), next(url, context)) })
+      await import('coatcheck/node')`
+    const loaded = run(process.execPath, ['--input-type=module', '--eval', script], app).split('\n')
+    const own = loaded.filter((url) => url.includes('/coatcheck/dist/'))
+    expect(own.length).toBeGreaterThan(1)
+    expect(own.length).toBeLessThan(20)
+  })
+
+  it('are free of Node where the entry is not for Node alone', async () => {
+    const entries = Object.keys(manifest.exports).filter((entry) => !/node|package\.json|redis|react/.test(entry))
+    expect(entries).toEqual(expect.arrayContaining(['.', './workers', './client', './resource-server', './split']))
+    const contents = entries.map((entry) => `import ${JSON.stringify(join('coatcheck', entry))}`).join('\n')
+    const { metafile } = await build({
+      stdin: { contents, resolveDir: app },
+      bundle: true,
+      write: false,
+      metafile: true,
+      format: 'esm',
+      external: ['node:*', 'cloudflare:*'],
+      ignoreAnnotations: true,
+    })
+    const imports = Object.entries(metafile.inputs).flatMap(([from, input]) =>
+      input.imports.map((one) => [from, one.path]),
+    )
+    expect(imports.length).toBeGreaterThan(20)
+    expect(imports.filter(([, path]) => path?.startsWith('node:'))).toEqual([])
+  })
+
+  it('hold what several of the entries need once, so that an error is the same one wherever it comes from', () => {
+    const source = modulesOf()
+      .filter((name) => !/\/(client|resource-server|split)\//.test(name))
+      .map((name) => run('tar', ['--extract', '--to-stdout', '--file', tarball, name], work))
+      .join('\n')
+    for (const name of ['CoatcheckError', 'ConfigError', 'FieldHeaders']) {
+      expect(source.match(new RegExp(`\\b${name} = class\\b`, 'g')), name).toHaveLength(1)
+    }
   })
 })
 

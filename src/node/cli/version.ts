@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 
-/** Of this package; its file is as far away in src/ as in dist/. */
+/** Of this package, wherever its files lie. */
 export function version(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
-  return String(version)
+  const { version } = createRequire(import.meta.url)('coatcheck/package.json') as { version: string }
+  return version
 }
