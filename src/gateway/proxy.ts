@@ -87,9 +87,10 @@ function respond(
 ): Response | Promise<Response> {
   try {
     const context = { upstream: route.upstream, route, requestTarget: sent, publicOrigin: services.config.origin }
+    const fields = clientResponseHeaders(answer.headers, answer.status, route, context)
     const head = {
       status: answer.status,
-      headers: [...clientResponseHeaders(answer.headers, answer.status, route, context), ...(admission.left ?? [])],
+      headers: admission.left === undefined ? fields : [...fields, ...admission.left],
       trailers: route.trailers.size > 0 ? clientTrailers(answer.headers, route) : undefined,
     }
     if (answer.stream) enterLive(services, c, admission).fill(answer.stream, keepAlive)

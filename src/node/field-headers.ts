@@ -92,15 +92,13 @@ export class FieldHeaders implements Headers {
 
   /** By name, with the lines of one field as one (RFC 9110 §5.3), cookies aside. */
   #sorted(): [string, string][] {
-    const lines = new Map<string, string>()
-    for (const [name, value] of this.#fields) {
-      const before = lines.get(name)
-      lines.set(name, before === undefined ? value : `${before}, ${value}`)
+    const lines: [string, string][] = []
+    for (const [name, value] of this.#fields.toSorted(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0))) {
+      const last = lines.at(-1)
+      if (last?.[0] === name && name !== 'set-cookie') last[1] += `, ${value}`
+      else lines.push([name, value])
     }
-    const names = [...lines.keys()].sort()
-    return names.flatMap((name): [string, string][] =>
-      name === 'set-cookie' ? this.getSetCookie().map((value) => [name, value]) : [[name, lines.get(name) as string]],
-    )
+    return lines
   }
 }
 
