@@ -9,7 +9,10 @@ import type { HeaderList } from '../runtime.ts'
 
 type Field = readonly [name: string, value: string]
 
-/** What it gives and throws is as Fetch has it (§5.1); a value with a control character but a tab is refused here already. */
+/**
+ * As Fetch has it (§5.1), but for two things: a value with a control character other than a tab is refused here already,
+ * and who goes through the fields gets those that there were when they began, whatever is changed meanwhile.
+ */
 export class FieldHeaders implements Headers {
   #fields: Field[]
 
@@ -86,6 +89,7 @@ export class FieldHeaders implements Headers {
     return this.entries()
   }
 
+  /** The one of `Headers` looks for what Node's own has inside, and throws. */
   [inspect.custom](): string {
     return `Headers ${inspect([...this])}`
   }
@@ -105,9 +109,14 @@ export class FieldHeaders implements Headers {
 // `instanceof` is how others know fields that they have not to copy. `extends` would make Node's own beside ours, for nothing.
 Object.setPrototypeOf(FieldHeaders.prototype, Headers.prototype)
 
-const lowerName = remembered((name: string): string => {
-  if (!isToken(String(name))) throw new TypeError(`${JSON.stringify(String(name))} is not the name of a header field`)
-  return String(name).toLowerCase()
+/** Of whatever Fetch makes a text of, once: an object may give another the next time. */
+function lowerName(name: string): string {
+  return lowerOf(String(name))
+}
+
+const lowerOf = remembered((name) => {
+  if (!isToken(name)) throw new TypeError(`${JSON.stringify(name)} is not the name of a header field`)
+  return name.toLowerCase()
 })
 
 function checkedValue(value: string): string {

@@ -10,48 +10,59 @@ import { problemResponse, toCoatcheckError } from '../problem.ts'
 import type { HeaderList, ResponseHead, UpstreamBody } from '../runtime.ts'
 import { applyFields } from '../web-runtime.ts'
 import { FieldHeaders } from './field-headers.ts'
+import { marker, ownAnswer } from './own-answer.ts'
 import { sendBody } from './send-body.ts'
 import { upgradeOf } from './upgrade.ts'
 import type { NodeUpstreamSocket } from './websocket.ts'
 
 interface Held {
-  readonly response: Response
-  readonly trailers: ResponseHead['trailers']
+  readonly response: HeldResponse
+  /** What its marker says. */
+  readonly key: string
+  readonly head: ResponseHead
   readonly body: UpstreamBody | null
   readonly finish: () => HeaderList | Promise<HeaderList>
   /** Held instead of a body: the upstream's side of a WebSocket. */
   readonly socket: NodeUpstreamSocket | undefined
 }
 
-/** Marks a response whose body is held here; its value says which. Never leaves this process. */
-const marker = 'x-coatcheck-held'
-
 const heldBodies = Symbol('held bodies')
+
+/** Of this process: the marker of one call says nothing in another. */
+let lastKey = 0
 
 /** On the response itself: a `WeakMap` of them takes longer, with each call and with each collection of garbage. */
 interface Holding extends ServerResponse {
   [heldBodies]?: Held[] | undefined
 }
 
-type HeldResponseClass = new (head: ResponseHead, index: number) => Response
+interface HeldResponse extends Response {
+  /** Somebody may have a copy made of it: nothing else can. */
+  readonly wasBodyAskedFor: boolean
+}
+
+type HeldResponseClass = new (head: ResponseHead, key: string) => HeldResponse
 
 /** Made with the first answer: by then node-server has put its light `Response` in the place of the global one. */
 let heldResponseClass: HeldResponseClass | undefined
 
 /** An empty response whose body is spoken for. */
 function makeHeldResponseClass(): HeldResponseClass {
-  return class extends Response {
-    constructor({ status, headers }: ResponseHead, index: number) {
+  return class extends Response implements HeldResponse {
+    wasBodyAskedFor = false
+
+    constructor({ status, headers }: ResponseHead, key: string) {
       // Nothing behind us can bring the marker (`isAboutOurOrigin`), and it is never written (`unforwarded`).
-      super(null, { status, headers: new FieldHeaders([...headers, [marker, String(index)]]) })
+      super(null, { status, headers: new FieldHeaders([...headers, [marker, key]]) })
     }
 
     // node-server's getters would make a whole `Response` to say so.
     override get body(): null {
+      this.wasBodyAskedFor = true
       return null
     }
 
-    // As it is with us: hono's `c.header` makes a copy of any other response, with all its fields.
+    // The body is ours to send. Of a response whose body is still there, hono's `c.header` makes a copy each time.
     override get bodyUsed(): true {
       return true
     }
@@ -79,8 +90,9 @@ export function hold(
   const held = outgoing[heldBodies] ?? []
   outgoing[heldBodies] = held
   heldResponseClass ??= makeHeldResponseClass()
-  const response = new heldResponseClass(head, held.length)
-  held.push({ response, body, finish, trailers: head.trailers, socket })
+  const key = String(++lastKey)
+  const response = new heldResponseClass(head, key)
+  held.push({ response, key, head, body, finish, socket })
   return response
 }
 
@@ -93,14 +105,13 @@ export function release(
 ): Response | Promise<Response> {
   const held = outgoing[heldBodies] ?? []
   outgoing[heldBodies] = undefined
-  if (held.length === 0) return response
-  const chosen = held.find((one) => one.response === response) ?? held[Number(response.headers.get(marker) ?? -1)]
+  const key = response.headers.get(marker)
+  const chosen = held.find((one) => one.response === response || one.key === key)
   for (const other of held) if (other !== chosen) letGo(other)
-  if (chosen === undefined) return response.headers.has(marker) ? withoutMarker(response) : response
-  if (response !== chosen.response && response.body !== null) {
-    // The head was kept, the body replaced: this is the middleware's own answer.
+  if (chosen === undefined) return key === null ? response : ofAnotherCall(response, onError)
+  if (response !== chosen.response && !isCopy(response, chosen)) {
     letGo(chosen)
-    return withoutMarker(response)
+    return ownAnswer(response, chosen.head.headers)
   }
   const finished = (added: HeaderList): Response => {
     const fields = withFields(response, added)
@@ -120,6 +131,26 @@ export function release(
   } catch (error) {
     return failed(error)
   }
+}
+
+/**
+ * A copy has no body either, as little as what was copied; but nor has the answer of who denies a call after all
+ * (`c.body(null, 403)`), which must not get the API's: an error that the API's answer was none of, and what nobody can have
+ * made of it, since nobody has asked for the body.
+ */
+function isCopy(response: Response, { response: original, head, body, socket }: Held): boolean {
+  if (response.body !== null || (response.status >= 400 && response.status !== head.status)) return false
+  return original.wasBodyAskedFor || (body === null && socket === undefined)
+}
+
+/** Kept by a middleware from another call, whose body went to its own client. */
+function ofAnotherCall(response: Response, onError: (error: unknown) => void): Response {
+  if (response.body !== null || !mayHaveBody(response.status)) return ownAnswer(response, [])
+  const error = new Error(
+    'A copy of a proxied answer was given to another call, and has no body: the body is not in c.res',
+  )
+  onError(error)
+  return problemResponse(toCoatcheckError(error), problemFields)
 }
 
 /** The app failed, or answers in another way: what it held is not wanted. */
@@ -155,7 +186,7 @@ function write(
   outgoing: ServerResponse,
   response: Response,
   fields: Iterable<readonly [string, string]>,
-  { body, trailers }: Held,
+  { body, head: { trailers } }: Held,
 ): void {
   const { status } = response
   if (outgoing.destroyed) {
@@ -163,14 +194,7 @@ function write(
     return
   }
   const list = flat(fields, status)
-  // Node refuses to announce what it could not send: trailers need chunks (RFC 9112 §7.1.2).
-  const isChunked =
-    !list.includes('content-length') &&
-    mayHaveBody(status) &&
-    incoming.method !== 'HEAD' &&
-    incoming.httpVersionMajor === 1 &&
-    incoming.httpVersionMinor >= 1
-  if (trailers?.announced && isChunked) list.push('trailer', trailers.announced)
+  if (trailers?.announced && isChunked(incoming, status, list)) list.push('trailer', trailers.announced)
   outgoing.writeHead(status, list)
   if (body === null || incoming.method === 'HEAD' || !mayHaveBody(status)) {
     body?.cancel()
@@ -180,6 +204,12 @@ function write(
   // Node keeps a head for as long as its answer lasts: in one piece if it went by itself, and in thirty if not.
   if (isEventStream(response)) outgoing.flushHeaders()
   sendBody(outgoing, body, trailers)
+}
+
+/** Node refuses to announce trailers where it could not send them: they need chunks (RFC 9112 §7.1.2). */
+function isChunked(incoming: IncomingMessage, status: number, list: readonly string[]): boolean {
+  const hasLength = list.some((text, index) => index % 2 === 0 && text === 'content-length')
+  return !hasLength && mayHaveBody(status) && incoming.method !== 'HEAD' && incoming.httpVersion === '1.1'
 }
 
 /** Node writes the fields of the connection (RFC 9110 §7.6.1). */
@@ -213,12 +243,6 @@ function withFields({ headers }: Response, added: HeaderList): Iterable<readonly
 
 export function isEventStream({ headers }: Response): boolean {
   return headers.get('content-type')?.startsWith('text/event-stream') === true
-}
-
-function withoutMarker(response: Response): Response {
-  const clean = new Response(response.body, response)
-  clean.headers.delete(marker)
-  return clean
 }
 
 /** The app's own error handler has had its turn; this is the rest that an error needs. */

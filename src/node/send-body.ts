@@ -39,7 +39,7 @@ export function sendBody(outgoing: ServerResponse, body: UpstreamBody, trailers?
   if (!hasWritten && !outgoing.writableEnded) outgoing.flushHeaders()
 }
 
-/** What libuv writes from its own stack; a longer text has to be copied once more. */
+/** Node copies a text of up to 16 KiB, head and all, to its stack to write it, and a longer one to memory that it has to get. */
 const textLimitBytes = 12 * 1024
 
 /** Node writes head and body as one text where both are text, and gathers them from two places where one is bytes: 4 % of a call. */

@@ -93,6 +93,19 @@ describe('fields as Headers', () => {
     expect(inspect(headers)).toContain(`[ 'set-cookie', 'two=2' ]`)
   })
 
+  test('make a text of whatever they are given, once', () => {
+    const headers = new FieldHeaders([['null', 'nothing']])
+    const theirs = new Headers([['null', 'nothing']])
+    for (const name of [null, undefined, 5] as unknown as string[]) {
+      expect(headers.get(name)).toBe(theirs.get(name))
+      expect(headers.has(name)).toBe(theirs.has(name))
+    }
+    let asked = 0
+    const name = { toString: () => (asked++ === 0 ? 'x-one' : 'x-two\r\nset-cookie: b') } as unknown as string
+    headers.set(name, 'value')
+    expect(headers.fields.at(-1)).toEqual(['x-one', 'value'])
+  })
+
   test('hold no second line, and do not say what the value was', () => {
     const headers = new FieldHeaders([])
     for (const value of ['a\r\nset-cookie: b', 'a\nb', 'a\rb', 'a\0b', 'a\x01b', 'a\x7fb']) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { compress } from 'hono/compress'
 import { setCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
@@ -58,6 +58,22 @@ describe('middleware after the handler', () => {
     expect(response.headers.get('x-from')).toBe('api')
     expect(response.headers.getSetCookie()).toEqual(['one=1; Path=/', 'two=2; Path=/'])
     expect(await response.text()).toBe(json)
+  })
+
+  test('leaves the other fields as the API sent them, line by line and in their order', async () => {
+    const { origin } = await upstream((_incoming, outgoing) => {
+      outgoing.writeHead(200, ['X-Two', '2', 'Link', '</a>', 'Link', '</b>', 'X-One', '1'])
+      outgoing.end()
+    })
+    const app = new Hono()
+    app.use('*', async (c, next) => {
+      await next()
+      c.header('X-After', 'yes')
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const { port } = await serving(app)
+    const { closed } = rawClient(port, 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    expect(await closed).toMatch(/\r\nx-two: 2\r\nlink: <\/a>\r\nlink: <\/b>\r\nx-one: 1\r\n(.*\r\n)*x-after: yes\r\n/)
   })
 
   test('reads the status and the fields of the answer, and changes them in place', async () => {
@@ -120,7 +136,7 @@ describe('middleware after the handler', () => {
 
   test.each([
     ['anew', () => new Response('mine')],
-    ['under the old head', (old: Response) => new Response('mine'.padEnd(json.length), old)],
+    ['under the old head', (old: Response) => new Response('mine', old)],
   ])('that answers itself (%s) is what the client gets; the body of the API is cancelled', async (_name, answer) => {
     const gone = deferred()
     const { origin } = await upstream((_incoming, outgoing) => {
@@ -136,7 +152,7 @@ describe('middleware after the handler', () => {
     })
     app.route('/', forwarding(testRuntime(), origin))
     const response = await fetch((await serving(app)).url)
-    expect((await response.text()).trim()).toBe('mine')
+    expect(await response.text()).toBe('mine')
     expect([...response.headers.keys()]).not.toContain('x-coatcheck-held')
     await gone.promise
   })
@@ -157,6 +173,99 @@ describe('middleware after the handler', () => {
     const response = await fetch((await serving(app)).url)
     expect([response.status, await response.text()]).toEqual([500, 'sorry'])
     await gone.promise
+  })
+})
+
+describe('an answer in the place of the API’s', () => {
+  /** What the API says, all of it of its own body. */
+  const fields = {
+    'Content-Length': json.length,
+    'Content-Encoding': 'br',
+    'Cache-Control': 'public, max-age=600',
+    ETag: '"1"',
+    'Last-Modified': 'Sat, 01 Jan 2000 00:00:00 GMT',
+    'X-From': 'api',
+  }
+  /** Two requests on one connection: all that comes back. */
+  async function twice(replace: (c: Context) => Response): Promise<string> {
+    const { origin } = await upstream((_incoming, outgoing) => void outgoing.writeHead(200, fields).end(json))
+    const app = new Hono()
+    app.use('/first', async (c, next) => {
+      await next()
+      c.res = replace(c)
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const { port } = await serving(app)
+    const first = 'GET /first HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    return await rawClient(port, `${first}GET /second HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`).closed
+  }
+  const throwing = () => {
+    throw new Error('after')
+  }
+
+  test.each<[string, (c: Context) => Response, number, string]>([
+    [
+      'is longer',
+      (c) => c.text('no order has this name, and no other has', 404),
+      404,
+      'no order has this name, and no other has',
+    ],
+    ['is shorter', (c) => c.json({}), 200, '{}'],
+    ['is an error of the app', throwing, 500, 'Internal Server Error'],
+    ['is nothing', (c) => c.body(null, 403), 403, ''],
+    ['is nothing, with the status of the API', (c) => c.body(null), 200, ''],
+    ['is nothing, after a look at the body', (c) => c.body(null, c.res.body === null ? 403 : 200), 403, ''],
+  ])('that %s ends where it ends, and the next one is whole', async (_what, replace, status, text) => {
+    const all = await twice(replace)
+    const head = all.slice(0, all.indexOf('\r\n\r\n') + 4)
+    const isChunked = /^transfer-encoding: chunked$/im.test(head)
+    const length = Number(/^content-length: (\d+)$/im.exec(head)?.[1])
+    expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(isChunked ? '' : all.slice(head.length, head.length + length)).toBe(text)
+    const next = all.slice(head.length + (isChunked ? '0\r\n\r\n'.length : length))
+    expect(next).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    expect(next.split('\r\n\r\n')[1]).toBe(json)
+    expect(all).not.toContain('x-coatcheck-held')
+  })
+
+  test('has nothing that the API said of its own body, and keeps the rest', async () => {
+    const [first = ''] = (await twice((c) => c.text('mine'))).split('\r\n\r\n')
+    expect(first).toMatch(/^x-from: api$/m)
+    expect(first).toMatch(/^cache-control: no-store$/m)
+    expect(first).not.toMatch(/^(content-encoding|etag|last-modified):/m)
+  })
+
+  test('keeps what the middleware says of it', async () => {
+    const all = await twice((c) => {
+      c.res = c.text('mine')
+      c.header('ETag', '"2"')
+      c.header('Cache-Control', 'max-age=5')
+      return c.res
+    })
+    expect(all).toMatch(/^etag: "2"\r\n/m)
+    expect(all).toMatch(/^cache-control: max-age=5\r\n/m)
+  })
+
+  test('that was kept from another call is an error, and not the body of this one', async () => {
+    const failures: unknown[] = []
+    const { origin } = await upstream((incoming, outgoing) => void outgoing.end(`of ${incoming.url}`))
+    let kept: Response | undefined
+    const app = new Hono()
+    app.use('*', async (c, next) => {
+      await next()
+      if (kept !== undefined) {
+        c.res = undefined
+        c.res = kept
+      }
+      kept = c.res.clone()
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const { url } = await serving(app, { onError: (error) => failures.push(error) })
+    expect(await (await fetch(`${url}/1`)).text()).toBe('of /1')
+    const second = await fetch(`${url}/2`)
+    expect([second.status, (await second.json()).code]).toEqual([500, 'internal_error'])
+    expect([...second.headers.keys()]).not.toContain('x-coatcheck-held')
+    expect(failures.map(String)).toEqual([expect.stringContaining('has no body')])
   })
 })
 
