@@ -26,6 +26,7 @@ let browser: UserAgent
 let events: CoatcheckEvent[]
 let hooks: Hooks
 let run: Run
+let aheadMs: number
 let stop: () => Promise<void>
 
 beforeAll(async () => {
@@ -84,7 +85,7 @@ beforeAll(async () => {
     },
     {},
   )
-  const runtime = nodeRuntime()
+  const runtime = nodeRuntime({ clock: { now: () => Date.now() + aheadMs } })
   const handler = tokenHandler(config, { runtime, report: (event) => events.push(event) })
   const app = new Hono()
   app.all('/own', handler.session<{ sub: string }>(), (c) => run(c.req.raw, c.var.session as { fetch: FetchLike }))
@@ -99,6 +100,8 @@ afterAll(() => stop())
 beforeEach(async () => {
   upstream.reset()
   events = []
+  aheadMs = 0
+  provider.token.forget()
   hooks = {}
   browser = new UserAgent()
   await browser.signIn(`${origin}/bff/login`, { username: 'ada', password: 'ada-demo' })
@@ -229,6 +232,38 @@ describe('session.fetch', () => {
   ])('does not reach a narrower route by another spelling: %s', async (path) => {
     expect(await refusalOf(path)).toBe('path_not_canonical')
     expect(upstream.requests).toEqual([])
+  })
+
+  it('that an API refuses the token of is sent once more with a newer one, and two at once cost one refresh (R11)', async () => {
+    const tokens: (string | undefined)[] = []
+    const renewed = Promise.withResolvers<void>()
+    upstream.on('/v1/strict', async (incoming, outgoing) => {
+      const { authorization } = incoming.headers
+      tokens.push(authorization)
+      const isRefused = authorization === tokens[0]
+      if (!isRefused) renewed.resolve()
+      // The second to be refused is told when the first has its newer token.
+      else if (tokens.length > 1) await renewed.promise
+      outgoing.writeHead(isRefused ? 401 : 200).end()
+    })
+    run = async (_request, session) => {
+      const call = () => session.fetch(`${upstream.origin}/v1/strict`, { method: 'POST', body: 'a body' })
+      const answers = await Promise.all([call(), call()])
+      return Response.json(answers.map(({ status }) => status))
+    }
+    aheadMs = 61_000
+    expect(await (await own()).json()).toEqual([200, 200])
+    expect(tokens).toHaveLength(4)
+    expect(new Set(tokens).size).toBe(2)
+    expect(provider.token.count({ grantType: 'refresh_token' })).toBe(1)
+  })
+
+  it('that an API serves refreshes nothing, however old its token', async () => {
+    run = (_request, session) => session.fetch(`${upstream.origin}/v1/x`)
+    aheadMs = 61_000
+    expect((await own()).status).toBe(200)
+    expect(upstream.requests).toHaveLength(1)
+    expect(provider.token.count({ grantType: 'refresh_token' })).toBe(0)
   })
 
   it('keeps out the addresses that the route keeps out', async () => {

@@ -12,24 +12,31 @@ export function requireScopes(required: readonly string[], granted: string): voi
   if (missing.length > 0) throw new CoatcheckError('insufficient_scope', { members: { scope: required.join(' ') } })
 }
 
+export interface RejectedCall {
+  /** The 401. */
+  readonly rejected: UpstreamResponse
+  /** The session as it was when the call was sent: its token was rejected. */
+  readonly sentWith: Session
+  readonly upstream: string
+  readonly isReplayable: boolean
+  readonly keepAlive: KeepAlive
+}
+
 /**
  * After a 401: one replay with a newer token, of what can be sent again (R11).
  *
- * @param sent the session whose token was rejected
  * @param send sends with the token that there is by then
  */
 export async function resendWithNewToken(
   sessions: Sessions,
   open: OpenSession,
-  sent: Session,
-  rejected: UpstreamResponse,
   send: () => Promise<UpstreamResponse>,
-  { upstream, isReplayable, keepAlive }: { upstream: string; isReplayable: boolean; keepAlive: KeepAlive },
+  { rejected, sentWith, upstream, isReplayable, keepAlive }: RejectedCall,
 ): Promise<UpstreamResponse> {
   if (!isAboutTheToken(rejected.headers)) return rejected
   let hasNewTokens = false
   try {
-    hasNewTokens = await sessions.refreshAfterRejection(open, sent, upstream, keepAlive)
+    hasNewTokens = await sessions.refreshAfterRejection(open, sentWith, upstream, keepAlive)
   } catch (error) {
     rejected.body?.cancel()
     throw error

@@ -75,10 +75,12 @@ export function sessionFetches(services: Services): (caller: SessionCaller) => S
           binding: route.upstream.binding,
         })
       // Another call for the same request may have newer tokens by the time that this one is answered.
-      const sent = open.session
+      const sentWith = open.session
       let answer = await send()
       if (answer.status === 401) {
-        answer = await resendWithNewToken(sessions, open, sent, answer, send, {
+        answer = await resendWithNewToken(sessions, open, send, {
+          rejected: answer,
+          sentWith,
           upstream: route.upstream.origin,
           isReplayable: true,
           keepAlive,

@@ -111,6 +111,19 @@ describe('a call with no user', () => {
     await system.advance(61_000)
     expect((await inside('/jobs/rotated')).status).toBe(204)
   })
+
+  it('that was refused with a body too long to keep is another with the next call', async () => {
+    await inside('/jobs/1')
+    const before = sentToken()
+    system.upstream.on('/jobs/uploads', async (incoming, outgoing) => {
+      for await (const _chunk of incoming);
+      outgoing.writeHead(incoming.headers.authorization === `Bearer ${before}` ? 401 : 204).end()
+    })
+    await system.advance(61_000)
+    const upload = () => inside('/jobs/uploads', { method: 'POST', body: 'x'.repeat(70_000) })
+    expect((await upload()).status).toBe(401)
+    expect((await upload()).status).toBe(204)
+  })
 })
 
 describe('from outside', () => {

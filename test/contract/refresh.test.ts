@@ -290,6 +290,15 @@ describe('an upstream that answers 401', () => {
     expect(new Set(tokens).size).toBe(2)
   })
 
+  it('is what it takes: a call that is served refreshes nothing, however old its token', async () => {
+    const browser = await longLived.signedIn()
+    await longLived.advance(61_000)
+    const tokens = refuseAtFirst(0)
+    expect((await longLived.call(browser, '/api/strict')).status).toBe(200)
+    expect(tokens).toHaveLength(1)
+    expect(longLived.provider.token.count({ grantType: 'refresh_token' })).toBe(0)
+  })
+
   it('to a token of the last minute is believed, and its challenge stays here', async () => {
     const browser = await longLived.signedIn()
     const tokens = refuseAtFirst(9)

@@ -37,7 +37,7 @@ export interface Admission {
 }
 
 /** Sends the call, with the authorization that there is by then. */
-export type Send = () => Promise<UpstreamResponse>
+type Send = () => Promise<UpstreamResponse>
 
 /** Gives an answer instead of an admission where a problem document would not do. @throws CoatcheckError for who is refused */
 export type Admit = (services: Services, call: Call) => Admission | Promise<Admission | Response>

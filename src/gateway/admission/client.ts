@@ -24,7 +24,8 @@ export async function admitClient(services: Services, { method, route, headers, 
     caller: {},
     claims: undefined,
     async resend(rejected, send, isReplayable) {
-      if (!isReplayable || !clientTokens.reject(target, accessToken)) return rejected
+      // One that cannot be sent again has still shown the next call that it needs another token.
+      if (!clientTokens.reject(target, accessToken) || !isReplayable) return rejected
       // Before the answer is given up: where there is no other token, it is what there is to say.
       const another = await clientTokens.get(target, keepAlive).catch(() => undefined)
       if (another === undefined || another === accessToken) return rejected

@@ -38,7 +38,7 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
     const tokenNow = () => sessionTokenFor(services, open, route, keepAlive)
     const obtained = tokenNow()
     let token = typeof obtained === 'string' ? obtained : await obtained
-    const sent = open.session
+    const sentWith = open.session
     const renewToken = async () => {
       try {
         token = await tokenNow()
@@ -52,7 +52,9 @@ export async function admitSession(services: Services, call: Call): Promise<Admi
       claims: open.session.claims,
       open,
       resend: (rejected, send, isReplayable) =>
-        resendWithNewToken(sessions, open, sent, rejected, () => renewToken().then(send), {
+        resendWithNewToken(sessions, open, () => renewToken().then(send), {
+          rejected,
+          sentWith,
           upstream: route.upstream.origin,
           isReplayable,
           keepAlive,
