@@ -1,4 +1,4 @@
-/** What a start loads: Node takes about a millisecond for each file, and most of a start is that. */
+/** What a start loads: Node takes about a millisecond for each file, and much of a start is that. */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
