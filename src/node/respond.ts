@@ -62,6 +62,11 @@ function makeHeldResponseClass(): HeldResponseClass {
       return null
     }
 
+    override clone(): Response {
+      this.wasBodyAskedFor = true
+      return super.clone()
+    }
+
     // The body is ours to send. Of a response whose body is still there, hono's `c.header` makes a copy each time.
     override get bodyUsed(): true {
       return true

@@ -91,6 +91,22 @@ describe('middleware after the handler', () => {
     expect(await response.text()).toBe(json)
   })
 
+  test.each<[string, (c: Context) => Response]>([
+    ['new Response()', (c) => new Response(c.res.body, c.res)],
+    ['clone()', (c) => c.res.clone()],
+    ['new Response() of a clone', (c) => new Response(c.res.clone().body, c.res)],
+    ['c.newResponse()', (c) => c.newResponse(c.res.body)],
+  ])('puts a copy in its place with %s, and the body is sent', async (_how, copy) => {
+    const url = await wrapped(async (c, next) => {
+      await next()
+      c.res = copy(c)
+      c.header('x-after', 'yes')
+    })
+    const response = await fetch(url)
+    expect([response.headers.get('x-from'), response.headers.get('x-after')]).toEqual(['api', 'yes'])
+    expect(await response.text()).toBe(json)
+  })
+
   test('cors() adds its fields', async () => {
     const response = await fetch(await wrapped(cors({ origin: 'https://other.example' })), {
       headers: { origin: 'https://other.example' },
