@@ -11,6 +11,7 @@ export const marker = 'x-coatcheck-held'
 const ofTheBody: ReadonlySet<string> = new Set([
   'age',
   'content-digest',
+  'content-disposition',
   'content-encoding',
   'content-language',
   'content-location',
@@ -28,6 +29,8 @@ export function ownAnswer(response: Response, theirs: HeaderList): Response {
   headers.delete(marker)
   // node-server writes the one that this body has.
   headers.delete('content-length')
+  // RFC 9110 §15.4.5: it speaks of what the API would have sent.
+  if (own.status === 304) return own
   for (const [name, value] of theirs) {
     if (headers.get(name) !== value) continue
     if (ofTheBody.has(name)) headers.delete(name)

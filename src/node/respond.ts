@@ -140,20 +140,24 @@ export function release(
 
 /**
  * A copy has no body either, as little as what was copied; but nor has the answer of who denies a call after all
- * (`c.body(null, 403)`), which must not get the API's: an error that the API's answer was none of, and what nobody can have
- * made of it, since nobody has asked for the body.
+ * (`c.body(null, 403)`, `c.redirect()`), which must not get the API's. A copy is of the API's type, of its status or of
+ * another for a success, and of a body that somebody asked for.
  */
 function isCopy(response: Response, { response: original, head, body, socket }: Held): boolean {
-  if (response.body !== null || (response.status >= 400 && response.status !== head.status)) return false
-  return original.wasBodyAskedFor || (body === null && socket === undefined)
+  const { status, headers } = response
+  if (response.body !== null || (status >= 300 && status !== head.status)) return false
+  if (body === null && socket === undefined) return true
+  const type = head.headers.find(([name]) => name === 'content-type')?.[1]
+  return original.wasBodyAskedFor && (headers.get('content-type') ?? undefined) === type
 }
 
 /** Kept by a middleware from another call, whose body went to its own client. */
 function ofAnotherCall(response: Response, onError: (error: unknown) => void): Response {
   if (response.body !== null || !mayHaveBody(response.status)) return ownAnswer(response, [])
-  const error = new Error(
-    'A copy of a proxied answer was given to another call, and has no body: the body is not in c.res',
-  )
+  // Of what is no error of ours the log has the code alone.
+  const error = Object.assign(new Error('what a middleware kept of a proxied answer has no body'), {
+    code: 'ANSWER_OF_ANOTHER_CALL',
+  })
   onError(error)
   return problemResponse(toCoatcheckError(error), problemFields)
 }
