@@ -3,27 +3,38 @@
  * what those say of a body is not true of this one: by the length of another body an answer runs over into the next.
  */
 import type { HeaderList } from '../runtime.ts'
+import { FieldHeaders } from './field-headers.ts'
 
 /** Marks a response whose body is held (`respond.ts`); its value says which. Never leaves this process. */
 export const marker = 'x-coatcheck-held'
 
-/** Of the API's body and of its age (RFC 9110 §8, RFC 9111 §5, RFC 9530). What the middleware said anew stays. */
-const ofTheBody: ReadonlySet<string> = new Set([
+/**
+ * Of the API's body, of its age, and of the connection that it might have become (RFC 9110 §8, RFC 9111 §5, RFC 9530). What
+ * the middleware said otherwise stays.
+ */
+const ofTheBody = [
   'age',
+  'cdn-cache-control',
   'content-digest',
   'content-disposition',
   'content-encoding',
   'content-language',
   'content-location',
+  'content-md5',
   'content-range',
+  'digest',
   'etag',
   'expires',
   'last-modified',
   'repr-digest',
-])
+  'sec-websocket-accept',
+  'sec-websocket-extensions',
+  'sec-websocket-protocol',
+  'surrogate-control',
+] as const
 
-/** @param theirs the fields of the API's answer, as the client would have got them */
-export function ownAnswer(response: Response, theirs: HeaderList): Response {
+/** @param theirs the fields of the API's answer, as the client would have got them; without them all of these go */
+export function ownAnswer(response: Response, theirs?: HeaderList): Response {
   const own = new Response(response.body, response)
   const { headers } = own
   headers.delete(marker)
@@ -31,11 +42,13 @@ export function ownAnswer(response: Response, theirs: HeaderList): Response {
   headers.delete('content-length')
   // RFC 9110 §15.4.5: it speaks of what the API would have sent.
   if (own.status === 304) return own
-  for (const [name, value] of theirs) {
-    if (headers.get(name) !== value) continue
-    if (ofTheBody.has(name)) headers.delete(name)
-    // An error of the middleware's is not to be kept for as long as the API's answer might have been.
-    else if (name === 'cache-control' && !value.includes('no-store')) headers.set(name, 'no-store')
+  const before = theirs && new FieldHeaders([...theirs])
+  const isTheirs = (name: string) => before === undefined || headers.get(name) === before.get(name)
+  for (const name of ofTheBody) if (isTheirs(name)) headers.delete(name)
+  // An error of the middleware's is not to be kept for as long as the API's answer might have been.
+  const caching = headers.get('cache-control')
+  if (caching !== null && !caching.includes('no-store') && isTheirs('cache-control')) {
+    headers.set('cache-control', 'no-store')
   }
   return own
 }

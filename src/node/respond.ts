@@ -3,6 +3,7 @@
  * empty `Response` with the head. When every middleware has had its turn, the server's fetch callback releases
  * the body: it takes the head as it is then, adds our cookies, writes it, and lets the body go straight through.
  */
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { mayHaveBody } from '../fetch-transport.ts'
@@ -28,12 +29,13 @@ interface Held {
 
 const heldBodies = Symbol('held bodies')
 
-/** Of this process: the marker of one call says nothing in another. */
+/** The marker of one call says nothing in another, nor in another process that finds it in a cache. */
+const ofThisProcess = randomUUID()
 let lastKey = 0
 
 /** On the response itself: a `WeakMap` of them takes longer, with each call and with each collection of garbage. */
 interface Holding extends ServerResponse {
-  [heldBodies]?: Held[] | undefined
+  [heldBodies]?: Held[] | 'released'
 }
 
 interface HeldResponse extends Response {
@@ -92,12 +94,14 @@ export function hold(
   finish: Held['finish'],
   socket?: NodeUpstreamSocket,
 ): Response {
-  const held = outgoing[heldBodies] ?? []
-  outgoing[heldBodies] = held
   heldResponseClass ??= makeHeldResponseClass()
-  const key = String(++lastKey)
+  const key = `${ofThisProcess}.${++lastKey}`
   const response = new heldResponseClass(head, key)
-  held.push({ response, key, head, body, finish, socket })
+  const held = { response, key, head, body, finish, socket }
+  const others = outgoing[heldBodies]
+  // A middleware did not wait for it, such as `timeout()`: the client has another answer by now.
+  if (others === 'released') letGo(held)
+  else others?.push(held)
   return response
 }
 
@@ -108,17 +112,19 @@ export function release(
   response: Response,
   onError: (error: unknown) => void,
 ): Response | Promise<Response> {
-  const held = outgoing[heldBodies] ?? []
-  outgoing[heldBodies] = undefined
+  const held = takeHeld(outgoing)
   const key = response.headers.get(marker)
   const chosen = held.find((one) => one.response === response || one.key === key)
   for (const other of held) if (other !== chosen) letGo(other)
   if (chosen === undefined) return key === null ? response : ofAnotherCall(response, onError)
-  if (response !== chosen.response && !isCopy(response, chosen)) {
-    letGo(chosen)
-    return ownAnswer(response, chosen.head.headers)
-  }
+  const isOwn = response !== chosen.response && !isCopy(response, chosen)
+  if (isOwn) letGo(chosen)
   const finished = (added: HeaderList): Response => {
+    if (isOwn) {
+      const own = ownAnswer(response, chosen.head.headers)
+      applyFields(own.headers, added)
+      return own
+    }
     const fields = withFields(response, added)
     if (chosen.socket) switchProtocols(outgoing, fields, chosen.socket)
     else write(incoming, outgoing, response, fields, chosen)
@@ -140,20 +146,19 @@ export function release(
 
 /**
  * A copy has no body either, as little as what was copied; but nor has the answer of who denies a call after all
- * (`c.body(null, 403)`, `c.redirect()`), which must not get the API's. A copy is of the API's type, of its status or of
- * another for a success, and of a body that somebody asked for.
+ * (`c.body(null, 403)`, `c.redirect()`), which must not get the API's. A copy is of the same status, or of another for a
+ * success, and of a body that somebody asked for.
  */
 function isCopy(response: Response, { response: original, head, body, socket }: Held): boolean {
-  const { status, headers } = response
-  if (response.body !== null || (status >= 300 && status !== head.status)) return false
-  if (body === null && socket === undefined) return true
-  const type = head.headers.find(([name]) => name === 'content-type')?.[1]
-  return original.wasBodyAskedFor && (headers.get('content-type') ?? undefined) === type
+  const isSame = response.status === head.status
+  if (response.body !== null || (response.status >= 300 && !isSame)) return false
+  if (socket !== undefined) return isSame && original.wasBodyAskedFor
+  return body === null || original.wasBodyAskedFor
 }
 
 /** Kept by a middleware from another call, whose body went to its own client. */
 function ofAnotherCall(response: Response, onError: (error: unknown) => void): Response {
-  if (response.body !== null || !mayHaveBody(response.status)) return ownAnswer(response, [])
+  if (response.body !== null || !mayHaveBody(response.status)) return ownAnswer(response)
   // Of what is no error of ours the log has the code alone.
   const error = Object.assign(new Error('what a middleware kept of a proxied answer has no body'), {
     code: 'ANSWER_OF_ANOTHER_CALL',
@@ -164,8 +169,13 @@ function ofAnotherCall(response: Response, onError: (error: unknown) => void): R
 
 /** The app failed, or answers in another way: what it held is not wanted. */
 export function drop(outgoing: Holding): void {
-  for (const held of outgoing[heldBodies] ?? []) letGo(held)
-  outgoing[heldBodies] = undefined
+  for (const held of takeHeld(outgoing)) letGo(held)
+}
+
+function takeHeld(outgoing: Holding): Held[] {
+  const held = outgoing[heldBodies]
+  outgoing[heldBodies] = 'released'
+  return Array.isArray(held) ? held : []
 }
 
 function letGo({ body, socket }: Held): void {
@@ -202,7 +212,10 @@ function write(
     body?.cancel()
     return
   }
-  const list = flat(fields, status)
+  // RFC 9110 §8.6: elsewhere it is of what follows, and where nothing does the next answer would be taken for it.
+  const hasLength =
+    status !== 204 && (incoming.method === 'HEAD' || status === 304 || (body !== null && mayHaveBody(status)))
+  const list = flat(fields, hasLength)
   if (trailers?.announced && isChunked(incoming, status, list)) list.push('trailer', trailers.announced)
   outgoing.writeHead(status, list)
   if (body === null || incoming.method === 'HEAD' || !mayHaveBody(status)) {
@@ -233,12 +246,11 @@ const unforwarded = new Set([
   'upgrade',
 ])
 
-function flat(fields: Iterable<readonly [string, string]>, status: number): string[] {
+function flat(fields: Iterable<readonly [string, string]>, hasLength: boolean): string[] {
   const list: string[] = []
   for (const [name, value] of fields) {
     if (unforwarded.has(name)) continue
-    // RFC 9110 §8.6: a 204 has no length.
-    if (name === 'content-length' && status === 204) continue
+    if (name === 'content-length' && !hasLength) continue
     list.push(name, value)
   }
   return list

@@ -107,6 +107,19 @@ describe('middleware after the handler', () => {
     expect(await response.text()).toBe(json)
   })
 
+  test('changes the type of an answer that another middleware had copied, and the body is sent', async () => {
+    const { origin } = await jsonUpstream()
+    const app = new Hono()
+    app.use('*', cors({ origin: 'https://other.example' }), async (c, next) => {
+      await next()
+      c.header('content-type', 'application/vnd.orders+json')
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const response = await fetch((await serving(app)).url)
+    expect(response.headers.get('content-type')).toBe('application/vnd.orders+json')
+    expect(await response.text()).toBe(json)
+  })
+
   test('cors() adds its fields', async () => {
     const response = await fetch(await wrapped(cors({ origin: 'https://other.example' })), {
       headers: { origin: 'https://other.example' },
@@ -234,7 +247,6 @@ describe('an answer in the place of the API’s', () => {
     ['is nothing, with the status of the API', (c) => c.body(null), 200, ''],
     ['is nothing, after a look at the body', (c) => c.body(null, c.res.body === null ? 403 : 200), 403, ''],
     ['leads elsewhere, after a look at the body', (c) => c.redirect(c.res.body === null ? '/pay' : '/'), 302, ''],
-    ['has no type, after a look at the body', (c) => new Response(c.res.clone() && null), 200, ''],
   ])('that %s ends where it ends, and the next one is whole', async (_what, replace, status, text) => {
     const all = await twice(replace)
     const head = all.slice(0, all.indexOf('\r\n\r\n') + 4)
@@ -271,6 +283,78 @@ describe('an answer in the place of the API’s', () => {
     })
     expect(all).toMatch(/^etag: "2"\r\n/m)
     expect(all).toMatch(/^cache-control: max-age=5\r\n/m)
+  })
+
+  test('has our cookies once, and what they bring with them', async () => {
+    const url = await wrapped(
+      async (c, next) => {
+        await next()
+        c.res = c.text('mine')
+      },
+      () => [
+        ['set-cookie', 'ours=1; Path=/'],
+        ['cache-control', 'private, no-store'],
+      ],
+    )
+    const response = await fetch(url)
+    expect(await response.text()).toBe('mine')
+    expect(response.headers.getSetCookie()).toEqual(['ours=1; Path=/'])
+    expect(response.headers.get('cache-control')).toBe('private, no-store')
+  })
+
+  test('has no field of which the API sent several lines about its body', async () => {
+    const { origin } = await upstream((_incoming, outgoing) => {
+      outgoing.writeHead(200, ['Content-Language', 'de', 'Content-Language', 'en']).end(json)
+    })
+    const app = new Hono()
+    app.use('*', async (c, next) => {
+      await next()
+      c.res = c.text('mine')
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const response = await fetch((await serving(app)).url)
+    expect([await response.text(), response.headers.get('content-language')]).toEqual(['mine', null])
+  })
+
+  test('of a 304 that says how long the body would be has a length of its own', async () => {
+    const { origin } = await upstream((incoming, outgoing) => {
+      const isFirst = incoming.url === '/first'
+      outgoing.writeHead(isFirst ? 304 : 200, { 'Content-Length': isFirst ? 50 : json.length })
+      outgoing.end(isFirst ? undefined : json)
+    })
+    const app = new Hono()
+    app.use('/first', async (c, next) => {
+      await next()
+      c.res = c.body(null, 200)
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const { port } = await serving(app)
+    const first = 'GET /first HTTP/1.1\r\nHost: localhost\r\n\r\n'
+    const { closed } = rawClient(port, `${first}GET /2 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+    const all = await closed
+    expect(all).not.toMatch(/^content-length: 50$/im)
+    expect(all.slice(all.lastIndexOf('\r\n\r\n') + 4)).toBe(json)
+  })
+
+  test('that came first, by a timeout, lets go of the API’s when that comes', async () => {
+    const [asked, answer, gone] = [deferred(), deferred(), deferred()]
+    const { origin } = await upstream(async (_incoming, outgoing) => {
+      outgoing.once('close', () => gone.resolve())
+      asked.resolve()
+      await answer.promise
+      outgoing.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: late\n\n')
+    })
+    const app = new Hono()
+    app.use('*', async (c, next) => {
+      // As `timeout()` of hono does: it waits for the first of two.
+      await Promise.race([next(), asked.promise])
+      c.res = c.text('too late', 504)
+    })
+    app.route('/', forwarding(testRuntime(), origin))
+    const response = await fetch((await serving(app)).url)
+    expect([response.status, await response.text()]).toEqual([504, 'too late'])
+    answer.resolve()
+    await gone.promise
   })
 
   test('that was kept from another call is an error, and not the body of this one', async () => {
