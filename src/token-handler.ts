@@ -216,9 +216,6 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     : noLogoutMarks
   const server = authorizationServer(config, clock)
   const addresses = clientAddresses(config.trustedProxies)
-  // Some runtimes make all fields anew whenever one is read, and mostly nobody is believed.
-  const forwardedFor =
-    config.trustedProxies.length === 0 ? () => undefined : (c: Context) => runtime.requestHeaders(c)['x-forwarded-for']
   const opened = sessions({
     secrets,
     context,
@@ -257,7 +254,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
       else tellRefused(error, call)
     },
     reply: replyWith(endpointHeaders(config)),
-    clientAddress: (c) => addresses.of(runtime.peerAddress(c), forwardedFor(c)),
+    clientAddress: (c) => addresses.of(runtime.peerAddress(c), () => runtime.requestHeaders(c)['x-forwarded-for']),
     rateLimiter: rateLimiter(coordinator, clock, report),
     watchStore: storeWatch(coordinator, clock, report),
     askStore: async () => coordinator.read('readiness'),

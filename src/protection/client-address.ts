@@ -11,8 +11,11 @@ export interface ClientAddresses {
   /**
    * In canonical form, an IPv4 address that is mapped into IPv6 as IPv4; undefined where the runtime knows no peer, or a
    * proxy that is trusted names nobody.
+   *
+   * @param forwardedFor gives `X-Forwarded-For`, and is asked where a proxy may be believed: on some runtimes every field is
+   *   made anew for one that is read
    */
-  of(peer: string | undefined, forwardedFor: string | undefined): string | undefined
+  of(peer: string | undefined, forwardedFor: () => string | undefined): string | undefined
 }
 
 /** From the right: what is further left is a client's own doing. */
@@ -27,8 +30,9 @@ export function clientAddresses(trustedProxies: readonly AddressRange[]): Client
   return {
     of(peer, forwardedFor) {
       let client = peer === undefined ? undefined : canonical(peer)
-      if (client === undefined || forwardedFor === undefined) return client
-      const named = forwardedFor.split(',').slice(-mostForwarded)
+      const text = client === undefined ? undefined : forwardedFor()
+      if (text === undefined) return client
+      const named = text.split(',').slice(-mostForwarded)
       for (let next = named.pop(); client !== undefined && isTrusted(client); next = named.pop()) {
         if (next === undefined) return client
         // A proxy of ours that says `unknown` or garbage has told us nobody, and who is further left is anyone's claim.

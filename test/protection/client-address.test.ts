@@ -25,11 +25,11 @@ describe('without a trusted proxy', () => {
     ['', undefined],
     ['not an address', undefined],
   ])('the client is the peer: %s', (peer, expected) => {
-    expect(direct.of(peer, '203.0.113.9')).toBe(expected)
+    expect(direct.of(peer, () => '203.0.113.9')).toBe(expected)
   })
 
   it('nobody is the client where the runtime knows no peer', () => {
-    expect(direct.of(undefined, '203.0.113.9')).toBeUndefined()
+    expect(direct.of(undefined, () => '203.0.113.9')).toBeUndefined()
   })
 })
 
@@ -51,25 +51,25 @@ describe('behind trusted proxies', () => {
     ['nobody, from a proxy of ours', '10.0.0.1', '203.0.113.9, unknown', undefined],
     ['an empty entry', '10.0.0.1', '203.0.113.9,', undefined],
   ])('%s', (_what, peer, forwardedFor, expected) => {
-    expect(addresses.of(peer, forwardedFor)).toBe(expected)
+    expect(addresses.of(peer, () => forwardedFor)).toBe(expected)
   })
 
   it.each(['010.0.0.1', '0x0a.0.0.1', '10.1', '167772161', 'fe80::1%eth0', '10.0.0.1/8', '1.2.3.4.5', '::1::', ' '])(
     '%j is nobody',
     (text) => {
-      expect(addresses.of('10.0.0.1', text)).toBeUndefined()
+      expect(addresses.of('10.0.0.1', () => text)).toBeUndefined()
     },
   )
 
   it('a thousand claims hide nothing: the list is read from the right', () => {
     const claims = Array.from({ length: 1000 }, () => '10.0.0.9').join(', ')
-    expect(addresses.of('10.0.0.1', `${claims}, 203.0.113.9`)).toBe('203.0.113.9')
+    expect(addresses.of('10.0.0.1', () => `${claims}, 203.0.113.9`)).toBe('203.0.113.9')
   })
 
   it('whatever a client puts before, the answer is the same', () => {
     fc.assert(
       fc.property(fc.string(), (claim) => {
-        expect(addresses.of('10.0.0.1', `${claim}, 203.0.113.9`)).toBe('203.0.113.9')
+        expect(addresses.of('10.0.0.1', () => `${claim}, 203.0.113.9`)).toBe('203.0.113.9')
       }),
     )
   })

@@ -153,7 +153,7 @@ const readers: ReadonlyArray<readonly [string, (text: string) => unknown]> = [
   ['the query', (text) => rewriteQuery(`?${text}`, queryRules)],
   ['state', (text) => transactionIdOf(text)],
   ['Host', (text) => checkHost({ host: text }, { host: 'a.example', isSecureOrigin: true })],
-  ['X-Forwarded-For', (text) => addresses.of('127.0.0.1', text)],
+  ['X-Forwarded-For', (text) => addresses.of('127.0.0.1', () => text)],
   ['Connection', (text) => connectionOptions(text)],
   ['a list', (text) => splitOutsideQuotes(text, ',')],
   ['Link', (text) => withoutHints(text)],
