@@ -65,11 +65,6 @@ describe('the packed package', () => {
 })
 
 describe('its modules', () => {
-  const modulesOf = () => {
-    const files = run('tar', ['--list', '--file', tarball], work).split('\n')
-    return files.filter((name) => /^package\/dist\/.*\.js$/.test(name))
-  }
-
   it('are few: Node takes about a millisecond of a start for each', () => {
     const script = `
       import { registerHooks } from 'node:module'
@@ -104,7 +99,9 @@ describe('its modules', () => {
   })
 
   it('hold what several of the entries need once, so that an error is the same one wherever it comes from', () => {
-    const source = modulesOf()
+    const source = run('tar', ['--list', '--file', tarball], work)
+      .split('\n')
+      .filter((name) => /^package\/dist\/.*\.js$/.test(name))
       .filter((name) => !/\/(client|resource-server|split)\//.test(name))
       .map((name) => run('tar', ['--extract', '--to-stdout', '--file', tarball, name], work))
       .join('\n')
