@@ -121,8 +121,8 @@ function bodyOf(response: Response, abort: () => void): UpstreamBody {
   }
 }
 
-function isEventStream(response: Response): boolean {
-  return response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') === true
+export function isEventStream({ headers }: Response): boolean {
+  return headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') === true
 }
 
 /** A body that can be ended from here. Not by `pipeTo` and its signal: in workerd that waits for the next piece. */

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { mayHaveBody } from '../fetch-transport.ts'
+import { isEventStream, mayHaveBody } from '../fetch-transport.ts'
 import { problemResponse, toCoatcheckError } from '../problem.ts'
 import type { HeaderList, ResponseHead, UpstreamBody } from '../runtime.ts'
 import { applyFields } from '../web-runtime.ts'
@@ -212,26 +212,27 @@ function write(
     body?.cancel()
     return
   }
+  const isHead = incoming.method === 'HEAD'
+  const content = isHead || !mayHaveBody(status) ? null : body
   // RFC 9110 §8.6: elsewhere it is of what follows, and where nothing does the next answer would be taken for it.
-  const hasLength =
-    status !== 204 && (incoming.method === 'HEAD' || status === 304 || (body !== null && mayHaveBody(status)))
+  const hasLength = content !== null || status === 304 || (isHead && status !== 204)
   const list = flat(fields, hasLength)
-  if (trailers?.announced && isChunked(incoming, status, list)) list.push('trailer', trailers.announced)
+  if (content !== null && trailers?.announced && isChunked(incoming, list)) list.push('trailer', trailers.announced)
   outgoing.writeHead(status, list)
-  if (body === null || incoming.method === 'HEAD' || !mayHaveBody(status)) {
+  if (content === null) {
     body?.cancel()
     outgoing.end()
     return
   }
   // Node keeps a head for as long as its answer lasts: in one piece if it went by itself, and in thirty if not.
   if (isEventStream(response)) outgoing.flushHeaders()
-  sendBody(outgoing, body, trailers)
+  sendBody(outgoing, content, trailers)
 }
 
 /** Node refuses to announce trailers where it could not send them: they need chunks (RFC 9112 §7.1.2). */
-function isChunked(incoming: IncomingMessage, status: number, list: readonly string[]): boolean {
+function isChunked(incoming: IncomingMessage, list: readonly string[]): boolean {
   const hasLength = list.some((text, index) => index % 2 === 0 && text === 'content-length')
-  return !hasLength && mayHaveBody(status) && incoming.method !== 'HEAD' && incoming.httpVersion === '1.1'
+  return !hasLength && incoming.httpVersion === '1.1'
 }
 
 /** Node writes the fields of the connection (RFC 9110 §7.6.1). */
@@ -260,10 +261,6 @@ function flat(fields: Iterable<readonly [string, string]>, hasLength: boolean): 
 function withFields({ headers }: Response, added: HeaderList): Iterable<readonly [string, string]> {
   applyFields(headers, added)
   return headers instanceof FieldHeaders ? headers.fields : headers
-}
-
-export function isEventStream({ headers }: Response): boolean {
-  return headers.get('content-type')?.startsWith('text/event-stream') === true
 }
 
 /** The app's own error handler has had its turn; this is the rest that an error needs. */
