@@ -264,7 +264,7 @@ function withFields({ headers }: Response, added: HeaderList): Iterable<readonly
 }
 
 /** The app's own error handler has had its turn; this is the rest that an error needs. */
-const problemFields: HeaderList = [
+export const problemFields: HeaderList = [
   ['cache-control', 'no-store'],
   ['x-content-type-options', 'nosniff'],
 ]

@@ -3,13 +3,14 @@ import http, { type IncomingMessage, type RequestListener, type ServerResponse }
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-server'
 import { problems } from '../errors.ts'
 import { isEventStream } from '../fetch-transport.ts'
+import { problemResponse, toCoatcheckError } from '../problem.ts'
 import { type Connections, trackConnections } from './connections.ts'
 import { checkedEnvironment, declineUpgrade, refusal } from './message-checks.ts'
 import { defaultMaxRequests } from './request-limit.ts'
-import { announceRelease, drop, release } from './respond.ts'
+import { announceRelease, drop, problemFields, release } from './respond.ts'
 import { logError } from './runtime.ts'
 import { cutOffSlowReaders } from './slow-readers.ts'
 import { offerUpgrade, responseFor } from './upgrade.ts'
@@ -110,8 +111,7 @@ function requestListener(
   connections: Pick<Connections, 'onRequest' | 'onEventStream'>,
 ): RequestListener {
   const onError = options.onError ?? logError
-  const toApp = getRequestListener(async (request, env) => {
-    const { incoming, outgoing } = env as HttpBindings
+  const answer = async (request: Request, { incoming, outgoing }: HttpBindings): Promise<Response> => {
     announceRelease(outgoing)
     try {
       const response = await options.fetch(request, checkedEnvironment(incoming, outgoing))
@@ -122,7 +122,14 @@ function requestListener(
       drop(outgoing)
       throw error
     }
-  })
+  }
+  // Of what an app does not catch, node-server alone would say nothing to anybody.
+  const errorHandler = (error: unknown): Response => {
+    if (error instanceof RequestError) return new Response(null, { status: 400 })
+    onError(error)
+    return problemResponse(toCoatcheckError(error), problemFields)
+  }
+  const toApp = getRequestListener((request, env) => answer(request, env as HttpBindings), { errorHandler })
   return (incoming, outgoing) => {
     if (!declineUpgrade(incoming, outgoing)) return void incoming.socket.destroy()
     if (connections.onRequest(outgoing) > limits.maxRequests) {

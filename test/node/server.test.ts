@@ -107,9 +107,18 @@ test('a port that is taken is an error to whoever starts', async () => {
   await expect(listen({ port, fetch: () => new Response() })).rejects.toMatchObject({ code: 'EADDRINUSE' })
 })
 
-test('an app that throws what is no error gets 500', async () => {
-  const { url } = await listen({ fetch: () => Promise.reject('odd') })
-  expect((await fetch(url)).status).toBe(500)
+test.each([
+  ['an error', new Error('secret detail')],
+  ['what is no error', 'odd'],
+  ['what has the name of a timeout', Object.assign(new Error('secret detail'), { name: 'TimeoutError' })],
+])('an app that throws %s gets a plain 500, told to the log alone', async (_what, thrown) => {
+  const told: unknown[] = []
+  const { url } = await listen({ fetch: () => Promise.reject(thrown), onError: (error) => told.push(error) })
+  const response = await fetch(url)
+  expect([response.status, response.headers.get('content-type')]).toEqual([500, 'application/problem+json'])
+  expect(response.headers.get('cache-control')).toBe('no-store')
+  expect(await response.text()).not.toContain('secret detail')
+  expect(told).toEqual([thrown])
 })
 
 describe('what the runtime tells of a request', () => {
