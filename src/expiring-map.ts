@@ -18,10 +18,11 @@ export class ExpiringMap<Value> {
     return this.#entries.size
   }
 
-  get(key: string): Value | undefined {
+  /** @param now milliseconds since the epoch, for who has looked at the clock already */
+  get(key: string, now = this.#clock.now()): Value | undefined {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
-    if (entry.expiresAt > this.#clock.now()) return entry.value
+    if (entry.expiresAt > now) return entry.value
     this.#entries.delete(key)
     return undefined
   }

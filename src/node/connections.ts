@@ -28,7 +28,8 @@ export function trackConnections() {
     onRequest(outgoing: ServerResponse): number {
       const leave = answers.add(outgoing)
       if (outgoing.socket === null) closeWithConnection(outgoing)
-      outgoing.once('close', () => {
+      // Not `once`, which costs as much again: that it is closed is said once, and to be told twice would change nothing.
+      outgoing.on('close', () => {
         leave()
         if (closing !== undefined) setImmediate(() => closing?.closeIdleConnections())
       })

@@ -60,7 +60,7 @@ class Departure implements ClientSignal {
     this.#listeners[type].push(listener)
     if (this.#isListening) return
     this.#isListening = true
-    this.#outgoing.once('close', () => this.#onClose())
+    this.#outgoing.on('close', () => this.#onClose())
   }
 
   removeEventListener(type: 'abort' | 'close', listener: () => void): void {

@@ -7,7 +7,7 @@
  */
 export interface Slots<Item> {
   readonly size: number
-  /** @returns takes it out again, to be called once */
+  /** @returns takes it out again */
   add(item: Item): () => void
   [Symbol.iterator](): Iterator<Item>
 }
@@ -23,6 +23,7 @@ export function slots<Item>(): Slots<Item> {
       const slot = free.pop() ?? items.length
       items[slot] = item
       return () => {
+        if (items[slot] !== item) return
         items[slot] = undefined
         free.push(slot)
       }

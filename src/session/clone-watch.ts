@@ -42,7 +42,7 @@ export function cloneWatch(clock: Clock): (sighting: Sighting) => CloneSign | un
   const reported = new ExpiringMap<true>(clock, watchedSessions)
 
   function isOldVersion({ sessionId, version, newestVersion }: Sighting, now: number): boolean {
-    const known = confirmed.get(sessionId)
+    const known = confirmed.get(sessionId, now)
     if (version >= newestVersion && (known === undefined || known.version < version)) {
       confirmed.set(sessionId, { version, at: now }, now + watchedForMs)
     }
@@ -52,7 +52,7 @@ export function cloneWatch(clock: Clock): (sighting: Sighting) => CloneSign | un
   /** A device, another one, and the first again. */
   function isTwoDevices({ sessionId, device }: Sighting, now: number): boolean {
     if (device === undefined) return false
-    const [earlier, latest] = devices.get(sessionId) ?? []
+    const [earlier, latest] = devices.get(sessionId, now) ?? []
     const seen = { device, at: now }
     const isSame = latest?.device === device
     // Nearly every call: to the second is near enough, and nothing is written.
@@ -65,7 +65,7 @@ export function cloneWatch(clock: Clock): (sighting: Sighting) => CloneSign | un
     const now = clock.now()
     const isOld = isOldVersion(sighting, now)
     const isTwo = isTwoDevices(sighting, now)
-    if ((!isOld && !isTwo) || reported.get(sighting.sessionId)) return undefined
+    if ((!isOld && !isTwo) || reported.get(sighting.sessionId, now)) return undefined
     reported.set(sighting.sessionId, true, now + watchedForMs)
     return isOld ? 'old_version' : 'two_devices'
   }

@@ -75,6 +75,14 @@ function clear(names: readonly string[], present: RequestCookies | 'unknown'): C
     .map((name) => ({ name, value: undefined, sameSite: 'Strict' as const }))
 }
 
+/** Looked for in every request: a text that is made anew has to be hashed anew. */
+const partNames = new Map<string, readonly string[]>()
+
 function partName(name: string, index: number): string {
-  return `${name}.${index}`
+  let names = partNames.get(name)
+  if (names === undefined) {
+    names = Array.from({ length: maxParts }, (_, at) => `${name}.${at}`)
+    partNames.set(name, names)
+  }
+  return names[index] as string
 }

@@ -16,6 +16,16 @@ describe('slots', () => {
     expect([held.size, [...held]]).toEqual([0, []])
   })
 
+  it('are not given up twice by who leaves twice', () => {
+    const held = slots<string>()
+    const leaveFirst = held.add('first')
+    leaveFirst()
+    held.add('second')
+    leaveFirst()
+    held.add('third')
+    expect([held.size, [...held].sort()]).toEqual([2, ['second', 'third']])
+  })
+
   it('can be emptied while they are gone through', () => {
     const held = slots<() => void>()
     for (let count = 0; count < 3; count += 1) {
