@@ -185,7 +185,10 @@ function openedSealCache(seals: SessionSeals, clock: Clock, idleSeconds: number)
     remember,
     known(seal: string): Presented | undefined {
       const entry = cache.get(keyOf(seal))
-      return entry?.seal === seal ? entry.presented : undefined
+      if (entry?.seal !== seal) return undefined
+      // The text that the next call brings, most likely: one is compared with itself without a look at its characters.
+      entry.seal = seal
+      return entry.presented
     },
     async open(seal: string): Promise<Presented | undefined> {
       const presented = await seals.open(seal)
