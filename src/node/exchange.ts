@@ -6,39 +6,11 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { CoatcheckError } from '../errors.ts'
 import { mayHaveBody } from '../fetch-transport.ts'
-import type {
-  ClientSignal,
-  HeaderList,
-  LongLived,
-  UpstreamBody,
-  UpstreamRequest,
-  UpstreamResponse,
-} from '../runtime.ts'
+import type { ClientSignal, HeaderList, LongLived, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
 import { decodeFields } from './decode-fields.ts'
+import { type BodySink, bodyUsed, discard, type PipedBody, webStreamOf } from './piped-body.ts'
 import { placesBusy } from './places.ts'
 import type { Seat } from './seat.ts'
-
-/** Where a body goes. */
-export interface BodySink {
-  /** False asks for a pause, until `resume()` of the body. */
-  write(chunk: Uint8Array): boolean
-  /** With the trailer fields of a chunked body; mostly none. */
-  end(trailers: HeaderList): void
-  /** The body broke off: what was written is not whole. */
-  fail(error: Error): void
-}
-
-/** An upstream's body that can be sent without a web stream. */
-export interface PipedBody extends UpstreamBody {
-  /** All of it, where it is one chunk of at most so many bytes and here already, without trailers: nothing to pipe. */
-  takeWhole(limitBytes: number): Uint8Array | undefined
-  pipe(sink: BodySink): void
-  resume(): void
-}
-
-export function isPipedBody(body: UpstreamBody): body is PipedBody {
-  return 'pipe' in body
-}
 
 /** 1xx answers before the one that counts; nobody has a use for more than a few. */
 const mostInformational = 16
@@ -75,6 +47,8 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   #onOver: () => void = () => {}
   /** Where the body is read as a web stream: somebody may never do so. */
   #web: ReadableStream<Uint8Array> | undefined
+  /** The client's, for which a web stream was made. */
+  #isAnswerOver = false
 
   /**
    * @param seat the place that the request has; left when it is over
@@ -172,10 +146,25 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   takeWhole(limitBytes: number): Uint8Array | undefined {
     const [chunk] = this.#queue
     if (this.#outcome !== 'ended' || chunk === undefined || this.#queue.length > 1) return undefined
-    return chunk.byteLength <= limitBytes && this.#trailers.length === 0 ? chunk : undefined
+    if (chunk.byteLength > limitBytes || this.#trailers.length > 0) return undefined
+    this.#queue = []
+    this.#sink = discard
+    return chunk
   }
 
   pipe(sink: BodySink): void {
+    if (this.#web !== undefined) {
+      this.#web = undefined
+      this.#signal.removeEventListener('close', this.#onAnswerOver)
+    }
+    this.#begin(sink)
+  }
+
+  #begin(sink: BodySink): void {
+    if (this.#sink !== undefined) {
+      sink.fail(bodyUsed())
+      return
+    }
     this.#sink = sink
     let isWanted = true
     for (const chunk of this.#queue) isWanted = sink.write(chunk)
@@ -196,28 +185,31 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
 
   /** One that nobody has begun to read is let go when the answer is over that it was asked for, or with the body's time. */
   stream(): ReadableStream<Uint8Array> {
-    this.#web = new ReadableStream<Uint8Array>({
-      start: (controller) =>
-        this.pipe({
-          write: (chunk) => {
-            controller.enqueue(chunk)
-            return (controller.desiredSize ?? 0) > 0
-          },
-          end: () => controller.close(),
-          fail: (error) => controller.error(error),
-        }),
-      pull: () => this.resume(),
-      cancel: () => this.cancel(),
+    const web = webStreamOf({
+      pipe: (sink) => this.#begin(sink),
+      resume: () => this.resume(),
+      // It is nothing to the body any more where that has gone straight through.
+      cancel: () => this.#web === web && this.cancel(),
     })
-    if (this.#outcome === 'open') this.#signal.addEventListener('close', this.#dropUnread)
-    return this.#web
+    // It has gone already: who reads is told.
+    if (this.#sink !== undefined) return web
+    this.#web = web
+    if (this.#outcome === 'open') {
+      this.#signal.addEventListener('close', this.#onAnswerOver)
+      this.#expectBody(this.#bodyTimeoutMs)
+    }
+    return web
   }
 
   cancel(): void {
+    const sink = this.#sink
     this.#sink = discard
     this.#queue = []
     // Called at the end of every answer, and an error with its stack is a twentieth of the call.
-    if (this.#outcome === 'open') this.#abort(new DOMException('The answer is not wanted any more', 'AbortError'))
+    if (this.#outcome !== 'open') return
+    const reason = new DOMException('The answer is not wanted any more', 'AbortError')
+    this.#abort(reason)
+    sink?.fail(reason)
   }
 
   watch(onOver: () => void): void {
@@ -227,6 +219,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
 
   end(): void {
     const sink = this.#sink
+    this.#sink = discard
     this.cancel()
     sink?.end([])
   }
@@ -235,8 +228,13 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
 
   readonly #onClientAbort = (): void => this.#abort(this.#signal.reason as Error)
 
-  readonly #dropUnread = (): void => {
-    if (this.#isUnread) this.#abort(new DOMException('Nobody reads the answer', 'AbortError'))
+  readonly #onAnswerOver = (): void => {
+    this.#isAnswerOver = true
+    if (this.#isUnread) this.#dropUnread()
+  }
+
+  #dropUnread(): void {
+    this.#abort(new DOMException('Nobody reads the answer', 'AbortError'))
   }
 
   get #isUnread(): boolean {
@@ -254,9 +252,10 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
   /** A body that is silent for so long while somebody waits for it is broken off. */
   #expectBody(timeoutMs: number): void {
     if (timeoutMs === 0) return
+    clearTimeout(this.#bodyTimer)
     this.#bodyTimer = setTimeout(() => {
       // Nobody waits while the client takes nothing, unless nobody ever will.
-      if (this.#controller?.paused && this.#isUnread) this.#dropUnread()
+      if (this.#controller?.paused && (this.#isUnread || this.#isAnswerOver)) this.#dropUnread()
       else if (this.#controller?.paused) this.#bodyTimer?.refresh()
       else this.#controller?.abort(new CoatcheckError('upstream_timeout', { cause: 'the body stands still' }))
     }, timeoutMs)
@@ -271,7 +270,7 @@ export class Exchange implements Dispatcher.DispatchHandler, PipedBody, LongLive
     this.#seat.leave()
     this.#onOver()
     this.#signal.removeEventListener('abort', this.#onClientAbort)
-    if (this.#web !== undefined) this.#signal.removeEventListener('close', this.#dropUnread)
+    if (this.#web !== undefined) this.#signal.removeEventListener('close', this.#onAnswerOver)
   }
 
   #reasonOf(error: Error): unknown {
@@ -292,9 +291,3 @@ function isEventStream(headers: HeaderList): boolean {
 }
 
 const none: HeaderList = []
-
-const discard: BodySink = {
-  write: () => true,
-  end() {},
-  fail() {},
-}

@@ -1,7 +1,7 @@
 /** Writes an upstream's body to a Node response: with backpressure, and cut, never ended, when it breaks off. */
 import type { ServerResponse } from 'node:http'
 import type { ResponseHead, UpstreamBody } from '../runtime.ts'
-import { type BodySink, isPipedBody } from './exchange.ts'
+import { type BodySink, isPipedBody } from './piped-body.ts'
 
 /**
  * Takes the body over; the head has to be written already. A client that takes nothing is cut off by the server

@@ -52,6 +52,34 @@ test('with its time, where the answer was over before', async () => {
   expect(await done.promise).toBe(200)
 })
 
+test('with its time, where the answer is over and somebody has read a part of it', async () => {
+  const { runtime, ask } = await place({ bodyTimeoutMs: 50 })
+  const app = new Hono<{ Bindings: HttpBindings }>().get('/', async (c) => {
+    const { body, status } = await ask(runtime.clientSignal(c))
+    await body?.stream().getReader().read()
+    return c.text(`${status}`)
+  })
+  const { port } = await serving(app as never)
+  for (let call = 0; call < 2; call++) {
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('200')
+  }
+})
+
+test('and who waits for more of one that is let go is told', async () => {
+  const { origin } = await upstream((_incoming, outgoing) => void outgoing.write('part'))
+  const { runtime, ask } = await place({ origin })
+  const app = new Hono<{ Bindings: HttpBindings }>().get('/', async (c) => {
+    const { body } = await ask(runtime.clientSignal(c))
+    const reader = body?.stream().getReader()
+    await reader?.read()
+    const next = reader?.read()
+    body?.cancel()
+    return c.text(String(await next?.catch((error: Error) => error.name)))
+  })
+  const { port } = await serving(app as never)
+  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('AbortError')
+})
+
 test('but what somebody reads is whole, although the answer is over', async () => {
   const { runtime, ask } = await place()
   const read = deferred<number>()
