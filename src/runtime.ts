@@ -73,7 +73,7 @@ export type UpstreamEvent =
     }
   | { readonly event: 'upstream_recovered'; readonly upstream: string; readonly target: string }
 
-/** The body of an upstream's answer, not read yet. Exactly one of its two functions is called. */
+/** The body of an upstream's answer, not read yet. `stream` is called once at most; `cancel` ends it, whoever reads that. */
 export interface UpstreamBody {
   stream(): ReadableStream<Uint8Array>
   cancel(): void

@@ -5,9 +5,6 @@
 import type { HeaderList } from '../runtime.ts'
 import { FieldHeaders } from './field-headers.ts'
 
-/** Marks a response whose body is held (`respond.ts`); its value says which. Never leaves this process. */
-export const marker = 'x-coatcheck-held'
-
 /**
  * Of the API's body, of its age, and of the connection that it might have become (RFC 9110 §8, RFC 9111 §5, RFC 9530). What
  * the middleware said otherwise stays.
@@ -33,21 +30,23 @@ const ofTheBody = [
   'surrogate-control',
 ] as const
 
-/** @param theirs the fields of the API's answer, as the client would have got them; without them all of these go */
-export function ownAnswer(response: Response, theirs?: HeaderList): Response {
+/** @param theirs the fields of each answer of an API in this call, as the client would have got them */
+export function ownAnswer(response: Response, theirs: readonly HeaderList[]): Response {
   const own = new Response(response.body, response)
   const { headers } = own
-  headers.delete(marker)
   // node-server writes the one that this body has.
   headers.delete('content-length')
   // RFC 9110 §15.4.5: it speaks of what the API would have sent.
   if (own.status === 304) return own
-  const before = theirs && new FieldHeaders([...theirs])
-  const isTheirs = (name: string) => before === undefined || headers.get(name) === before.get(name)
-  for (const name of ofTheBody) if (isTheirs(name)) headers.delete(name)
+  const before = theirs.map((fields) => new FieldHeaders([...fields]))
+  const isTheirs = (name: string, value: string) => before.some((fields) => fields.get(name) === value)
+  for (const name of ofTheBody) {
+    const value = headers.get(name)
+    if (value !== null && isTheirs(name, value)) headers.delete(name)
+  }
   // An error of the middleware's is not to be kept for as long as the API's answer might have been.
   const caching = headers.get('cache-control')
-  if (caching !== null && !caching.includes('no-store') && isTheirs('cache-control')) {
+  if (caching !== null && !caching.includes('no-store') && isTheirs('cache-control', caching)) {
     headers.set('cache-control', 'no-store')
   }
   return own

@@ -1,25 +1,25 @@
 /**
- * The deferred head. A handler never writes to Node's response: it holds the upstream's body here and returns an
- * empty `Response` with the head. When every middleware has had its turn, the server's fetch callback releases
- * the body: it takes the head as it is then, adds our cookies, writes it, and lets the body go straight through.
+ * The deferred head. A handler never writes to Node's response: it holds the upstream's body here and returns a `Response`
+ * with the head. When every middleware has had its turn, the server's fetch callback releases the body: it takes the head as
+ * it is then, adds our cookies, writes it, and lets the body go straight through, if nobody has read it or put something in
+ * its place.
  */
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { isEventStream, mayHaveBody } from '../fetch-transport.ts'
+import { isEventStream } from '../fetch-transport.ts'
 import { problemResponse, toCoatcheckError } from '../problem.ts'
 import type { HeaderList, ResponseHead, UpstreamBody } from '../runtime.ts'
 import { applyFields } from '../web-runtime.ts'
-import { FieldHeaders } from './field-headers.ts'
-import { marker, ownAnswer } from './own-answer.ts'
-import { sendBody } from './send-body.ts'
-import { upgradeOf } from './upgrade.ts'
+import { type CopiedAnswer, fieldsOfCopy, fieldsOfHeld } from './answer-fields.ts'
+import { type HeldResponse, heldResponse, isCloneBody, isHeldBody, isHeldResponse, isUsed } from './held-response.ts'
+import { ownAnswer } from './own-answer.ts'
+import { bodyUsed, isPipedBody } from './piped-body.ts'
+import { type Content, cancelContent } from './send-body.ts'
 import type { NodeUpstreamSocket } from './websocket.ts'
+import { switchProtocols, writeAnswer } from './write-answer.ts'
 
 interface Held {
   readonly response: HeldResponse
-  /** What its marker says. */
-  readonly key: string
   readonly head: ResponseHead
   readonly body: UpstreamBody | null
   readonly finish: () => HeaderList | Promise<HeaderList>
@@ -27,53 +27,17 @@ interface Held {
   readonly socket: NodeUpstreamSocket | undefined
 }
 
-const heldBodies = Symbol('held bodies')
+/**
+ * What the app's response is of an API's answer: `whole`, it or a copy, with its body byte for byte; `made` of its body, by
+ * whoever has read that; the app's `own`, and nothing of it.
+ */
+type Part = 'whole' | 'made' | 'own'
 
-/** The marker of one call says nothing in another, nor in another process that finds it in a cache. */
-const ofThisProcess = randomUUID()
-let lastKey = 0
+const heldBodies = Symbol('held bodies')
 
 /** On the response itself: a `WeakMap` of them takes longer, with each call and with each collection of garbage. */
 interface Holding extends ServerResponse {
   [heldBodies]?: Held[] | 'released'
-}
-
-interface HeldResponse extends Response {
-  /** Somebody may have a copy made of it: nothing else can. */
-  readonly wasBodyAskedFor: boolean
-}
-
-type HeldResponseClass = new (head: ResponseHead, key: string) => HeldResponse
-
-/** Made with the first answer: by then node-server has put its light `Response` in the place of the global one. */
-let heldResponseClass: HeldResponseClass | undefined
-
-/** An empty response whose body is spoken for. */
-function makeHeldResponseClass(): HeldResponseClass {
-  return class extends Response implements HeldResponse {
-    wasBodyAskedFor = false
-
-    constructor({ status, headers }: ResponseHead, key: string) {
-      // Nothing behind us can bring the marker (`isAboutOurOrigin`), and it is never written (`unforwarded`).
-      super(null, { status, headers: new FieldHeaders([...headers, [marker, key]]) })
-    }
-
-    // node-server's getters would make a whole `Response` to say so.
-    override get body(): null {
-      this.wasBodyAskedFor = true
-      return null
-    }
-
-    override clone(): Response {
-      this.wasBodyAskedFor = true
-      return super.clone()
-    }
-
-    // The body is ours to send. Of a response whose body is still there, hono's `c.header` makes a copy each time.
-    override get bodyUsed(): true {
-      return true
-    }
-  }
 }
 
 /** Says that `release` will be called for this response. */
@@ -86,7 +50,7 @@ export function canHold(outgoing: Holding): boolean {
   return outgoing[heldBodies] !== undefined
 }
 
-/** Keeps the body and gives the head as a response that middleware may read, change and replace. */
+/** Keeps the body and gives the answer as a response that middleware may read, change and replace. */
 export function hold(
   outgoing: Holding,
   head: ResponseHead,
@@ -94,10 +58,8 @@ export function hold(
   finish: Held['finish'],
   socket?: NodeUpstreamSocket,
 ): Response {
-  heldResponseClass ??= makeHeldResponseClass()
-  const key = `${ofThisProcess}.${++lastKey}`
-  const response = new heldResponseClass(head, key)
-  const held = { response, key, head, body, finish, socket }
+  const response = heldResponse(head.status, head.headers, body)
+  const held = { response, head, body, finish, socket }
   const others = outgoing[heldBodies]
   // A middleware did not wait for it, such as `timeout()`: the client has another answer by now.
   if (others === 'released') letGo(held)
@@ -105,7 +67,7 @@ export function hold(
   return response
 }
 
-/** What is left to do with the app's response: itself, or nothing when it was a held one and is written now. */
+/** What is left to do with the app's response: itself, or nothing when it was an API's and is written now. */
 export function release(
   incoming: IncomingMessage,
   outgoing: Holding,
@@ -113,30 +75,36 @@ export function release(
   onError: (error: unknown) => void,
 ): Response | Promise<Response> {
   const held = takeHeld(outgoing)
-  const key = response.headers.get(marker)
-  const chosen = held.find((one) => one.response === response || one.key === key)
-  for (const other of held) if (other !== chosen) letGo(other)
-  if (chosen === undefined) return key === null ? response : ofAnotherCall(response, onError)
-  const isOwn = response !== chosen.response && !isCopy(response, chosen)
-  if (isOwn) letGo(chosen)
-  const finished = (added: HeaderList): Response => {
-    if (isOwn) {
-      const own = ownAnswer(response, chosen.head.headers)
-      applyFields(own.headers, added)
-      return own
-    }
-    const fields = withFields(response, added)
-    if (chosen.socket) switchProtocols(outgoing, fields, chosen.socket)
-    else write(incoming, outgoing, response, fields, chosen)
-    return alreadySent
-  }
   const failed = (error: unknown): Response => {
-    letGo(chosen)
+    for (const one of held) cutOff(one)
     if (outgoing.headersSent) throw error
     onError(error)
     return problemResponse(toCoatcheckError(error), problemFields)
   }
+  if (held.length === 0) return isHeldResponse(response) ? failed(ofAnotherCall()) : response
   try {
+    const chosen = chosenOf(held, response)
+    const part = partOf(response, chosen)
+    for (const other of held) {
+      if (other !== chosen) part === 'made' ? letGoAfter(outgoing, other) : letGo(other)
+    }
+    if (part === 'own') letGo(chosen)
+    const finished = (added: HeaderList): Response => {
+      if (part === 'own') return withFields(ownAnswer(response, headsOf(held)), added)
+      const fields =
+        response === chosen.response
+          ? fieldsOfHeld(response, added)
+          : fieldsOfCopy(response, added, copied(part, chosen, held))
+      const { socket, body, head } = chosen
+      if (socket) {
+        switchProtocols(outgoing, fields, socket)
+        return alreadySent
+      }
+      const content = part === 'whole' ? contentOf(chosen) : (response.body as Content | null)
+      writeAnswer(incoming, outgoing, response, fields, content, content === body ? head.trailers : undefined)
+      if (content !== body) letGoAfter(outgoing, chosen)
+      return alreadySent
+    }
     const added = chosen.finish()
     return added instanceof Promise ? added.then(finished).catch(failed) : finished(added)
   } catch (error) {
@@ -144,32 +112,71 @@ export function release(
   }
 }
 
-/**
- * A copy has no body either, as little as what was copied; but nor has the answer of who denies a call after all
- * (`c.body(null, 403)`, `c.redirect()`), which must not get the API's. A copy is of the same status, or of another for a
- * success, and of a body that somebody asked for.
- */
-function isCopy(response: Response, { response: original, head, body, socket }: Held): boolean {
-  const isSame = response.status === head.status
-  if (response.body !== null || (response.status >= 300 && !isSame)) return false
-  if (socket !== undefined) return isSame && original.wasBodyAskedFor
-  return body === null || original.wasBodyAskedFor
+/** Nearly always there is one. Else that whose body the response has, or that of whose body it may be made. */
+function chosenOf(held: readonly Held[], response: Response): Held {
+  const last = held.at(-1) as Held
+  if (held.length === 1) return last
+  const itself = held.find((one) => one.response === response)
+  if (itself !== undefined) return itself
+  const { body } = response
+  if (body === null) return last
+  return held.find((one) => one.response.askedFor === body) ?? held.findLast((one) => one.response.wasRead) ?? last
 }
 
-/** Kept by a middleware from another call, whose body went to its own client. */
-function ofAnotherCall(response: Response, onError: (error: unknown) => void): Response {
-  if (response.body !== null || !mayHaveBody(response.status)) return ownAnswer(response)
-  // Of what is no error of ours the log has the code alone.
-  const error = Object.assign(new Error('what a middleware kept of a proxied answer has no body'), {
-    code: 'ANSWER_OF_ANOTHER_CALL',
-  })
-  onError(error)
-  return problemResponse(toCoatcheckError(error), problemFields)
+/**
+ * By the stream that is its body, for a status and fields are easily the same: an empty answer never gets the API's body.
+ *
+ * @throws Error `ANSWER_BODY_USED`, `ANSWER_OF_ANOTHER_CALL`
+ */
+function partOf(response: Response, held: Held): Part {
+  const { response: original, head } = held
+  if (response === original) {
+    if (original.isUsed) throw bodyUsed()
+    return 'whole'
+  }
+  if (isHeldResponse(response)) throw ofAnotherCall()
+  const { body, status } = response
+  if (body === null) return isEmptyCopy(response, held) ? 'whole' : 'own'
+  const isIts = body === original.askedFor
+  if (!isIts && isHeldBody(body)) throw ofAnotherCall()
+  if (isUsed(body)) throw bodyUsed()
+  if (isIts) return 'whole'
+  if (isCloneBody(body)) return 'made'
+  // Made of the body or not, an error or a redirect of a middleware's is its own.
+  return original.wasRead && (status < 300 || status === head.status) ? 'made' : 'own'
+}
+
+/** Where the API's answer has no body, nor has a copy: of the same status, or of another for a success. */
+function isEmptyCopy({ status, headers }: Response, { response: original, head, body, socket }: Held): boolean {
+  const isSame = status === head.status
+  if (socket === undefined) return body === null && (status < 300 || isSame)
+  // What denies a handshake is a success without a body, too; it has not been agreed to by what the API answered.
+  const accept = headers.get('sec-websocket-accept')
+  return (
+    isSame &&
+    original.askedFor !== undefined &&
+    accept !== null &&
+    accept === original.headers.get('sec-websocket-accept')
+  )
+}
+
+function copied(part: Part, chosen: Held, held: readonly Held[]): CopiedAnswer {
+  return {
+    theirs: chosen.head.headers,
+    others: headsOf(held.filter((other) => other !== chosen)),
+    isWhole: part === 'whole',
+    hasBody: chosen.body !== null,
+  }
+}
+
+/** Straight from the API, past the web stream that nobody has begun to read. */
+function contentOf({ response, body }: Held): Content | null {
+  return body !== null && isPipedBody(body) && !response.isCloned ? body : response.body
 }
 
 /** The app failed, or answers in another way: what it held is not wanted. */
 export function drop(outgoing: Holding): void {
-  for (const held of takeHeld(outgoing)) letGo(held)
+  for (const held of takeHeld(outgoing)) cutOff(held)
 }
 
 function takeHeld(outgoing: Holding): Held[] {
@@ -178,89 +185,41 @@ function takeHeld(outgoing: Holding): Held[] {
   return Array.isArray(held) ? held : []
 }
 
-function letGo({ body, socket }: Held): void {
+/** Whoever still reads the body is told. */
+function cutOff({ body, socket }: Held): void {
   body?.cancel()
   socket?.cancel()
 }
 
-function switchProtocols(
-  outgoing: ServerResponse,
-  fields: Iterable<readonly [string, string]>,
-  socket: NodeUpstreamSocket,
-): void {
-  const upgrade = upgradeOf(outgoing)
-  if (upgrade === undefined || outgoing.destroyed) {
-    socket.cancel()
-    return
-  }
-  const lines = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket']
-  for (const [name, value] of fields) {
-    if (!unforwarded.has(name) && !name.startsWith('content-')) lines.push(`${name}: ${value}`)
-  }
-  socket.join(upgrade, `${lines.join('\r\n')}\r\n\r\n`)
+/** Who reads a clone of it, as for a log, may go on; not for ever. */
+function letGo(held: Held): void {
+  const { response } = held
+  const { askedFor } = response
+  if (askedFor && response.isCloned && !response.isUsed && !isEventStream(response)) cancelContent(askedFor)
+  else cutOff(held)
 }
 
-function write(
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  response: Response,
-  fields: Iterable<readonly [string, string]>,
-  { body, head: { trailers } }: Held,
-): void {
-  const { status } = response
-  if (outgoing.destroyed) {
-    body?.cancel()
-    return
-  }
-  const isHead = incoming.method === 'HEAD'
-  const content = isHead || !mayHaveBody(status) ? null : body
-  // RFC 9110 §8.6: elsewhere it is of what follows, and where nothing does the next answer would be taken for it.
-  const hasLength = content !== null || status === 304 || (isHead && status !== 204)
-  const list = flat(fields, hasLength)
-  if (content !== null && trailers?.announced && isChunked(incoming, list)) list.push('trailer', trailers.announced)
-  outgoing.writeHead(status, list)
-  if (content === null) {
-    body?.cancel()
-    outgoing.end()
-    return
-  }
-  // Node keeps a head for as long as its answer lasts: in one piece if it went by itself, and in thirty if not.
-  if (isEventStream(response)) outgoing.flushHeaders()
-  sendBody(outgoing, content, trailers)
+/** Somebody reads it for the client. */
+function letGoAfter(outgoing: ServerResponse, held: Held): void {
+  if (outgoing.destroyed) letGo(held)
+  else outgoing.once('close', () => letGo(held))
 }
 
-/** Node refuses to announce trailers where it could not send them: they need chunks (RFC 9112 §7.1.2). */
-function isChunked(incoming: IncomingMessage, list: readonly string[]): boolean {
-  const hasLength = list.some((text, index) => index % 2 === 0 && text === 'content-length')
-  return !hasLength && incoming.httpVersion === '1.1'
+function headsOf(held: readonly Held[]): HeaderList[] {
+  return held.map(({ head }) => head.headers)
 }
 
-/** Node writes the fields of the connection (RFC 9110 §7.6.1). */
-const unforwarded = new Set([
-  marker,
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
-
-function flat(fields: Iterable<readonly [string, string]>, hasLength: boolean): string[] {
-  const list: string[] = []
-  for (const [name, value] of fields) {
-    if (unforwarded.has(name)) continue
-    if (name === 'content-length' && !hasLength) continue
-    list.push(name, value)
-  }
-  return list
+function withFields(response: Response, added: HeaderList): Response {
+  applyFields(response.headers, added)
+  return response
 }
 
-/** The response's fields with ours: cookies beside those that are there, everything else in their place. */
-function withFields({ headers }: Response, added: HeaderList): Iterable<readonly [string, string]> {
-  applyFields(headers, added)
-  return headers instanceof FieldHeaders ? headers.fields : headers
+/** Kept by a middleware from another call, whose body went to its own client. */
+function ofAnotherCall(): Error {
+  // Of what is no error of ours the log has the code alone.
+  return Object.assign(new Error('what a middleware kept of a proxied answer has no body'), {
+    code: 'ANSWER_OF_ANOTHER_CALL',
+  })
 }
 
 /** The app's own error handler has had its turn; this is the rest that an error needs. */

@@ -1,13 +1,16 @@
 /** Writes an upstream's body to a Node response: with backpressure, and cut, never ended, when it breaks off. */
 import type { ServerResponse } from 'node:http'
-import type { ResponseHead, UpstreamBody } from '../runtime.ts'
-import { type BodySink, isPipedBody } from './piped-body.ts'
+import type { ResponseHead } from '../runtime.ts'
+import { type BodySink, isPipedBody, type PipedBody } from './piped-body.ts'
+
+/** A body that goes straight through, or what somebody has made of one. */
+export type Content = PipedBody | ReadableStream<Uint8Array>
 
 /**
  * Takes the body over; the head has to be written already. A client that takes nothing is cut off by the server
  * (`slow-readers.ts`), so that it cannot hold an upstream's connection for ever.
  */
-export function sendBody(outgoing: ServerResponse, body: UpstreamBody, trailers?: ResponseHead['trailers']): void {
+export function sendBody(outgoing: ServerResponse, body: Content, trailers?: ResponseHead['trailers']): void {
   // Most answers are small and whole by now: nothing has to be listened for.
   const whole = isPipedBody(body) ? body.takeWhole(outgoing.writableHighWaterMark) : undefined
   if (whole !== undefined) {
@@ -39,6 +42,13 @@ export function sendBody(outgoing: ServerResponse, body: UpstreamBody, trailers?
   if (!hasWritten && !outgoing.writableEnded) outgoing.flushHeaders()
 }
 
+export function cancelContent(content: Content | null): void {
+  if (content === null) return
+  if (isPipedBody(content)) content.cancel()
+  // Broken or not, nobody reads it.
+  else content.cancel().catch(() => undefined)
+}
+
 /** Node copies a text of up to 16 KiB, head and all, to its stack to write it, and a longer one to memory that it has to get. */
 const textLimitBytes = 12 * 1024
 
@@ -49,9 +59,9 @@ function endWith(outgoing: ServerResponse, whole: Uint8Array): void {
   else outgoing.end(Buffer.from(whole.buffer, whole.byteOffset, whole.byteLength).toString('latin1'), 'latin1')
 }
 
-/** The same for a body that is a web stream, as when somebody has wrapped the upstream's. */
-function pumped(body: UpstreamBody) {
-  const reader = body.stream().getReader()
+/** The same for a web stream. */
+function pumped(body: ReadableStream<Uint8Array>) {
+  const reader = body.getReader()
   let resume = () => {}
   const run = async (sink: BodySink): Promise<void> => {
     try {

@@ -19,12 +19,8 @@ const handshake = [
   '\r\n',
 ].join('\r\n')
 
-test.each<[string, (c: Context) => Response, number]>([
-  ['an error', (c) => c.text('no', 403), 403],
-  ['an error without a body', (c) => c.body(null, 403), 403],
-  ['a success without a body', (c) => c.body(null, 204), 204],
-  ['a redirect', (c) => c.redirect('/'), 302],
-])('by %s gets that, and the API loses the connection', async (_how, deny, status) => {
+/** A server whose API accepts every handshake, with this middleware; and whether the API has lost the connection. */
+async function accepting(middleware: (c: Context) => void): Promise<{ port: number; gone: Promise<void> }> {
   const gone = deferred()
   const origin = await rawUpstream((socket) => {
     socket
@@ -42,7 +38,7 @@ test.each<[string, (c: Context) => Response, number]>([
   // It looks at what is there already, so that hono copies what comes.
   app.use('*', cors({ origin: 'https://other.example' }), async (c, next) => {
     await next()
-    c.res = deny(c)
+    middleware(c)
   })
   app.get('*', async (c) => {
     const { webSockets } = runtime
@@ -58,9 +54,38 @@ test.each<[string, (c: Context) => Response, number]>([
     if (answer.socket === undefined) throw new Error('it was not accepted')
     return webSockets.open(c, [['sec-websocket-accept', accept]], answer.socket, () => [])
   })
-  const { port } = await serving(app)
+  return { port: (await serving(app)).port, gone: gone.promise }
+}
+
+test.each<[string, (c: Context) => Response, number]>([
+  ['an error', (c) => c.text('no', 403), 403],
+  ['an error without a body', (c) => c.body(null, 403), 403],
+  ['a success without a body', (c) => c.body(null, 204), 204],
+  ['a redirect', (c) => c.redirect('/'), 302],
+  ['an answer of its own with a body', (c) => c.text('no', 200), 200],
+  ['an empty answer of its own, with nothing of the API’s', anew, 200],
+])('by %s gets that, and the API loses the connection', async (_how, deny, status) => {
+  const { port, gone } = await accepting((c) => {
+    c.res = deny(c)
+  })
   const text = await rawClient(port, handshake).until(/\r\n\r\n/)
   expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
   expect(text).not.toMatch(/sec-websocket-accept/i)
-  await gone.promise
+  await gone
 })
+
+test('but one whose answer was copied is joined', async () => {
+  const { port } = await accepting((c) => {
+    c.res = new Response(c.res.body, c.res)
+    c.header('x-after', 'yes')
+  })
+  const text = await rawClient(port, handshake).until(/\r\n\r\n/)
+  expect(text).toMatch(/^HTTP\/1\.1 101 /)
+  expect(text).toContain(`\r\nsec-websocket-accept: ${accept}\r\n`)
+  expect(text).toContain('\r\nx-after: yes\r\n')
+})
+
+function anew(c: Context): Response {
+  c.res = undefined
+  return c.body(null)
+}

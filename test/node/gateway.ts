@@ -1,4 +1,5 @@
 /** The whole gateway on a real port, in front of an upstream of the test's own, for what only a raw socket shows. */
+import { Hono, type MiddlewareHandler } from 'hono'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import type { UserConfig } from '../../src/config/user-config.ts'
 import type { OpenRouteConfig } from '../../src/config/user-routes.ts'
@@ -14,13 +15,20 @@ export interface Gateway extends RunningServer {
   readonly events: CoatcheckEvent[]
 }
 
+export interface GatewayOptions {
+  server?: Partial<ServerOptions>
+  config?: Partial<UserConfig>
+  /** Of an app that it is mounted in. */
+  middleware?: readonly MiddlewareHandler[]
+}
+
 const all = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** `/open/*` leads to the upstream for everybody, `/api/*` for sessions. */
 export async function gateway(
   upstream: string,
   route: Partial<OpenRouteConfig> = {},
-  { server = {}, config = {} }: { server?: Partial<ServerOptions>; config?: Partial<UserConfig> } = {},
+  { server = {}, config = {}, middleware = [] }: GatewayOptions = {},
 ): Promise<Gateway> {
   const events: CoatcheckEvent[] = []
   const runtime = testRuntime()
@@ -38,11 +46,14 @@ export async function gateway(
     {},
   )
   const { routes } = tokenHandler(resolved, { runtime, report: (event) => events.push(event) })
+  const app = new Hono()
+  for (const one of middleware) app.use(one)
+  app.route('/', routes)
   const running = await createServer({
     host: '127.0.0.1',
     closeTimeoutMs: 100,
     ...server,
-    fetch: (request, env) => routes.fetch(request, env),
+    fetch: (request, env) => (middleware.length > 0 ? app : routes).fetch(request, env),
   })
   onCleanup(() => running.close())
   return { ...running, events }

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
-import { compress } from 'hono/compress'
 import { setCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
 import { etag } from 'hono/etag'
@@ -141,15 +140,6 @@ describe('middleware after the handler', () => {
     expect(await response.text()).toBe(json)
   })
 
-  test.each([
-    ['etag()', etag()],
-    ['compress()', compress({ threshold: 1 })],
-  ])('%s, which needs the body, leaves it whole', async (_name, middleware) => {
-    const response = await fetch(await wrapped(middleware), { headers: { 'accept-encoding': 'gzip' } })
-    expect(response.headers.has('content-encoding')).toBe(false)
-    expect(await response.text()).toBe(json)
-  })
-
   test('etag() that finds the tag of the API answers 304, and the body is not wanted', async () => {
     const gone = deferred()
     const { origin } = await upstream((_incoming, outgoing) => {
@@ -183,7 +173,7 @@ describe('middleware after the handler', () => {
     app.route('/', forwarding(testRuntime(), origin))
     const response = await fetch((await serving(app)).url)
     expect(await response.text()).toBe('mine')
-    expect([...response.headers.keys()]).not.toContain('x-coatcheck-held')
+    expect([...response.headers.keys()].filter((name) => name.startsWith('x-'))).toEqual([])
     await gone.promise
   })
 
@@ -247,8 +237,8 @@ describe('an answer in the place of the API’s', () => {
     ['is an error of the app', throwing, 500, 'Internal Server Error'],
     ['is nothing', (c) => c.body(null, 403), 403, ''],
     ['is nothing, with the status of the API', (c) => c.body(null), 200, ''],
-    ['is nothing, after a look at the body', (c) => c.body(null, c.res.body === null ? 403 : 200), 403, ''],
-    ['leads elsewhere, after a look at the body', (c) => c.redirect(c.res.body === null ? '/pay' : '/'), 302, ''],
+    ['is nothing, after a look at the body', (c) => c.body(null, c.res.body === null ? 200 : 403), 403, ''],
+    ['leads elsewhere, after a look at the body', (c) => c.redirect(c.res.body === null ? '/' : '/pay'), 302, ''],
   ])('that %s ends where it ends, and the next one is whole', async (_what, replace, status, text) => {
     const all = await twice(replace)
     const head = all.slice(0, all.indexOf('\r\n\r\n') + 4)
@@ -259,7 +249,6 @@ describe('an answer in the place of the API’s', () => {
     const next = all.slice(head.length + (isChunked ? '0\r\n\r\n'.length : length))
     expect(next).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
     expect(next.split('\r\n\r\n')[1]).toBe(json)
-    expect(all).not.toContain('x-coatcheck-held')
   })
 
   test('has nothing that the API said of its own body, and keeps the rest', async () => {
@@ -351,28 +340,6 @@ describe('an answer in the place of the API’s', () => {
     answer.resolve()
     await gone.promise
   })
-
-  test('that was kept from another call is an error, and not the body of this one', async () => {
-    const failures: unknown[] = []
-    const { origin } = await upstream((incoming, outgoing) => void outgoing.end(`of ${incoming.url}`))
-    let kept: Response | undefined
-    const app = new Hono()
-    app.use('*', async (c, next) => {
-      await next()
-      if (kept !== undefined) {
-        c.res = undefined
-        c.res = kept
-      }
-      kept = c.res.clone()
-    })
-    app.route('/', forwarding(testRuntime(), origin))
-    const { url } = await serving(app, { onError: (error) => failures.push(error) })
-    expect(await (await fetch(`${url}/1`)).text()).toBe('of /1')
-    const second = await fetch(`${url}/2`)
-    expect([second.status, (await second.json()).code]).toEqual([500, 'internal_error'])
-    expect([...second.headers.keys()]).not.toContain('x-coatcheck-held')
-    expect(failures).toMatchObject([{ code: 'ANSWER_OF_ANOTHER_CALL' }])
-  })
 })
 
 describe('the head', () => {
@@ -428,13 +395,10 @@ describe('the head', () => {
     expect(await response.json()).toMatchObject({ code: 'store_unavailable' })
   })
 
-  test('shows nothing of how it was kept, even if the API sends a field of that name', async () => {
-    const { origin } = await upstream((_incoming, outgoing) => {
-      outgoing.writeHead(200, { 'X-Coatcheck-Held': '7' }).end('body')
-    })
+  test('shows nothing of how it was kept', async () => {
+    const { origin } = await upstream((_incoming, outgoing) => void outgoing.end('body'))
     const response = await fetch((await serving(forwarding(testRuntime(), origin))).url)
-    expect(response.headers.has('x-coatcheck-held')).toBe(false)
-    expect(response.headers.has('x-hono-already-sent')).toBe(false)
+    expect([...response.headers.keys()].toSorted()).toEqual(['connection', 'content-length', 'date', 'keep-alive'])
     expect(await response.text()).toBe('body')
   })
 

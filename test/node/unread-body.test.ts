@@ -1,7 +1,8 @@
 /** An upstream's answer that a handler asked for and did not read: its place is given back. */
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
+import type { PipedBody } from '../../src/node/piped-body.ts'
 import type { UpstreamRequest } from '../../src/runtime.ts'
 import { closeEverything, deferred, serving, testRuntime, upstream } from './loopback.ts'
 
@@ -65,6 +66,17 @@ test('with its time, where the answer is over and somebody has read a part of it
   }
 })
 
+test('at once, where its web stream is cancelled', async () => {
+  const { runtime, ask } = await place()
+  const app = new Hono<{ Bindings: HttpBindings }>().get('/', async (c) => {
+    const signal = runtime.clientSignal(c)
+    await (await ask(signal)).body?.stream().cancel()
+    return c.text(`${(await ask(signal)).status}`)
+  })
+  const { port } = await serving(app as never)
+  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('200')
+})
+
 test('and who waits for more of one that is let go is told', async () => {
   const { origin } = await upstream((_incoming, outgoing) => void outgoing.write('part'))
   const { runtime, ask } = await place({ origin })
@@ -97,6 +109,35 @@ test('but what somebody reads is whole, although the answer is over', async () =
   const { port } = await serving(app as never)
   await (await fetch(`http://127.0.0.1:${port}/`)).text()
   expect(await read.promise).toBe(large.byteLength)
+})
+
+test('but what goes past its web stream is not unread, however slowly it is taken', async () => {
+  const { runtime, ask } = await place()
+  const ended = deferred<number>()
+  const app = new Hono<{ Bindings: HttpBindings }>().get('/', async (c) => {
+    const body = (await ask(runtime.clientSignal(c))).body as PipedBody
+    const web = body.stream()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    let bytes = 0
+    body.pipe({
+      write(chunk) {
+        bytes += chunk.byteLength
+        return false
+      },
+      end: () => ended.resolve(bytes),
+      fail: () => ended.resolve(0),
+    })
+    vi.advanceTimersByTime(10_000)
+    vi.useRealTimers()
+    await web.cancel()
+    for (let turn = 0; turn < 100; turn++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      body.resume()
+    }
+    return c.text(String(await ended.promise))
+  })
+  const { port } = await serving(app as never)
+  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe(String(large.byteLength))
 })
 
 test('and many calls of one handler listen to its client once', async () => {
