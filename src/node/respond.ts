@@ -77,8 +77,11 @@ export function release(
   const held = takeHeld(outgoing)
   const failed = (error: unknown): Response => {
     for (const one of held) cutOff(one)
-    if (outgoing.headersSent) throw error
     onError(error)
+    if (outgoing.headersSent) {
+      outgoing.destroy()
+      return alreadySent
+    }
     return problemResponse(toCoatcheckError(error), problemFields)
   }
   if (held.length === 0) return isHeldResponse(response) ? failed(ofAnotherCall()) : response

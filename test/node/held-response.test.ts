@@ -28,7 +28,7 @@ const answering: RequestListener = (_incoming, outgoing) => void outgoing.writeH
 
 interface Wrapped {
   api?: RequestListener
-  finish?: () => HeaderList
+  finish?: () => HeaderList | Promise<HeaderList>
 }
 
 /** A server with middleware, the outermost first, around what forwards to the API; and what its log got. */
@@ -524,6 +524,28 @@ describe('a body that somebody has read, with nothing in its place', () => {
     c.res = undefined
     c.res = clone
   }
+
+  test('and so is one that is locked while its cookies are decided: the client is cut off', async () => {
+    const { api, gone } = endless()
+    const decided = deferred<HeaderList>()
+    const { port, errors } = await wrapped(
+      [
+        onAnswer((c) => {
+          c.res.clone()
+          const held = c.res
+          setImmediate(() => {
+            held.body?.getReader()
+            decided.resolve([])
+          })
+        }),
+      ],
+      { api, finish: () => decided.promise },
+    )
+    const client = rawClient(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expect(await client.closed).not.toMatch(/Error|\r\n0\r\n\r\n/)
+    expect(errors).toMatchObject([{ code: 'ERR_INVALID_STATE' }])
+    await gone
+  })
 
   test('and so is a response that cannot be', async () => {
     const { api, gone } = endless()
