@@ -14,7 +14,7 @@ import type { JoinToken } from './oauth/joined-tokens.ts'
 import type { VerifyLogoutToken } from './oauth/logout-token.ts'
 import type { ExchangeToken } from './oauth/token-exchange.ts'
 import type { Report } from './observability/events.ts'
-import type { TellRefused } from './observability/refused-calls.ts'
+import type { TellFailure } from './observability/failed-calls.ts'
 import type { Runtime } from './runtime.ts'
 import type { LogoutMarks } from './session/logout-marks.ts'
 import type { Sealer } from './session/seal.ts'
@@ -42,7 +42,7 @@ export interface Services {
   readonly logoutSealer: Sealer
   readonly report: Report
   /** What could not be answered as it was asked: failures of ours each, and refusals by their kind. */
-  readonly tellFailure: TellRefused
+  readonly tellFailure: TellFailure
   readonly reply: Reply
   readonly rateLimiter: RateLimiter
   /** Whose address the call comes from, as far as the proxies in front are trusted. */

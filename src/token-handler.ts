@@ -33,7 +33,7 @@ import { refreshGrant } from './oauth/refresh-grant.ts'
 import { revokeTokens } from './oauth/revocation.ts'
 import { tokenExchange } from './oauth/token-exchange.ts'
 import { type Report, reportToConsole } from './observability/events.ts'
-import { refusedCalls } from './observability/refused-calls.ts'
+import { failedCalls } from './observability/failed-calls.ts'
 import { problemResponse, toCoatcheckError } from './problem.ts'
 import { checkAddress } from './protection/address-policy.ts'
 import { clientAddresses } from './protection/client-address.ts'
@@ -102,7 +102,7 @@ export function tokenHandler(config: Config, options: TokenHandlerOptions = {}):
   const routeOf = (c: Context, routes: RouteTable) => {
     try {
       const match = routes.match(checkTarget(runtime.requestTarget(c)).path, c.req.method)
-      return match.kind === 'route' ? match.route.path : undefined
+      return match.kind === 'route' ? match.route : undefined
     } catch (error) {
       // It may have been refused for its target.
       if (error instanceof CoatcheckError) return undefined
@@ -241,7 +241,6 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     onSeen: (id, idleEndsAt) => live.seen(id, idleEndsAt),
   })
   const live = liveStreams({ sessions: opened, runtime, clock, report, ...config.streams })
-  const tellRefused = refusedCalls(runtime, report)
   const split = splitTokens(coordinator, sealer(secrets, 'split', context), clock)
   const { verify: verifyAccessToken, verifyOnce } = accessTokens(server, audiencesOf(config.routes), clock)
   return {
@@ -249,10 +248,7 @@ function makeServices(config: Config, options: TokenHandlerOptions): Services {
     runtime,
     server,
     report,
-    tellFailure(error, call) {
-      if (error.status >= 500) report({ event: 'request_failed', code: error.code, cause: error.cause })
-      else tellRefused(error, call)
-    },
+    tellFailure: failedCalls(runtime, report),
     reply: replyWith(endpointHeaders(config)),
     clientAddress: (c) => addresses.of(runtime.peerAddress(c), () => runtime.requestHeaders(c)['x-forwarded-for']),
     rateLimiter: rateLimiter(coordinator, clock, report),

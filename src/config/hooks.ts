@@ -21,18 +21,32 @@ const syncHook: Field<AnyFunction | undefined> = optional(
 )
 
 /**
- * The check at start knows asynchronous functions, and not those that give a promise without being one.
+ * Calls one that nobody waits for.
  *
- * @throws CoatcheckError `internal_error`
+ * @throws CoatcheckError that the hook threw; `internal_error` for whatever else, and for a promise
  */
-export function refusePromise<Value>(
-  hook: keyof Hooks,
-  given: Value,
-): asserts given is Exclude<Value, Promise<unknown>> {
+export function callHook<Given>(hook: keyof Hooks, call: () => Given): Exclude<Given, Promise<unknown>> {
+  let given: Given
+  try {
+    given = call()
+  } catch (error) {
+    throw error instanceof CoatcheckError ? error : hookFailure(hook, 'threw', error)
+  }
+  refusePromise(hook, given)
+  return given
+}
+
+/** @param problem goes to the log: names of the operator's own, and nothing that came with a request */
+export function hookFailure(hook: keyof Hooks, problem: string, cause?: unknown): CoatcheckError {
+  return new CoatcheckError('internal_error', { reason: `hooks.${hook} ${problem}`, cause })
+}
+
+/** The check at start knows asynchronous functions, and not those that give a promise without being one. */
+function refusePromise<Value>(hook: keyof Hooks, given: Value): asserts given is Exclude<Value, Promise<unknown>> {
   if (!(given instanceof Promise)) return
-  // Nobody waits for it: what it fails with would end the process.
+  // What it fails with would end the process.
   given.catch(() => undefined)
-  throw new CoatcheckError('internal_error', { cause: new Error(`hooks.${hook} gave a promise: it may not be async`) })
+  throw hookFailure(hook, 'gave a promise, and nobody waits for it')
 }
 
 const fields = { onLogin: hook, claims: syncHook, onUpstreamRequest: syncHook, onSessionEnd: hook }

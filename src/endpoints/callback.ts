@@ -1,6 +1,6 @@
 /** `GET /bff/callback`: the authorization response. Ends in a redirect, always to a path of this origin. */
 import type { Handler } from 'hono'
-import { refusePromise } from '../config/hooks.ts'
+import { callHook } from '../config/hooks.ts'
 import { CoatcheckError } from '../errors.ts'
 import { LoginError, type LoginErrorCode, redeemCode } from '../oauth/code-grant.ts'
 import { ownCookies } from '../own-cookies.ts'
@@ -95,8 +95,7 @@ async function signIn(services: Services, query: string, transaction: LoginTrans
   const allowed = Object.fromEntries(
     config.session.claims.filter((name) => name in claims).map((name) => [name, claims[name]]),
   )
-  const shownClaims = config.hooks.claims?.(allowed) ?? allowed
-  refusePromise('claims', shownClaims)
+  const shownClaims = callHook('claims', () => config.hooks.claims?.(allowed)) ?? allowed
   return {
     issuer: config.provider.issuer,
     tokens,

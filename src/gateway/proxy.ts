@@ -3,10 +3,7 @@
  * the token on the way in, and the newest cookie on the way out.
  */
 import type { Context } from 'hono'
-import { isNeverForwarded } from '../config/header-names.ts'
-import { refusePromise } from '../config/hooks.ts'
 import type { Route } from '../config/types.ts'
-import { CoatcheckError } from '../errors.ts'
 import type { HeaderList, IncomingHeaders, UpstreamRequest, UpstreamResponse } from '../runtime.ts'
 import type { Services } from '../services.ts'
 import type { KeepAlive } from '../session/sessions.ts'
@@ -14,7 +11,7 @@ import type { Admission } from './admission/admission.ts'
 import { admit } from './admission/admit.ts'
 import { bodyTimeoutOf, checkContentType, checkHasNoContent, noBody, type OutgoingBody, outgoingBody } from './body.ts'
 import { applyFieldRules } from './field-rules.ts'
-import { isFieldValue } from './fields.ts'
+import { hookFields } from './hook-fields.ts'
 import type { Place } from './live-streams.ts'
 import { upstreamTarget } from './match.ts'
 import { rewriteQuery } from './query.ts'
@@ -151,18 +148,7 @@ function ownFields(
   fields.push(['x-forwarded-host', config.host], ['x-forwarded-proto', config.isSecureOrigin ? 'https' : 'http'])
   const hook = config.hooks.onUpstreamRequest
   // A copy: these claims serve the session's or the token's later calls as well.
-  const added = hook?.({ route: route.path, method: c.req.method, target, claims: structuredClone(admission.claims) })
-  if (added === undefined) return fields
-  refusePromise('onUpstreamRequest', added)
-  for (const [name, value] of Object.entries(added)) fields.push(checkedField(name.toLowerCase(), value))
-  return fields
-}
-
-function checkedField(name: string, value: string): [string, string] {
-  if (isFieldValue(value) && !isNeverForwarded(name)) return [name, value]
-  throw internalError(`hooks.onUpstreamRequest may not set ${name}`)
-}
-
-function internalError(message: string): CoatcheckError {
-  return new CoatcheckError('internal_error', { cause: new Error(message) })
+  if (!hook) return fields
+  const claims = structuredClone(admission.claims)
+  return [...fields, ...hookFields(hook, { route: route.path, method: c.req.method, target, claims })]
 }

@@ -36,7 +36,17 @@ export type CoatcheckEvent =
       readonly names: readonly string[]
       readonly add: string
     }
-  | { readonly event: 'request_failed'; readonly code: string; readonly cause?: unknown }
+  /** An answer of 500 and above, or work that nobody waits for. */
+  | {
+      readonly event: 'request_failed'
+      readonly code: string
+      /** A word of ours for what exactly was wrong, such as which hook did what. */
+      readonly reason?: string
+      /** The path of its route as the configuration has it, and the origin that it leads to. */
+      readonly route?: string
+      readonly upstream?: string
+      readonly cause?: unknown
+    }
   /** Of one kind, with those of the last ten seconds that were not told yet. */
   | {
       readonly event: 'calls_refused'
