@@ -6,6 +6,9 @@ import * as v from 'valibot'
 import type { ConfigIssue } from './config-error.ts'
 import { nearest } from './nearest.ts'
 
+/** What is said of settings that are known, and not here. */
+export type Misplaced = Readonly<Record<string, Omit<ConfigIssue, 'path'>>>
+
 /** Where mistakes are gathered. */
 export type Issues = ConfigIssue[]
 
@@ -21,15 +24,13 @@ export interface ReadObject<F extends Fields> {
   readonly complete: Outputs<F> | undefined
 }
 
-/**
- * @param hints cures for unknown names that are easily written here, such as a setting of another place.
- */
+/** @param misplaced names that are easily written here, such as a setting of another kind of route */
 export function readObject<F extends Fields>(
   fields: F,
   input: unknown,
   path: string,
   issues: Issues,
-  hints: Readonly<Record<string, string>> = {},
+  misplaced: Misplaced = {},
 ): ReadObject<F> {
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     issues.push({ path, problem: `has to be an object, and is ${kindOf(input)}`, cure: `write { ${someOf(fields)} }` })
@@ -38,7 +39,7 @@ export function readObject<F extends Fields>(
   const before = issues.length
   const known = Object.keys(fields)
   for (const name of Object.keys(input)) {
-    if (!known.includes(name)) issues.push(unknownField(name, known, path, hints))
+    if (!known.includes(name)) issues.push(unknownField(name, known, path, misplaced))
   }
   const output: Record<string, unknown> = {}
   for (const name of known) {
@@ -90,18 +91,15 @@ export function join(path: string, name: unknown): string {
   return path ? `${path}.${String(name)}` : String(name)
 }
 
-function unknownField(
-  name: string,
-  known: string[],
-  path: string,
-  hints: Readonly<Record<string, string>>,
-): ConfigIssue {
+function unknownField(name: string, known: string[], path: string, misplaced: Misplaced): ConfigIssue {
+  const elsewhere = Object.hasOwn(misplaced, name) ? misplaced[name] : undefined
+  if (elsewhere) return { path: join(path, name), ...elsewhere }
   const meant = nearest(name, known)
   const cure = meant ? `write ${meant}` : `leave it out; known here are ${known.join(', ')}`
   return {
     path: join(path, oneLine(name)),
     problem: 'is not a known setting',
-    cure: Object.hasOwn(hints, name) ? (hints[name] ?? cure) : cure,
+    cure,
   }
 }
 

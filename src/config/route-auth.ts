@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { anything, duration, flag, list, oneOf, optional, resourceIndicator, text, withDefault } from './fields.ts'
 import { requestHeaderName } from './header-names.ts'
 import { routePath } from './paths.ts'
-import { type Field, mistake, wanted } from './read-object.ts'
+import { type Field, type Misplaced, mistake, wanted } from './read-object.ts'
 import { trailerName } from './trailer-names.ts'
 
 export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -80,26 +80,39 @@ export const upstreamTokenFields = {
   refresh: { from: oneOf(['refresh']), resource: resourceIndicator(), scopes },
 } as const
 
-/** Cures for fields that are another kind's. */
-export const routeHints: Readonly<Record<keyof typeof routeFields, Readonly<Record<string, string>>>> = {
-  session: hints('session'),
-  phantom: hints('phantom'),
-  split: hints('split'),
-  jwt: hints('jwt'),
-  client: hints('client'),
-  none: hints('none'),
-}
+/** Fields of other kinds of routes. */
+export const misplacedInRoute = misplaced('auth', routeFields, {
+  'none cache': "the API's own Cache-Control passes here",
+})
 
-/** A field of others is left out, and says whose it is. */
-function hints(kind: keyof typeof routeFields): Record<string, string> {
-  const owners = new Map<string, string[]>()
-  for (const [auth, fields] of Object.entries(routeFields)) {
-    for (const name of Object.keys(fields)) owners.set(name, [...(owners.get(name) ?? []), `'${auth}'`])
+/** Those of other ways to get a token. */
+export const misplacedInUpstreamToken = misplaced('from', upstreamTokenFields)
+
+/**
+ * For each kind the fields of others: they are left out, and whose they are is said.
+ *
+ * @param setting which one says what kind it is
+ * @param instead by kind and field: what is so without it, where that is not plain
+ */
+function misplaced<Kind extends string>(
+  setting: string,
+  fieldsOf: Readonly<Record<Kind, object>>,
+  instead: Readonly<Record<string, string>> = {},
+): Readonly<Record<Kind, Misplaced>> {
+  const kinds = Object.keys(fieldsOf) as Kind[]
+  const all = new Set(kinds.flatMap((kind) => Object.keys(fieldsOf[kind])))
+  const has = (kind: Kind, name: string) => Object.hasOwn(fieldsOf[kind], name)
+  const said = (kind: Kind, name: string) => {
+    const owners = kinds.filter((one) => has(one, name)).map((one) => `'${one}'`)
+    const without = instead[`${kind} ${name}`]
+    return {
+      problem: `is not for ${setting}: '${kind}'`,
+      cure: `leave it out${without ? ` (${without})` : ''}: it is for ${setting}: ${owners.join(', ')}`,
+    }
   }
-  const foreign = [...owners].filter(([name]) => !Object.hasOwn(routeFields[kind], name))
-  return Object.fromEntries(
-    foreign.map(([name, auths]) => [name, `leave it out: it is for routes with auth: ${auths.join(', ')}`]),
-  )
+  const misplacedIn = (kind: Kind) =>
+    Object.fromEntries([...all].filter((name) => !has(kind, name)).map((name) => [name, said(kind, name)]))
+  return Object.fromEntries(kinds.map((kind) => [kind, misplacedIn(kind)])) as Record<Kind, Misplaced>
 }
 
 /** RFC 6749 §3.3 scope-token. */

@@ -4,7 +4,7 @@ import { readHeaderRules, readQueryRules } from './message-rules.ts'
 import { isWildcard, withoutWildcard } from './paths.ts'
 import { byStage, readRateLimits } from './rate-limits.ts'
 import { type Field, type Issues, join, readObject } from './read-object.ts'
-import { routeFields, routeHints } from './route-auth.ts'
+import { misplacedInRoute, routeFields } from './route-auth.ts'
 import type { RateLimit, Route, UpstreamToken } from './types.ts'
 import { readUpstream, type UpstreamContext } from './upstream.ts'
 import { readUpstreamToken } from './upstream-token.ts'
@@ -57,7 +57,7 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   // Each kind of route has fields of its own; what is missing is said in its own words. An unknown `auth` is reported
   // by itself, and what else such a route says is read as a session route's.
   const kind = auth ?? 'session'
-  const read = readObject(routeFields[kind], auth ? input : asSessionRoute(input), path, issues, routeHints[kind])
+  const read = readObject(routeFields[kind], auth ? input : asSessionRoute(input), path, issues, misplacedInRoute[kind])
   const { complete } = read
   const partial: PartialRoute = read.partial
   const addresses = readAddressPolicy(partial.addresses, join(path, 'addresses'), issues)
@@ -156,10 +156,11 @@ function authOf(input: unknown, path: string, issues: Issues): Route['auth'] | u
   return undefined
 }
 
+/** Without what other kinds have: which one is meant, nobody knows. */
 function asSessionRoute(input: unknown): unknown {
   if (!isObject(input)) return input
-  const { reason: _, ...rest } = input
-  return { ...rest, auth: 'session' }
+  const shared = Object.entries(input).filter(([name]) => !Object.hasOwn(misplacedInRoute.session, name))
+  return { ...Object.fromEntries(shared), auth: 'session' }
 }
 
 function readTokenOf(

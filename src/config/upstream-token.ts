@@ -1,6 +1,6 @@
 /** Where an upstream's access token comes from: the caller, or the authorization server by one of its ways. */
 import { type Issues, join, readObject } from './read-object.ts'
-import { upstreamTokenFields } from './route-auth.ts'
+import { misplacedInUpstreamToken, upstreamTokenFields } from './route-auth.ts'
 import type { RouteAuth, UpstreamToken } from './types.ts'
 
 type From = keyof typeof upstreamTokenFields
@@ -32,7 +32,13 @@ export function readUpstreamToken(
     return undefined
   }
   const before = issues.length
-  const fields: Partial<Record<string, unknown>> = readObject(upstreamTokenFields[kind], input, path, issues).partial
+  const fields: Partial<Record<string, unknown>> = readObject(
+    upstreamTokenFields[kind],
+    input,
+    path,
+    issues,
+    misplacedInUpstreamToken[kind],
+  ).partial
   if (issues.length > before) return undefined
   if (kind === 'exchange' && fields.resource === undefined && fields.audience === undefined) {
     issues.push({

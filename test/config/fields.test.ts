@@ -224,9 +224,17 @@ refuses('routes', 'routes', (routes) => good({ routes }), [
   [[7], 'has to be an object'],
   [[null], 'has to be an object'],
   [[goodRoute({ methds: ['GET'] })], 'methds is not a known setting → write methods'],
-  [[goodRoute({ reason: 'x' })], "reason is not a known setting → leave it out: it is for routes with auth: 'none'"],
-  [[goodRoute({ auth: 'none', reason: 'x', scopes: ['a'] })], "it is for routes with auth: 'session'"],
-  [[goodRoute({ auth: 'none', reason: 'x', kinds: ['media'] })], "it is for routes with auth: 'session'"],
+  [[goodRoute({ reason: 'x' })], "reason is not for auth: 'session' → leave it out: it is for auth: 'none'"],
+  [
+    [goodRoute({ auth: 'none', reason: 'x', scopes: ['a'] })],
+    "scopes is not for auth: 'none' → leave it out: it is for auth: 'session', 'phantom'",
+  ],
+  [[goodRoute({ auth: 'none', reason: 'x', kinds: ['media'] })], "leave it out: it is for auth: 'session'"],
+  [
+    [goodRoute({ auth: 'none', reason: 'x', cache: 'private' })],
+    "cache is not for auth: 'none' → leave it out (the API's own Cache-Control passes here): it is for auth: 'session'",
+  ],
+  [[{ ...goodRoute({ public: 'x' }), auth: 'phantom', audience: 'x' }], "public is not for auth: 'phantom'"],
   [[goodRoute(), goodRoute({ upstream: 'https://b.internal' })], 'has the same path as routes[0], for GET, HEAD'],
   [
     [goodRoute({ methods: ['POST'] }), goodRoute({ methods: ['POST', 'GET'] })],
@@ -325,6 +333,12 @@ refuses('routes[].auth', 'routes[0].auth', route('auth'), [
   ['cookie', "none of 'session', 'phantom', 'split', 'jwt', 'client', 'none'"],
   [false, "none of 'session', 'phantom', 'split', 'jwt', 'client', 'none'"],
 ])
+it('a route whose auth is not set has no other mistake for that: whose its settings are, nobody knows', () => {
+  const everyKinds = { reason: 'x', public: 'x', resource: 'urn:x', scopes: ['a'], kinds: ['fetch'] }
+  expect(mistakes(good({ routes: [goodRoute({ auth: undefined, ...everyKinds })] }))).toEqual([
+    expect.stringContaining('routes[0].auth is not set'),
+  ])
+})
 refuses('routes[].reason', 'routes[0].reason', (reason) => good({ routes: [goodRoute({ auth: 'none', reason })] }), [
   [undefined, 'is not set'],
   ['', 'is empty'],

@@ -118,7 +118,7 @@ describe('the token of an upstream', () => {
     [
       'a field of another origin',
       phantom({ upstreamToken: { from: 'none', resource: audience } }),
-      /upstreamToken\.resource is not a known setting/,
+      /upstreamToken\.resource is not for from: 'none' → leave it out: it is for from: 'exchange', 'refresh'/,
     ],
     ['none for a session', goodRoute({ upstreamToken: { from: 'none' } }), /upstreamToken\.from is none of 'session'/],
     [
@@ -129,7 +129,7 @@ describe('the token of an upstream', () => {
     [
       'one on a jwt route',
       jwt({ upstreamToken: { from: 'none' } }),
-      /leave it out: it is for routes with auth: 'session', 'phantom'/,
+      /leave it out: it is for auth: 'session', 'phantom'/,
     ],
   ])('is refused where it is %s', (_what, route, message) => {
     expect(mistakesOf(route)).toEqual([expect.stringMatching(message)])
