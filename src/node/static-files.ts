@@ -1,10 +1,10 @@
 /** The list of files of a built app, read once at start: no request path ever becomes a file path. */
 import { createHash } from 'node:crypto'
 import { createReadStream, type Stats } from 'node:fs'
-import { lstat, open, readdir } from 'node:fs/promises'
+import { lstat, open, readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
-import { ConfigError } from '../config/config-error.ts'
+import { ConfigError, type ConfigIssue } from '../config/config-error.ts'
 import { describeFile, type PageFile } from '../pages.ts'
 
 /** One file, and the compressed ones beside it. */
@@ -42,7 +42,8 @@ const memoryLimitBytes = 1024 * 1024
  */
 export async function readStaticFiles(dir: string): Promise<Map<string, StaticFile>> {
   const root = path.resolve(dir)
-  await checkPages(root, dir)
+  const mistake = (await notBuiltMistake(root, dir)) ?? (await sourceMistake(root, dir))
+  if (mistake) throw new ConfigError([mistake])
   const contents = new Map<string, StaticContent>()
   await collect(root, '', contents)
   const files = new Map<string, StaticFile>()
@@ -54,32 +55,32 @@ export async function readStaticFiles(dir: string): Promise<Map<string, StaticFi
 }
 
 /**
+ * What a build mends: there is no such folder, or no `index.html` in it.
+ *
  * @param dir as the configuration has it
- * @throws {ConfigError} when the folder or its `index.html` is missing, and when it is the source of an app.
  */
-export async function checkPages(root: string, dir = root): Promise<void> {
-  if (!(await isFile(path.join(root, 'index.html')))) {
-    throw unfit(
-      `names ${dir}, and there is no index.html in it`,
-      'build the app first, or name the folder it is built to',
-    )
+export async function notBuiltMistake(root: string, dir: string): Promise<ConfigIssue | undefined> {
+  const index = await lstat(path.join(root, 'index.html')).catch(unlessMissing)
+  if (index?.isFile()) return undefined
+  const isThere = (await stat(root).catch(unlessMissing))?.isDirectory()
+  return {
+    path: 'spa.dir',
+    problem: `names ${dir}, and there is no ${isThere ? 'index.html in it' : 'such folder'}`,
+    cure: 'build the app first, or name the folder it is built to',
   }
+}
+
+/** What a build does not mend: the folder is the source of an app. */
+export async function sourceMistake(root: string, dir: string): Promise<ConfigIssue | undefined> {
   for (const name of sourceMarks) {
     if ((await lstat(path.join(root, name)).catch(unlessMissing)) === undefined) continue
-    throw unfit(
-      `names ${dir}, and ${name} is in it, so it is the source and all of it would be public`,
-      'name the folder that the app is built to',
-    )
+    return {
+      path: 'spa.dir',
+      problem: `names ${dir}, and ${name} is in it, so it is the source and all of it would be public`,
+      cure: 'name the folder that the app is built to',
+    }
   }
-}
-
-function unfit(problem: string, cure: string): ConfigError {
-  return new ConfigError([{ path: 'spa.dir', problem, cure }])
-}
-
-async function isFile(file: string): Promise<boolean> {
-  const stats = await lstat(file).catch(unlessMissing)
-  return stats?.isFile() === true
+  return undefined
 }
 
 function unlessMissing(error: NodeJS.ErrnoException): undefined {

@@ -143,8 +143,7 @@ describe('coatcheck check', () => {
       routes: [{
         path: '/api/orders/*', upstream: 'https://orders.internal/v1', auth: 'session',
         rateLimits: [{ per: 'session', requests: 300, window: '1m' }],
-      }],
-      spa: { dir: 'dist' },`
+      }],`
     files = folder({ 'coatcheck.config.mjs': config('http://localhost:3000', more) })
     const { code, out, err } = await run(['check'], { directory: files.path, env })
     expect({ code, err }).toEqual({ code: 0, err: '' })
@@ -155,7 +154,33 @@ describe('coatcheck check', () => {
     expect(out).toMatch(/^every route +address +1200 in 1m$/m)
     expect(out).toMatch(/^\/api\/orders\/\* +session +300 in 1m$/m)
     expect(out).toMatch(/^Forward auth +\/verify of the internal listener, as nginx asks$/m)
-    expect(out).toContain('- spa.dir names dist, and there is no index.html in it: build the app first')
+  })
+
+  it('says that the app is not built, which is no mistake where it only checks', async () => {
+    files = folder({ 'coatcheck.config.mjs': config('http://localhost:3000', "spa: { dir: 'dist' }") })
+    const check = () => run(['check'], { directory: files?.path ?? '', env })
+    const folderMissing = await check()
+    expect(folderMissing.out).toContain(
+      '- spa.dir names dist, and there is no such folder, so serve would not start here: build the app first',
+    )
+    files.write({ 'dist/app.js': '' })
+    const indexMissing = await check()
+    expect(indexMissing.out).toContain('- spa.dir names dist, and there is no index.html in it, so serve would not')
+    files.write({ 'dist/index.html': '' })
+    expect((await check()).out).not.toContain('- spa.dir')
+    expect([folderMissing.code, indexMissing.code]).toEqual([0, 0])
+  })
+
+  it('refuses the source of an app as its pages, as serve does', async () => {
+    files = folder({
+      'coatcheck.config.mjs': config('http://localhost:3000', "spa: { dir: 'app' }"),
+      'app/index.html': '',
+      'app/package.json': '{}',
+    })
+    const { code, out, err } = await run(['check'], { directory: files.path, env })
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toContain('spa.dir names app, and package.json is in it')
+    expect((await run(['serve'], { directory: files.path, env })).err).toBe(err)
   })
 
   it.each([

@@ -169,7 +169,9 @@ describe('what is not served', () => {
   })
 
   test('a folder that is not there: the start stops, and says why', async () => {
-    await expect(staticApp(path.join(dir, 'dist'), [])).rejects.toThrow(/spa\.dir names .*build the app first/s)
+    await expect(staticApp(path.join(dir, 'dist'), [])).rejects.toThrow(
+      /spa\.dir names .*no such folder\s.*build the app first/s,
+    )
   })
 })
 
