@@ -41,20 +41,27 @@ export function readObject<F extends Fields>(
   for (const name of Object.keys(input)) {
     if (!known.includes(name)) issues.push(unknownField(name, known, path, misplaced))
   }
+  const meant = asMeant(input, known, misplaced)
   const output: Record<string, unknown> = {}
   for (const name of known) {
-    const value = readValue(
-      fields[name] as Field<unknown>,
-      (input as Record<string, unknown>)[name],
-      join(path, name),
-      issues,
-    )
+    const value = readValue(fields[name] as Field<unknown>, meant[name], join(path, name), issues)
     if (value !== undefined) output[name] = value.output
   }
   return {
     partial: output as Partial<Outputs<F>>,
     complete: issues.length === before ? (output as Outputs<F>) : undefined,
   }
+}
+
+/** With what is misspelt under the name that it means: it is one mistake, and not also that the right one is missing. */
+export function asMeant(input: object, known: readonly string[], misplaced: Misplaced = {}): Record<string, unknown> {
+  const meant: Record<string, unknown> = Object.create(input)
+  for (const [name, value] of Object.entries(input)) {
+    if (known.includes(name) || Object.hasOwn(misplaced, name)) continue
+    const right = nearest(name, known)
+    if (right !== undefined && !(right in meant)) meant[right] = value
+  }
+  return meant
 }
 
 /** One value; undefined if it is wrong. */

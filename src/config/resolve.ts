@@ -13,7 +13,7 @@ import { notices } from './notices.ts'
 import { basePath } from './paths.ts'
 import { readProvider } from './provider.ts'
 import { readRateLimits } from './rate-limits.ts'
-import { type Issues, readObject } from './read-object.ts'
+import { asMeant, type Issues, readObject } from './read-object.ts'
 import { redact, secretsOf, stringsOf } from './redact.ts'
 import { reportPageConflicts } from './resource-conflicts.ts'
 import { completeRoutes, readRoutes } from './routes.ts'
@@ -75,12 +75,14 @@ export function resolveConfig<Env = Record<string, string | undefined>>(
   if (issues.length > 0) throw new ConfigError(redact(issues, stringsOf(env)))
   const config = readConfig(input, issues, options)
   if (config && issues.length === 0) return config
-  throw new ConfigError(redact(nameUnset(issues, unset), secretsOf(input)))
+  throw new ConfigError(
+    redact(nameUnset(issues, unset), secretsOf(isObject(input) ? asMeant(input, Object.keys(fields)) : input)),
+  )
 }
 
 function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Config | undefined {
   const { partial, complete } = readObject(fields, input, '', issues)
-  if (typeof input !== 'object' || input === null) return undefined
+  if (!isObject(input)) return undefined
   const origin = partial.baseUrl?.origin
   const provider = readProvider(partial.provider, 'provider', issues)
   const session = readSession(partial.session, 'session', issues)
@@ -136,6 +138,10 @@ function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Co
     nodeOnly,
     notices: notices(routes, { origin: complete.baseUrl.origin, provider, spa, listeners, upstreams }),
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 /** A field that is not set most likely wants one of the variables that are not. */

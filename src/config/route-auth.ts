@@ -80,6 +80,9 @@ export const upstreamTokenFields = {
   refresh: { from: oneOf(['refresh']), resource: resourceIndicator(), scopes },
 } as const
 
+/** The names of all, whatever the kind. */
+export const routeSettings = [...new Set(Object.values(routeFields).flatMap((fields) => Object.keys(fields)))]
+
 /** Fields of other kinds of routes. */
 export const misplacedInRoute = misplaced('auth', routeFields, {
   'none cache': "the API's own Cache-Control passes here",

@@ -3,8 +3,8 @@ import { readAddressPolicy } from './addresses.ts'
 import { readHeaderRules, readQueryRules } from './message-rules.ts'
 import { isWildcard, withoutWildcard } from './paths.ts'
 import { byStage, readRateLimits } from './rate-limits.ts'
-import { type Field, type Issues, join, readObject } from './read-object.ts'
-import { misplacedInRoute, routeFields } from './route-auth.ts'
+import { asMeant, type Field, type Issues, join, readObject } from './read-object.ts'
+import { misplacedInRoute, routeFields, routeSettings } from './route-auth.ts'
 import type { RateLimit, Route, UpstreamToken } from './types.ts'
 import { readUpstream, type UpstreamContext } from './upstream.ts'
 import { readUpstreamToken } from './upstream-token.ts'
@@ -143,7 +143,7 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
 
 /** Undefined, and a mistake, for anything but the ways that there are. */
 function authOf(input: unknown, path: string, issues: Issues): Route['auth'] | undefined {
-  const auth = isObject(input) ? input.auth : undefined
+  const auth = isObject(input) ? asMeant(input, routeSettings).auth : undefined
   if (typeof auth === 'string' && Object.hasOwn(routeFields, auth)) return auth as Route['auth']
   if (isObject(input)) {
     const all = Object.keys(routeFields).map((name) => `'${name}'`)

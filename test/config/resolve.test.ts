@@ -285,6 +285,39 @@ describe('mistakes', () => {
     ])
   })
 
+  it('are told once of a name that is misspelt, and what stands under it is read', () => {
+    expect(
+      mistakes({
+        bseUrl: 'https://app.example.com',
+        providr: { isuer: 'https://login.example.com', clientID: 'app', clientSecrett: 'a-long-client-secret' },
+        sesion: { secrts: [secret], idleTimout: 'soon' },
+        rotes: [{ pth: '/api/*', upstrem: 'https://orders.internal', auht: 'none', reson: 'x' }],
+      }),
+    ).toEqual([
+      'bseUrl is not a known setting → write baseUrl',
+      'providr is not a known setting → write provider',
+      'sesion is not a known setting → write session',
+      'rotes is not a known setting → write routes',
+      'provider.isuer is not a known setting → write issuer',
+      'provider.clientID is not a known setting → write clientId',
+      'provider.clientSecrett is not a known setting → write clientSecret',
+      'session.secrts is not a known setting → write secrets',
+      'session.idleTimout is not a known setting → write idleTimeout',
+      expect.stringContaining('session.idleTimeout is not a duration'),
+      'routes[0].pth is not a known setting → write path',
+      'routes[0].upstrem is not a known setting → write upstream',
+      'routes[0].auht is not a known setting → write auth',
+      'routes[0].reson is not a known setting → write reason',
+    ])
+  })
+
+  it('are told of a name that is misspelt beside the right one, which counts', () => {
+    expect(mistakes(good({ baseURL: 'http://other.example', basUrl: 'ftp://other.example' }))).toEqual([
+      'baseURL is not a known setting → write baseUrl',
+      'basUrl is not a known setting → write baseUrl',
+    ])
+  })
+
   it('are one readable text', () => {
     const error = catchError(() => resolve(good({ baseUrl: 'http://app.example.com', sesion: {} })))
     expect(error.message).toBe(
