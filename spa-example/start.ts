@@ -30,7 +30,9 @@ try {
 } catch (error) {
   const isPortTaken = error instanceof Error && (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
   if (!isPortTaken) throw error
-  console.error(`${error.message}\nSomething else listens there. Set PORT, PROVIDER_PORT or API_PORT to another one.`)
+  // What Coatcheck would have done is for a configuration of one's own.
+  const { message } = error.cause instanceof Error ? error.cause : error
+  console.error(`${message}\nSomething else listens there. Set PORT, PROVIDER_PORT or API_PORT to another one.`)
   process.exitCode = 1
   await stop()
 }

@@ -7,6 +7,7 @@ import { type Report, reportToConsole } from '../observability/events.ts'
 import { cookieStore } from '../session/stores/cookie-store.ts'
 import { tokenHandler } from '../token-handler.ts'
 import { appPages } from './app-pages.ts'
+import { listenError, type Said } from './listen-error.ts'
 import { type NodeRuntime, type NodeRuntimeOptions, nodeRuntime } from './runtime.ts'
 import { createServer, type RunningServer, type ServerLimits, type ServerOptions } from './server.ts'
 import { sqliteCoordinator } from './sqlite-coordinator.ts'
@@ -36,11 +37,19 @@ export interface ServeOptions extends Omit<ServerOptions, 'fetch'> {
  * const server = await serve(app, { port: 3000, runtime })
  * process.once('SIGTERM', () => server.close())
  * ```
+ * @throws Error with the system's `code` (`EADDRINUSE`), and what to do, for an address that it may not listen on
  */
 export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<RunningServer> {
+  return serveAt(app, options, { host: 'the option host', port: 'the option port' })
+}
+
+async function serveAt(app: FetchApp, options: ServeOptions, said: Said): Promise<RunningServer> {
   const { runtime, ...serverOptions } = options
   const limits = { ...limitsOf(runtime), ...options.limits }
-  const server = await createServer({ ...serverOptions, limits, fetch: (request, env) => app.fetch(request, env) })
+  const fetch: ServerOptions['fetch'] = (request, env) => app.fetch(request, env)
+  const server = await createServer({ ...serverOptions, limits, fetch }).catch((error: unknown) => {
+    throw listenError(error, options, said)
+  })
   if (runtime === undefined) return server
   return { ...server, close: () => closeAll(server, runtime, options.closeTimeoutMs ?? 10_000) }
 }
@@ -62,7 +71,12 @@ export interface StartedServer extends RunningServer {
   readonly management: RunningServer | undefined
 }
 
-/** Runs what the configuration says: the endpoints, the routes, and the app's pages, on every listener. */
+/**
+ * Runs what the configuration says: the endpoints, the routes, and the app's pages, on every listener.
+ *
+ * @throws ConfigError for what Node cannot serve of it; Error with the system's `code` (`EADDRINUSE`), and what to do,
+ * for an address that it may not listen on
+ */
 export async function startServer(config: Config, options: StartOptions = {}): Promise<StartedServer> {
   const { runtime: runtimeOptions, report = reportToConsole, ...others } = options
   const serverOptions = { ...others, limits: { ...limitsOf(config), ...others.limits } }
@@ -73,8 +87,8 @@ export async function startServer(config: Config, options: StartOptions = {}): P
   await refuseProblem(store, report)
   const handler = tokenHandler({ ...config, session: { ...config.session, store } }, { runtime, report, pages })
   // Plain HTTP: a certificate is for names outside.
-  const listenInside = (app: FetchApp, address: Address) =>
-    serve(app, { onError, ...serverOptions, ...address, tls: undefined })
+  const listenInside = (app: FetchApp, name: 'internal' | 'management', address: Address) =>
+    serveAt(app, { onError, ...serverOptions, ...address, tls: undefined }, listenerSaid(name))
   const { listeners } = config
   let internal: RunningServer | undefined
   let management: RunningServer | undefined
@@ -83,19 +97,19 @@ export async function startServer(config: Config, options: StartOptions = {}): P
     await ownStore?.coordinator.close()
   }
   try {
-    if (listeners.internal) internal = await listenInside(handler.internal, listeners.internal)
-    if (listeners.management) management = await listenInside(handler.management, listeners.management)
-    const server = await serve(handler.routes, {
-      ...listeners.public,
-      onError,
-      ...serverOptions,
-      runtime,
-    })
+    if (listeners.internal) internal = await listenInside(handler.internal, 'internal', listeners.internal)
+    if (listeners.management) management = await listenInside(handler.management, 'management', listeners.management)
+    const publicOptions = { ...listeners.public, onError, ...serverOptions, runtime }
+    const server = await serveAt(handler.routes, publicOptions, listenerSaid('public'))
     return { ...server, internal, management, close: () => server.close().finally(close) }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+function listenerSaid(name: keyof Config['listeners']): Said {
+  return { host: `listeners.${name}`, port: `listeners.${name}` }
 }
 
 /** What is set up so that it would lose sessions is refused. A store that is out is not: it may be back with the first call. */

@@ -304,7 +304,19 @@ describe('coatcheck serve', () => {
     expect(second).toEqual({
       code: 1,
       out: '',
-      err: `Port ${port} is taken. Stop what listens there, or take another: coatcheck serve --port ${port + 1}\n`,
+      err: `Port ${port} of 127.0.0.1 is taken. Stop what listens there, or name another port in listeners.public. For this start alone: coatcheck serve --port ${port + 1}\n`,
+    })
+  })
+
+  it('says which listener’s port it is not', async () => {
+    const [taken, free] = [await freePort(), await freePort()]
+    await serve([], config(`http://localhost:${taken}`))
+    files?.write({ 'other.mjs': config(`http://localhost:${free}`, `listeners: { management: ${taken} },`) })
+    const second = await run(['serve', '--config', 'other.mjs'], { directory: files?.path ?? '', env })
+    expect(second).toEqual({
+      code: 1,
+      out: '',
+      err: `Port ${taken} of 127.0.0.1 is taken. Stop what listens there, or name another port in listeners.management.\n`,
     })
   })
 

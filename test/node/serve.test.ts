@@ -100,6 +100,16 @@ async function expectRoomForOne(start: (config: Config) => Promise<void>, more: 
   expect((await fetch(`${config.origin}/open/x`)).status).toBe(200)
 }
 
+test('a port that is taken is said by the option that it comes from', async () => {
+  const { origin } = await upstream((_incoming, outgoing) => outgoing.end())
+  const port = Number(new URL(origin).port)
+  await expect(serve(new Hono(), { host: '127.0.0.1', port })).rejects.toMatchObject({
+    message: `Port ${port} of 127.0.0.1 is taken. Stop what listens there, or name another port in the option port.`,
+    code: 'EADDRINUSE',
+    cause: { code: 'EADDRINUSE' },
+  })
+})
+
 describe('the app’s pages in an app of one’s own', () => {
   async function folder(): Promise<string> {
     const dir = await mkdtemp(path.join(tmpdir(), 'coatcheck-serve-'))

@@ -130,7 +130,24 @@ test('what is inside has listeners of its own, and the public one has nothing of
 test('a listener whose port is taken starts nothing', async () => {
   const { origin } = await upstream((_incoming, outgoing) => outgoing.end())
   const taken = new URL(origin).port
-  await expect(started(origin, { listeners: { management: Number(taken) } })).rejects.toThrow('EADDRINUSE')
+  const start = started(origin, { listeners: { management: Number(taken) } })
+  await expect(start).rejects.toMatchObject({
+    message: `Port ${taken} of 127.0.0.1 is taken. Stop what listens there, or name another port in listeners.management.`,
+    code: 'EADDRINUSE',
+    cause: { code: 'EADDRINUSE', syscall: 'listen' },
+  })
+})
+
+// 192.0.2.0/24 is nobody's (RFC 5737 §3).
+test('a listener at an address that is not this machine’s says which setting that is', async () => {
+  await expect(started('http://127.0.0.1:1', { listeners: { public: '192.0.2.1:3000' } })).rejects.toMatchObject({
+    message: '192.0.2.1 is no address of this machine. Correct listeners.public.',
+    code: 'EADDRNOTAVAIL',
+    cause: { code: 'EADDRNOTAVAIL' },
+  })
+  await expect(started('http://127.0.0.1:1', { listeners: { public: 0, internal: '192.0.2.1:3000' } })).rejects.toThrow(
+    '192.0.2.1 is no address of this machine. Correct listeners.internal.',
+  )
 })
 
 test('a store that would lose sessions is refused, as a mistake of the configuration; one that is out is not', async () => {

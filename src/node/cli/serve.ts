@@ -1,5 +1,6 @@
 /** Serves until it is told to stop. */
 import type { Config } from '../../config/types.ts'
+import { ListenError } from '../listen-error.ts'
 import { loadConfig } from '../load-config.ts'
 import type { LocalCertificate } from '../local-certificate.ts'
 import type { StartedServer } from '../serve.ts'
@@ -70,21 +71,12 @@ function portOf(value: string | boolean | undefined): number | undefined {
   throw new UsageError('--port needs a number from 0 to 65535.')
 }
 
-/** What the system says when it does not let us listen, with what to do. */
-function startMistake(error: unknown, config: Config): unknown {
-  const { host, port } = config.listeners.public
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE') {
-    const example = `coatcheck serve --port ${port < 65_535 ? port + 1 : 3000}`
-    return new UsageError(`Port ${port} is taken. Stop what listens there, or take another: ${example}`)
-  }
-  if (code === 'EACCES') {
-    return new UsageError(
-      `Port ${port} may not be listened on by this user. Take one above 1023: coatcheck serve --port 3000`,
-    )
-  }
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-    return new UsageError(`${host} is no address of this machine. Correct listeners.public.`)
-  }
-  return error
+/** The public port is the command's to say, too. */
+function startMistake(error: unknown, { listeners }: Config): unknown {
+  if (!(error instanceof ListenError)) return error
+  const isOfPort = error.code === 'EADDRINUSE' || error.code === 'EACCES'
+  if (!isOfPort || error.said.port !== 'listeners.public') return new UsageError(error.message)
+  const { port } = listeners.public
+  const other = port > 1023 && port < 65_535 ? port + 1 : 3000
+  return new UsageError(`${error.message} For this start alone: coatcheck serve --port ${other}`)
 }
