@@ -84,8 +84,12 @@ describe('coatcheck', () => {
     expect(err).toContain('gone.env')
     expect(code).toBeGreaterThan(0)
     expect(out).toBe('')
-    expect(() => environment('gone.env', { env: {}, directory: '/' })).toThrow(
-      'The file gone.env of --env-file could not be read (ENOENT).',
+    const read = (file: string) => () => environment(file, { env: {}, directory: '/' })
+    expect(read('gone.env')).toThrow(
+      'The file gone.env of --env-file is not there. Correct the path, or make it, with NAME=value a line.',
+    )
+    expect(read('tmp')).toThrow(
+      'The file tmp of --env-file could not be read (EISDIR). Name one that this user may read, with NAME=value a line.',
     )
   })
 
