@@ -24,7 +24,7 @@ export function callSource<Env>(source: ConfigSource<Env>, env: Env, issues: Iss
     })
   } catch (error) {
     const cure = unset.size > 0 ? `set ${[...unset].join(', ')}, or mend the function` : 'mend the function'
-    issues.push({ path: '', problem: `could not be made: its function threw ${said(error)}`, cure })
+    issues.push({ path: '', problem: `threw ${said(error)}, when its function was called`, cure })
   }
   return { input: undefined, unset: [...unset] }
 }
@@ -41,7 +41,7 @@ function watched<Env>(env: Env, unset: Set<string>): Env {
 }
 
 function said(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : `something that is not an Error`
+  return error instanceof Error ? `${error.name}: ${error.message.split('\n')[0]}` : 'something that is not an Error'
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -24,7 +24,7 @@ export interface LoadOptions {
  * Imports the file once: a reload is a new process, since importing again would keep what the file imports.
  *
  * @param path of the file; undefined for the default names.
- * @throws {ConfigError} for a file that cannot be loaded, and for every mistake in what it says.
+ * @throws {ConfigError} for a file that cannot be loaded, and for every mistake in what it says; what `adjust` throws.
  */
 export async function loadConfig(
   path: string | undefined,
@@ -33,12 +33,35 @@ export async function loadConfig(
 ): Promise<Config> {
   const file = findConfig(path, options.directory ?? process.cwd())
   const source = await importSource(file, env)
-  const { adjust } = options
-  if (!adjust) return resolveConfig(source, env)
-  return resolveConfig((watched) => {
-    const config = typeof source === 'function' ? source(watched) : source
-    return isPlain(config) ? adjust(config) : config
-  }, env)
+  const { adjust = (config) => config } = options
+  let thrown: { error: unknown; by: 'source' | 'adjust' } | undefined
+  const noting = <Result>(by: 'source' | 'adjust', call: () => Result): Result => {
+    try {
+      return call()
+    } catch (error) {
+      thrown = { error, by }
+      throw error
+    }
+  }
+  try {
+    return resolveConfig((watched) => {
+      const config = typeof source === 'function' ? noting('source', () => source(watched)) : source
+      return isPlain(config) ? noting('adjust', () => adjust(config)) : config
+    }, env)
+  } catch (error) {
+    if (thrown?.by === 'adjust') throw thrown.error
+    throw thrown && error instanceof ConfigError ? placed(error, await placeIn(thrown.error, file)) : error
+  }
+}
+
+/** The function is the only mistake, and its path is the whole. */
+function placed({ issues }: ConfigError, path: string): ConfigError {
+  return new ConfigError(issues.map((issue) => ({ ...issue, path })))
+}
+
+async function placeIn(error: unknown, file: string): Promise<string> {
+  const { thrownAt } = await import('./loader-mistakes.ts')
+  return thrownAt(error, file) ?? basename(file)
 }
 
 /** @throws {ConfigError} where there is no such file. */

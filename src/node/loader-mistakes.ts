@@ -15,7 +15,16 @@ export function loaderMistake(error: unknown, file: string): ConfigIssue {
   const place = placeOf(error) ?? (error instanceof SyntaxError ? placeBySyntaxCheck(file) : undefined)
   const path = place ? `${shown(place.file, file)}${place.line}` : basename(file)
   const code = 'code' in error ? String(error.code) : ''
-  return { path, ...(byCode(code, error.message, file) ?? byMessage(error, place?.file ?? file)) }
+  return { path, ...(byCode(code, error.message, file) ?? byMessage(error, place, file)) }
+}
+
+/**
+ * Where something of the operator's own threw, as `FILE:LINE` seen from the configuration file; undefined where that is
+ * not known.
+ */
+export function thrownAt(error: unknown, file: string): string | undefined {
+  const place = error instanceof Error ? placeOf(error) : undefined
+  return place && `${shown(place.file, file)}${place.line}`
 }
 
 type Answer = Omit<ConfigIssue, 'path'>
@@ -39,7 +48,7 @@ function byCode(code: string, message: string, file: string): Answer | undefined
   }
 }
 
-function byMessage(error: Error, file: string): Answer {
+function byMessage(error: Error, place: Place | undefined, file: string): Answer {
   const missingExport = /requested module '([^']*)' .*export named '([^']*)'/.exec(error.message)
   if (missingExport) {
     const [, module, name] = missingExport
@@ -54,13 +63,13 @@ function byMessage(error: Error, file: string): Answer {
   ) {
     return {
       problem: 'is taken for CommonJS, since its package does not have "type": "module"',
-      cure: `rename it to ${basename(file).replace(/\.([cm]?)(ts|js)$/, '.m$2')}, or put "type": "module" into package.json`,
+      cure: `rename it to ${basename(place?.file ?? file).replace(/\.([cm]?)(ts|js)$/, '.m$2')}, or put "type": "module" into package.json`,
     }
   }
   if (/^(module|exports|require) is not defined/.test(error.message)) {
     return { problem: 'is an ES module, and is written as CommonJS', cure: 'write export default, and import' }
   }
-  if (error instanceof SyntaxError)
+  if (error instanceof SyntaxError && !place?.hasRun)
     return { problem: `cannot be parsed: ${firstLine(error.message)}`, cure: 'mend the syntax' }
   return { problem: `threw ${error.name}: ${firstLine(error.message)}`, cure: 'mend what it does when it is loaded' }
 }
@@ -100,15 +109,21 @@ interface Place {
   file: string
   /** `:12`, or empty. */
   line: string
+  /** It is a call's, such as that of `JSON.parse`, and not the loader's word on what it cannot read. */
+  hasRun?: boolean
 }
 
 /** From the stack; never the source line that Node puts there, which may hold a secret. */
 function placeOf(error: Error): Place | undefined {
   for (const line of (error.stack ?? '').split('\n')) {
     const [, location, number] =
-      /^(?:\s+at (?:.*\()?)?((?:file:\/\/|\/|[A-Za-z]:\\).*?):(\d+)(?::\d+\)?)?$/.exec(line) ?? []
+      /^(?:\s+at (?:async |.*\()?)?((?:file:\/\/|\/|[A-Za-z]:\\).*?):(\d+)(?::\d+\)?)?$/.exec(line) ?? []
     if (location && !location.includes('node_modules')) {
-      return { file: location.startsWith('file:') ? fileURLToPath(location) : location, line: `:${number}` }
+      return {
+        file: location.startsWith('file:') ? fileURLToPath(location) : location,
+        line: `:${number}`,
+        hasRun: /^\s/.test(line),
+      }
     }
   }
   return undefined

@@ -241,7 +241,7 @@ describe('a function of the environment', () => {
       throw new Error(`cannot use ${env.TOKEN} without ${env.OTHER}`)
     }
     expect(mistakes(source, { TOKEN: 'very-secret-value' })).toEqual([
-      ' could not be made: its function threw Error: cannot use … without undefined → set OTHER, or mend the function',
+      ' threw Error: cannot use … without undefined, when its function was called → set OTHER, or mend the function',
     ])
   })
 

@@ -163,6 +163,37 @@ describe('what keeps a configuration from loading is answered with its cure', ()
     ],
     ['a throw of anything', { 'coatcheck.config.mts': 'throw 7' }, 'not an Error'],
     [
+      'a throw after a wait',
+      { 'coatcheck.config.mts': "import { readFile } from 'node:fs/promises'\nawait readFile('/nowhere')" },
+      'coatcheck.config.mts:2 threw Error: ENOENT',
+    ],
+    [
+      'a text that is no JSON',
+      { 'coatcheck.config.mts': "\nJSON.parse('{')" },
+      'coatcheck.config.mts:2 threw SyntaxError: Expected',
+    ],
+    [
+      'a throw of its function',
+      {
+        'coatcheck.config.mts': 'export default (env) => {\n  throw new RangeError("no " + env.REGION + "\\nhere")\n}',
+      },
+      'coatcheck.config.mts:2 threw RangeError: no undefined, when its function was called',
+      'set REGION, or mend the function',
+    ],
+    [
+      'a throw of what its function calls',
+      {
+        'coatcheck.config.mts': `import { routes } from './lib/routes.ts'\nexport default () => ({ routes: routes() })`,
+        'lib/routes.ts': "import { readFileSync } from 'node:fs'\nexport const routes = () => readFileSync('/nowhere')",
+      },
+      'lib/routes.ts:2 threw Error: ENOENT',
+    ],
+    [
+      'a throw of anything, of its function',
+      { 'coatcheck.config.mts': "export default () => {\n  throw 'x'\n}" },
+      'coatcheck.config.mts threw something that is not an Error, when its function was called',
+    ],
+    [
       'nothing that is a configuration',
       { 'coatcheck.config.mts': 'export default 7' },
       'has to be an object, and is a number',
@@ -200,6 +231,12 @@ describe('what keeps a configuration from loading is answered with its cure', ()
     )
     expect(err).toContain('threw Error: bad …17')
     expect(err).not.toContain('written-in-secret')
+    const called = await check(
+      { 'coatcheck.config.mts': 'export default (env) => { throw new Error("bad " + env.TOKEN) }' },
+      [],
+      { TOKEN: 'token-in-environment' },
+    )
+    expect(called.err).toContain('coatcheck.config.mts:1 threw Error: bad …, when its function was called')
   })
 })
 
