@@ -11,14 +11,15 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly issues: readonly ConfigIssue[]
 
-  constructor(issues: readonly ConfigIssue[]) {
-    super(describe(issues))
+  /** @param hint to several of them, which is said once, at the end */
+  constructor(issues: readonly ConfigIssue[], hint?: string) {
+    super(describe(issues, hint))
     this.issues = issues
   }
 }
 
-function describe(issues: readonly ConfigIssue[]): string {
+function describe(issues: readonly ConfigIssue[], hint: string | undefined): string {
   const count = issues.length === 1 ? 'a mistake' : `${issues.length} mistakes`
   const lines = issues.map(({ path, problem, cure }) => `  ${path || 'it'} ${problem}\n    → ${cure}`)
-  return [`The configuration has ${count}:`, ...lines].join('\n\n')
+  return [`The configuration has ${count}:`, ...lines, ...(hint === undefined ? [] : [hint])].join('\n\n')
 }

@@ -88,9 +88,7 @@ export function mistake(problem: string, cure: string): string {
 /** A message for a value of the wrong type, which is most often a variable that is not set. */
 export function wanted(type: string, cure = `write ${type}`): (issue: v.BaseIssue<unknown>) => string {
   return ({ input }) =>
-    input === undefined
-      ? mistake('is not set', `${cure}; if it comes from the environment, set the variable`)
-      : mistake(`has to be ${type}, and is ${kindOf(input)}`, cure)
+    input === undefined ? mistake('is not set', cure) : mistake(`has to be ${type}, and is ${kindOf(input)}`, cure)
 }
 
 export function join(path: string, name: unknown): string {

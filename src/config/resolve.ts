@@ -75,9 +75,8 @@ export function resolveConfig<Env = Record<string, string | undefined>>(
   if (issues.length > 0) throw new ConfigError(redact(issues, stringsOf(env)))
   const config = readConfig(input, issues, options)
   if (config && issues.length === 0) return config
-  throw new ConfigError(
-    redact(nameUnset(issues, unset), secretsOf(isObject(input) ? asMeant(input, Object.keys(fields)) : input)),
-  )
+  const secrets = secretsOf(isObject(input) ? asMeant(input, Object.keys(fields)) : input)
+  throw new ConfigError(redact(issues, secrets), unsetHint(issues, unset))
 }
 
 function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Config | undefined {
@@ -145,11 +144,8 @@ function isObject(value: unknown): value is object {
 }
 
 /** A field that is not set most likely wants one of the variables that are not. */
-function nameUnset(issues: readonly ConfigIssue[], unset: readonly string[]): ConfigIssue[] {
-  if (unset.length === 0) return [...issues]
-  return issues.map((issue) =>
-    issue.problem.startsWith('is not set')
-      ? { ...issue, cure: `${issue.cure} (read and not set: ${unset.join(', ')})` }
-      : issue,
-  )
+function unsetHint(issues: readonly ConfigIssue[], unset: readonly string[]): string | undefined {
+  if (!issues.some(({ problem }) => problem.startsWith('is not set'))) return undefined
+  if (unset.length > 0) return `Variables that were read and are not set: ${unset.join(', ')}.`
+  return 'A setting that comes from the environment is not set where its variable is not.'
 }

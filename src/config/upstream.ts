@@ -71,8 +71,7 @@ function readUrl(
     issues.push({ path, problem, cure })
     return undefined
   }
-  if (upstream === undefined)
-    return add('is not set', `write ${example}; if it comes from the environment, set the variable`)
+  if (upstream === undefined) return add('is not set', `write ${example}`)
   if (typeof upstream !== 'string')
     return add('is neither a URL nor a service binding', `write ${example}, or env.NAME of a binding`)
   const url = parseHttp(upstream)

@@ -228,12 +228,27 @@ describe('a function of the environment', () => {
     expect(resolveConfig(source, { SECRET: secret, ORDERS }).routes[0]?.upstream.binding).toBe(ORDERS)
   })
 
-  it('is told which variable is missing, and which field it is for', () => {
+  it('is told which fields and which variables are missing, each once', () => {
     const source = (env: Record<string, string | undefined>) =>
-      good({ session: { secrets: [env.SESSION_SECRET] }, listeners: { public: env.PORT } })
-    expect(mistakes(source, { PORT: '3000' })).toEqual([
-      'session.secrets[0] is not set → take what `coatcheck keygen` prints; if it comes from the environment, set the variable (read and not set: SESSION_SECRET)',
-    ])
+      good({
+        provider: goodProvider({ clientSecret: env.CLIENT_SECRET }),
+        session: { secrets: [env.SESSION_SECRET] },
+        listeners: { public: env.PORT },
+      })
+    expect(catchError(() => resolve(source, { PORT: '3000' })).message).toBe(
+      [
+        'The configuration has 2 mistakes:',
+        "  provider.clientSecret is not set\n    → write the client's secret, from the environment",
+        '  session.secrets[0] is not set\n    → take what `coatcheck keygen` prints',
+        'Variables that were read and are not set: CLIENT_SECRET, SESSION_SECRET.',
+      ].join('\n\n'),
+    )
+  })
+
+  it('is not told of variables where nothing is missing for them', () => {
+    const source = (env: Record<string, string | undefined>) =>
+      good({ listeners: { public: env.PORT ?? 3000 }, basePath: '/' })
+    expect(catchError(() => resolve(source)).message).not.toContain('PORT')
   })
 
   it('that throws is reported without the values of the environment', () => {
@@ -316,6 +331,11 @@ describe('mistakes', () => {
       'baseURL is not a known setting → write baseUrl',
       'basUrl is not a known setting → write baseUrl',
     ])
+  })
+
+  it('say that a variable may be missing, where the configuration may have read it by itself', () => {
+    const { message } = catchError(() => resolve(good({ provider: goodProvider({ clientSecret: undefined }) })))
+    expect(message).toMatch(/\n\nA setting that comes from the environment is not set where its variable is not\.$/)
   })
 
   it('are one readable text', () => {

@@ -225,7 +225,7 @@ describe('coatcheck check', () => {
     const { code, err } = await run(['check'], { directory: files.path })
     expect(err).toContain('provider.clientSecret is not set')
     expect(err).toContain('session.secrets[0] is not set')
-    expect(err).toContain('(read and not set: CLIENT_SECRET, SESSION_SECRET)')
+    expect(err).toMatch(/\n\nVariables that were read and are not set: CLIENT_SECRET, SESSION_SECRET\.\n$/)
     expect(code).toBe(1)
   })
 })
