@@ -5,6 +5,7 @@ import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { thinSourceMaps } from './source-maps.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const require = createRequire(import.meta.url)
@@ -19,7 +20,7 @@ const { status } = spawnSync(process.execPath, [tsc, '--project', 'tsconfig.buil
 })
 if (status !== 0) process.exit(status ?? 1)
 
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: [...Object.values(exports).map((entry) => entry.default), ...Object.values(commands)]
     .filter((file) => file !== undefined)
@@ -35,5 +36,9 @@ await build({
   packages: 'external',
   target: 'es2024',
   logLevel: 'warning',
+  sourcemap: 'external',
+  sourcesContent: false,
+  metafile: true,
 })
+thinSourceMaps(root, metafile.outputs)
 chmodSync(`${root}/dist/node/cli.js`, 0o755)

@@ -1,7 +1,16 @@
 /** The package as who installs it gets it: built, packed, put into an empty folder. Slow, so it is a project of its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -43,7 +52,8 @@ describe('the packed package', () => {
       expect(files).toContain(`package/${name}`)
     }
     const strangers = files.filter(
-      (name) => !/^package\/(dist\/.*\.(js|d\.ts)|package\.json|[A-Z]+(\.md)?|docs\/[\w-]+\.(md|png))$/.test(name),
+      (name) =>
+        !/^package\/(dist\/.*\.(js|js\.map|d\.ts)|package\.json|[A-Z]+(\.md)?|docs\/[\w-]+\.(md|png))$/.test(name),
     )
     expect(strangers).toEqual([])
   })
@@ -108,6 +118,41 @@ describe('its modules', () => {
     for (const name of ['CoatcheckError', 'ConfigError', 'FieldHeaders']) {
       expect(source.match(new RegExp(`\\b${name} = class\\b`, 'g')), name).toHaveLength(1)
     }
+  })
+})
+
+describe('a stack', () => {
+  const script = `
+    import { serve } from 'coatcheck/node'
+    const app = { fetch: () => new Response() }
+    const { port } = await serve(app, { host: '127.0.0.1' })
+    await serve(app, { host: '127.0.0.1', port }).catch(({ stack }) => console.log(stack))
+    process.exit()`
+  const stack = (...options: string[]) =>
+    run(process.execPath, [...options, '--input-type=module', '--eval', script], app)
+
+  it('names files and lines of the sources with --enable-source-maps, and chunks without', () => {
+    const places = [...stack('--enable-source-maps').matchAll(/coatcheck\/(src\/\S+\.ts):(\d+)/g)]
+    const lines = places.map(
+      ([, file, line]) => readFileSync(join(root, file ?? ''), 'utf8').split('\n')[Number(line) - 1],
+    )
+    expect(places.map(([, file]) => file)).toContain('src/node/serve.ts')
+    expect(lines).toContainEqual(expect.stringContaining('throw listenError('))
+    expect(lines).toContainEqual(expect.stringContaining('await createServer('))
+    expect(stack()).toMatch(/coatcheck\/dist\/chunks\//)
+  })
+
+  it('costs the package little, and the bundlers of browsers’ files nothing', () => {
+    const dist = join(app, 'node_modules/coatcheck/dist')
+    const files = readdirSync(dist, { recursive: true, encoding: 'utf8' })
+    const bytes = (ending: string) =>
+      files.filter((name) => name.endsWith(ending)).reduce((sum, name) => sum + statSync(join(dist, name)).size, 0)
+    expect(bytes('.js.map')).toBeGreaterThan(1000)
+    expect(bytes('.js.map')).toBeLessThan(bytes('.js') / 5)
+    // Some warn of each map whose sources are not there.
+    const bundled = files.filter((name) => /^client\/.*\.js$/.test(name))
+    expect(bundled).toEqual(expect.arrayContaining(['client/index.js', 'client/react.js']))
+    expect(bundled.filter((name) => readFileSync(join(dist, name), 'utf8').includes('sourceMappingURL'))).toEqual([])
   })
 })
 
