@@ -2,7 +2,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import { ConfigError } from '../config/config-error.ts'
 import type { Address, Config } from '../config/types.ts'
-import type { SessionStore } from '../coordinator.ts'
+import type { Coordinator, SessionStore } from '../coordinator.ts'
 import { type Report, reportToConsole } from '../observability/events.ts'
 import { cookieStore } from '../session/stores/cookie-store.ts'
 import { tokenHandler } from '../token-handler.ts'
@@ -128,8 +128,20 @@ const defaultLedgerFile = 'coatcheck.sqlite'
 /** `ownStore`: the one that was made here, and is closed here. */
 function storeOf({ session }: Config): { store: SessionStore; ownStore?: SessionStore } {
   if (session.store !== undefined) return { store: session.store }
-  const ownStore = cookieStore({ coordinator: sqliteCoordinator({ file: defaultLedgerFile }) })
+  const ownStore = cookieStore({ coordinator: defaultCoordinator() })
   return { store: ownStore, ownStore }
+}
+
+function defaultCoordinator(): Coordinator {
+  try {
+    return sqliteCoordinator({ file: defaultLedgerFile })
+  } catch (error) {
+    const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
+    const problem = `is not set, and ${defaultLedgerFile} in the working directory cannot be used: ${reason}`
+    const cure =
+      'start in a folder that can be written, or write cookieStore({ coordinator: sqliteCoordinator({ file }) })'
+    throw new ConfigError([{ path: 'session.store', problem, cure }])
+  }
 }
 
 /** Answers first, then what they left to do, then the connections behind. */

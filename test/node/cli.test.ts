@@ -324,6 +324,19 @@ describe('coatcheck serve', () => {
     })
   })
 
+  it('says that its own file cannot be used, as a mistake of the configuration', async () => {
+    files = folder({
+      'coatcheck.config.mjs': config('http://localhost:3000', 'listeners: { public: 0 },'),
+      'coatcheck.sqlite/is-a-folder': '',
+    })
+    const { code, err } = await run(['serve'], { directory: files.path, env })
+    expect(err).toMatch(
+      /^ {2}session\.store is not set, and coatcheck\.sqlite in the working directory cannot be used: unable/m,
+    )
+    expect(err).not.toContain('    at ')
+    expect(code).toBe(1)
+  })
+
   it('does not start with a mistake', async () => {
     files = folder({ 'coatcheck.config.mjs': config('http://app.example.com') })
     const { code, err } = await run(['serve'], { directory: files.path, env })
