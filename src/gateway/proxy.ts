@@ -147,8 +147,8 @@ function ownFields(
   if (address !== undefined) fields.push(['x-forwarded-for', address])
   fields.push(['x-forwarded-host', config.host], ['x-forwarded-proto', config.isSecureOrigin ? 'https' : 'http'])
   const hook = config.hooks.onUpstreamRequest
-  // A copy: these claims serve the session's or the token's later calls as well.
   if (!hook) return fields
+  // A copy: these serve the session's or the token's later calls as well.
   const claims = structuredClone(admission.claims)
   return [...fields, ...hookFields(hook, { route: route.path, method: c.req.method, target, claims })]
 }
