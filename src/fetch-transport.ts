@@ -105,10 +105,9 @@ function ownError(error: unknown): CoatcheckError | undefined {
 }
 
 function headersOf(response: Response, isDecoded: boolean): HeaderList {
+  const headers = [...response.headers]
   const wasDecoded = isDecoded && (response.headers.get('content-encoding') ?? 'identity') !== 'identity'
-  return [...response.headers].filter(
-    ([name]) => !wasDecoded || (name !== 'content-encoding' && name !== 'content-length'),
-  )
+  return wasDecoded ? headers.filter(([name]) => name !== 'content-encoding' && name !== 'content-length') : headers
 }
 
 function bodyOf(response: Response, abort: () => void): UpstreamBody {

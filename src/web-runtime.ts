@@ -8,7 +8,7 @@ import { refuseNodeOnly } from './config/node-only.ts'
 import { CoatcheckError } from './errors.ts'
 import { type FetchTransportOptions, fetchTransport, mayHaveBody } from './fetch-transport.ts'
 import { reportToConsole } from './observability/events.ts'
-import type { Clock, HeaderList, ResponseHead, Runtime, UpstreamBody } from './runtime.ts'
+import type { Clock, HeaderList, IncomingHeaders, ResponseHead, Runtime, UpstreamBody } from './runtime.ts'
 import { webDeflate } from './session/compress.ts'
 
 export interface WebRuntimeOptions extends FetchTransportOptions {
@@ -30,7 +30,7 @@ export function webRuntime(options: WebRuntimeOptions = {}): Runtime {
     // `fetch` shows none.
     earlyHints() {},
     requestTarget: (c) => targetOf(c.req.url),
-    requestHeaders: (c) => Object.fromEntries(c.req.raw.headers),
+    requestHeaders: (c) => headersOf(c.req.raw),
     requestBody: (c) => {
       if (c.req.raw.bodyUsed) throw bodyWasRead()
       return c.req.raw.body
@@ -55,6 +55,18 @@ export function webRuntime(options: WebRuntimeOptions = {}): Runtime {
       return () => clearInterval(timer)
     },
   }
+}
+
+const readHeaders = new WeakMap<Request, IncomingHeaders>()
+
+/** Read once for a request: where the fields are the server's own and not JavaScript's, to go through them copies each. */
+function headersOf(request: Request): IncomingHeaders {
+  let headers = readHeaders.get(request)
+  if (headers === undefined) {
+    headers = Object.fromEntries(request.headers)
+    readHeaders.set(request, headers)
+  }
+  return headers
 }
 
 /** Answers with a web stream. Also what Node does under a server that is not ours. */

@@ -15,14 +15,11 @@ export interface WorkersRuntimeOptions {
  * dies with the request that owns it.
  */
 export function workersRuntime(options: WorkersRuntimeOptions = {}): Runtime {
-  const web = webRuntime({
-    ...options,
-    contentEncoding: 'kept',
-    // Set by Cloudflare on every request, over whatever came with it.
-    peerAddress: (c) => c.req.header('cf-connecting-ip'),
-  })
+  const web = webRuntime({ ...options, contentEncoding: 'kept' })
   return {
     ...web,
+    // Set by Cloudflare on every request, over whatever came with it.
+    peerAddress: (c) => web.requestHeaders(c)['cf-connecting-ip'],
     webSockets: workerWebSockets,
     prepare(config, report) {
       web.prepare(config, report)
