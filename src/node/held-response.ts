@@ -14,6 +14,8 @@ export interface HeldResponse extends Response {
   readonly isUsed: boolean
   /** Whether that, or a clone's: something may have been made of the body. */
   readonly wasRead: boolean
+  /** Whether it is its body, or that of a clone of it. */
+  gave(stream: ReadableStream): boolean
 }
 
 type HeldResponseClass = new (status: number, headers: HeaderList, body: UpstreamBody | null) => HeldResponse
@@ -86,6 +88,10 @@ function makeHeldResponseClass(): HeldResponseClass {
       return this.isUsed || this.#clones.some(isUsed)
     }
 
+    gave(stream: ReadableStream): boolean {
+      return stream === this.askedFor || this.#clones.includes(stream)
+    }
+
     override clone(): Response {
       if (this.isUsed) throw new TypeError('The body has already been read.')
       const { body } = this
@@ -93,7 +99,7 @@ function makeHeldResponseClass(): HeldResponseClass {
       const [own, other] = body.tee()
       this.askedFor = given('held', own)
       this.#clones = [...this.#clones, other]
-      return new Response(given('clone', other), this)
+      return asClone(new Response(other, this))
     }
 
     override async arrayBuffer() {
@@ -125,6 +131,20 @@ function makeHeldResponseClass(): HeldResponseClass {
       return new Response(this.body, this)
     }
   }
+}
+
+/** Its own clones are clones, too: one that is kept is cloned each time that it is sent, and has another body from then on. */
+function asClone(response: Response): Response {
+  const cloneIt = response.clone
+  const mark = () => response.body && given('clone', response.body)
+  mark()
+  const value = () => {
+    const other = asClone(cloneIt.call(response))
+    mark()
+    return other
+  }
+  // Not assigned: that of node-server's light `Response` is not writable.
+  return Object.defineProperty(response, 'clone', { value })
 }
 
 function given<Stream extends ReadableStream>(to: 'held' | 'clone', stream: Stream): Stream {

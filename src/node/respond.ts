@@ -123,7 +123,7 @@ function chosenOf(held: readonly Held[], response: Response): Held {
   if (itself !== undefined) return itself
   const { body } = response
   if (body === null) return last
-  return held.find((one) => one.response.askedFor === body) ?? held.findLast((one) => one.response.wasRead) ?? last
+  return held.find((one) => one.response.gave(body)) ?? held.findLast((one) => one.response.wasRead) ?? last
 }
 
 /**

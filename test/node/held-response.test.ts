@@ -627,6 +627,29 @@ describe('an answer that was kept from another call', () => {
     expect(errors).toEqual([])
   })
 
+  test('as a clone may be cloned for each call, and a document stays an attachment', async () => {
+    let kept: Response | undefined
+    const { url, errors } = await wrapped(
+      [
+        onAnswer((c) => {
+          if (kept === undefined) kept = c.res.clone()
+          else {
+            const [sent, next] = c.req.path === '/2' ? [kept.clone(), kept] : [kept, kept.clone()]
+            kept = next
+            c.res = undefined
+            c.res = sent
+          }
+        }),
+      ],
+      { api },
+    )
+    for (const path of ['/1', '/2', '/3', '/2']) {
+      const response = await fetch(url + path)
+      expect([response.headers.get('content-disposition'), await response.text()]).toEqual(['attachment', 'of /1'])
+    }
+    expect(errors).toEqual([])
+  })
+
   test.each<[string, (c: Context) => Response]>([
     ['itself', (c) => c.res],
     ['as a copy', (c) => new Response(c.res.body, c.res)],
@@ -757,6 +780,22 @@ describe('two answers of APIs in one call', () => {
     const response = await fetch(url)
     expect([await response.text(), response.headers.get('content-encoding')]).toEqual(['FIRST', 'x-first'])
     expect(response.headers.getSetCookie()).toEqual(['of=first'])
+  })
+
+  test('a clone of the one has its fields, although the other was read', async () => {
+    const { url } = await asking(async (c, first, second) => {
+      const clone = second.clone()
+      await first.text()
+      c.res = undefined
+      c.res = clone
+    })
+    const response = await fetch(url)
+    expect(await response.text()).toBe('second, too')
+    expect([response.headers.get('content-disposition'), response.headers.get('x-which')]).toEqual([
+      'attachment',
+      'second',
+    ])
+    expect(response.headers.getSetCookie()).toEqual(['of=second'])
   })
 
   test('and the other is let go', async () => {
