@@ -31,12 +31,21 @@ export function bodyOf(incoming: IncomingMessage, stallTimeoutMs: number): Reque
   return new Upload(incoming, stallTimeoutMs)
 }
 
+const departure = Symbol('departure')
+
+/** On the response itself, as what it holds (`respond.ts`). */
+interface Watched extends ServerResponse {
+  [departure]?: Departure
+}
+
 /**
  * Aborted when the connection closes before the answer is complete. Read from Node's own response: an `AbortController`
- * with the listeners of its signal takes four times as long, with every call.
+ * with the listeners of its signal takes four times as long, with every call. One for all calls to APIs in a call, or Node
+ * warns of the eleventh listener.
  */
-export function clientSignalOf(outgoing: ServerResponse): ClientSignal {
-  return new Departure(outgoing)
+export function clientSignalOf(outgoing: Watched): ClientSignal {
+  outgoing[departure] ??= new Departure(outgoing)
+  return outgoing[departure]
 }
 
 class Departure implements ClientSignal {

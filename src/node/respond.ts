@@ -88,10 +88,9 @@ export function release(
   try {
     const chosen = chosenOf(held, response)
     const part = partOf(response, chosen)
-    for (const other of held) {
-      if (other !== chosen) part === 'made' ? letGoAfter(outgoing, other) : letGo(other)
+    for (const one of held) {
+      if (part === 'own' || (part === 'whole' && one !== chosen)) letGo(one)
     }
-    if (part === 'own') letGo(chosen)
     const finished = (added: HeaderList): Response => {
       if (part === 'own') return withFields(ownAnswer(response, headsOf(held)), added)
       const fields =
@@ -105,7 +104,7 @@ export function release(
       }
       const content = part === 'whole' ? contentOf(chosen) : (response.body as Content | null)
       writeAnswer(incoming, outgoing, response, fields, content, content === body ? head.trailers : undefined)
-      if (content !== body) letGoAfter(outgoing, chosen)
+      if (content !== body) letGoAfter(outgoing, part === 'made' ? held : [chosen])
       return alreadySent
     }
     const added = chosen.finish()
@@ -202,10 +201,11 @@ function letGo(held: Held): void {
   else cutOff(held)
 }
 
-/** Somebody reads it for the client. */
-function letGoAfter(outgoing: ServerResponse, held: Held): void {
-  if (outgoing.destroyed) letGo(held)
-  else outgoing.once('close', () => letGo(held))
+/** Somebody reads them for the client. */
+function letGoAfter(outgoing: ServerResponse, held: readonly Held[]): void {
+  const letAllGo = () => held.forEach(letGo)
+  if (outgoing.destroyed) letAllGo()
+  else outgoing.once('close', letAllGo)
 }
 
 function headsOf(held: readonly Held[]): HeaderList[] {

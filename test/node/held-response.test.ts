@@ -820,6 +820,28 @@ describe('two answers of APIs in one call', () => {
   })
 })
 
+test('twenty answers of APIs in one call listen to its client once, and all are let go', async () => {
+  let over = 0
+  const all = deferred()
+  const { origin } = await upstream((_incoming, outgoing) => {
+    outgoing.once('close', () => ++over === 20 && all.resolve())
+    outgoing.writeHead(200, { 'Content-Type': 'text/plain' }).write('.')
+  })
+  const api = forwarding(testRuntime(), origin)
+  const listeners = deferred<number>()
+  const app = new Hono<{ Bindings: HttpBindings }>().get('*', async (c) => {
+    const { outgoing } = c.env
+    outgoing.prependListener('close', () => listeners.resolve(outgoing.listenerCount('close')))
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => api.request(`/${index}`, {}, c.env)))
+    await Promise.all(answers.map((answer) => answer.body?.getReader().read()))
+    return c.text('made of all of them')
+  })
+  expect(await (await fetch((await serving(app as never)).url)).text()).toBe('made of all of them')
+  // Node warns of the eleventh.
+  expect(await listeners.promise).toBeLessThan(10)
+  await all.promise
+})
+
 describe('an API’s answer that is not wanted', () => {
   test.each<[string, MiddlewareHandler[]]>([
     ['after a look', [onAnswer((c) => void c.res.body)]],
