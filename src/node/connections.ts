@@ -89,6 +89,10 @@ function pipelinedAnswers(): (outgoing: ServerResponse) => void {
       socket.once('close', () => setImmediate(closeAll, all))
     }
     const mine = answers.add(outgoing)
-    outgoing.once('close', () => mine.delete(outgoing))
+    outgoing.once('close', () => {
+      mine.delete(outgoing)
+      // Of one that broke off while it waited Node writes, in its turn, what there was, and then nobody ends it.
+      outgoing.assignSocket = (socket) => void socket.destroySoon()
+    })
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { RequestListener } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
+import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import { setCookie } from 'hono/cookie'
@@ -519,6 +520,29 @@ describe('a body', () => {
     const answer = await client.closed
     expect(answer).not.toContain('\r\n0\r\n\r\n')
     expect(answer).not.toContain('Error')
+  })
+
+  test('that breaks off while it waits behind another of its connection breaks that off, after the other', async () => {
+    const first = deferred<ServerResponse>()
+    const { origin } = await upstream((incoming, outgoing) => {
+      if (incoming.url === '/first') return first.resolve(outgoing)
+      outgoing.writeHead(200).write('part')
+      setImmediate(() => outgoing.destroy())
+    })
+    const broken = deferred()
+    const app = new Hono<{ Bindings: HttpBindings }>().use('/second', async (c, next) => {
+      c.env.outgoing.once('close', () => broken.resolve())
+      await next()
+    })
+    app.route('/', forwarding(testRuntime(), origin) as never)
+    const { port } = await serving(app as never)
+    const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+    const client = rawClient(port, get('/first') + get('/second'))
+    await broken.promise
+    ;(await first.promise).writeHead(200, { 'Content-Length': 5 }).end('first')
+    const all = await client.closed
+    expect(all).toContain('\r\n\r\nfirst')
+    expect(all).not.toContain('\r\n0\r\n\r\n')
   })
 
   test('is held back when the client does not read', async () => {
