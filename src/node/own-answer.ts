@@ -2,6 +2,7 @@
  * An answer that a middleware made in the place of an API's. Hono gives it all fields of the one that was there before, and
  * what those say of a body is not true of this one: by the length of another body an answer runs over into the next.
  */
+import { contentOf } from '../gateway/content.ts'
 import type { HeaderList } from '../runtime.ts'
 import { FieldHeaders } from './field-headers.ts'
 
@@ -40,7 +41,11 @@ export function ownAnswer(response: Response, theirs: readonly HeaderList[]): Re
   if (own.status === 304) return own
   const before = theirs.map((fields) => new FieldHeaders([...fields]))
   const isTheirs = (name: string, value: string) => before.some((fields) => fields.get(name) === value)
+  const type = headers.get('content-type')
+  // Of its type it may be the API's document, read and sent anew as an error: no page of ours.
+  const isDocument = type !== null && isTheirs('content-type', type) && contentOf([type])?.isInert !== true
   for (const name of ofTheBody) {
+    if (isDocument && name === 'content-disposition') continue
     const value = headers.get(name)
     if (value !== null && isTheirs(name, value)) headers.delete(name)
   }

@@ -256,7 +256,7 @@ function checkAnswer(stack: readonly string[], { kind, id }: Asked, answer: Answ
   if (!isBroken) expect(answer.isWhole).toBe(true)
   else if (isOfApi) expect(answer.isWhole).toBe(false)
   const isDocument = isOfApi && all('content-type').join().includes('html')
-  if (isDocument && !stack.includes('notFound')) expect(all('content-disposition')).toEqual(['attachment'])
+  if (isDocument) expect(all('content-disposition')).toEqual(['attachment'])
 }
 
 function unpacked({ body, ...head }: Answer): string {

@@ -290,6 +290,22 @@ describe('what a middleware makes of the body', () => {
     expect(all).toContain('<P>MINE')
   })
 
+  test('a document from a document stays an attachment as an error, too; one of another type is a page', async () => {
+    const html: RequestListener = (_incoming, outgoing) =>
+      void outgoing.writeHead(200, { 'Content-Type': 'text/html', 'Content-Disposition': 'attachment' }).end('<p>')
+    const { url } = await wrapped(
+      [onAnswer(async (c) => (c.req.query('own') ? c.html('<h1>No</h1>', 403) : c.body(await c.res.text(), 404)))],
+      { api: html },
+    )
+    const [read, own] = [await fetch(url), await fetch(`${url}?own=1`)]
+    expect([read.status, read.headers.get('content-disposition'), await read.text()]).toEqual([
+      404,
+      'attachment',
+      '<p>',
+    ])
+    expect([own.status, own.headers.get('content-disposition')]).toEqual([403, null])
+  })
+
   test('in the place of an error of the API, with the same status, keeps what that said', async () => {
     const api: RequestListener = (_incoming, outgoing) => void outgoing.writeHead(404, fields).end(json)
     const { url } = await wrapped([onAnswer(async (c) => c.text((await c.res.text()).toUpperCase(), 404))], {
