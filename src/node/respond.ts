@@ -103,6 +103,7 @@ export function release(
         return alreadySent
       }
       const content = part === 'whole' ? contentOf(chosen) : (response.body as Content | null)
+      if (part === 'made') dropBeside(chosen, response)
       writeAnswer(incoming, outgoing, response, fields, content, content === body ? head.trailers : undefined)
       if (content !== body) letGoAfter(outgoing, part === 'made' ? held : [chosen])
       return alreadySent
@@ -199,6 +200,11 @@ function letGo(held: Held): void {
   const { askedFor } = response
   if (askedFor && response.isCloned && !response.isUsed && !isEventStream(response)) cancelContent(askedFor)
   else cutOff(held)
+}
+
+/** All of what nobody reads would wait in memory beside its clone that is sent. */
+function dropBeside({ response: original }: Held, { body }: Response): void {
+  if (body !== null && original.gave(body) && !original.isUsed) cancelContent(original.askedFor ?? null)
 }
 
 /** Somebody reads them for the client. */

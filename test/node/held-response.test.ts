@@ -340,6 +340,26 @@ describe('what a middleware makes of the body', () => {
     expect(log).toEqual([json])
   })
 
+  test('a clone that is sent does not gather in memory what nobody reads of the answer that it was cloned from', async () => {
+    const { api, gone } = endless()
+    let original: Response | undefined
+    const { port } = await wrapped(
+      [
+        onAnswer((c) => {
+          original = c.res
+          return c.res.clone()
+        }),
+      ],
+      { api },
+    )
+    const client = rawClient(port, 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await client.until(/data: 1/)
+    const { done } = (await original?.body?.getReader().read()) ?? {}
+    expect(done).toBe(true)
+    client.socket.destroy()
+    await gone
+  })
+
   test('breaks off when the API does, and shows the client nothing of that', async () => {
     const { api, begun } = endless()
     const { port } = await wrapped([compress({ threshold: 1 })], { api })
@@ -885,14 +905,14 @@ describe('an API’s answer that is not wanted', () => {
     await gone
   })
 
-  test('is whole for who reads a clone of it', async () => {
+  test.each([403, 200] as const)('is whole for who reads a clone of it, under a %d', async (status) => {
     const log = deferred<string>()
     const { api, begun } = endless({ 'Content-Type': 'application/json' })
     const { url } = await wrapped(
       [
         onAnswer((c) => {
           void c.res.clone().text().then(log.resolve)
-          c.res = c.text('no', 403)
+          c.res = c.text('no', status)
         }),
       ],
       { api },
