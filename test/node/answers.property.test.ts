@@ -199,7 +199,7 @@ test('an API’s answer goes to who asked for it, whole or cut, and ends where i
     // At some moment or other.
     if (isLeaving || isEndless) setTimeout(() => client.socket.destroy(), isEndless ? 5 : 1)
     const received = await client.closed
-    await expect.poll(() => open.size, { interval: 1, timeout: 3_000 }).toBe(0)
+    await expect.poll(() => open.size, { interval: 1, timeout: 5_000 }).toBe(0)
     if (isLeaving || isEndless) return
     const got = answersIn(
       received,
@@ -229,7 +229,7 @@ function around(stack: readonly string[], runtime: NodeRuntime, origin: string):
     const target = runtime.requestTarget(c)
     const answer = await runtime.transport.send({
       ...{ origin, target, method: c.req.method, headers: [], body: null },
-      ...{ signal: runtime.clientSignal(c), headersTimeoutMs: 5_000, bodyTimeoutMs: 100 },
+      ...{ signal: runtime.clientSignal(c), headersTimeoutMs: 5_000, bodyTimeoutMs: 1_000 },
     })
     const headers = answer.headers.filter(([name]) => !ofTheConnection.has(name))
     return runtime.respond(c, { ...answer, headers }, answer.body, async () => [
