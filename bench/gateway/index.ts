@@ -29,6 +29,12 @@ const { values: options } = parseArgs({
 })
 
 const wholeRounds = 25
+/**
+ * V8 has compiled what it will by then: after a few thousand a call still takes three times as long, and after twenty
+ * thousand, for which `--short` has the time, a tenth longer. Raw Node, which is called in every third slice, is through with
+ * that long before the others.
+ */
+const warmingCalls = options.short ? 20_000 : 50_000
 /** What `--short` has for its slices, so that starting and signing in leave it under five minutes. */
 const shortSeconds = 170
 const profileSeconds = 10
@@ -63,7 +69,7 @@ async function compare(): Promise<void> {
   const rounds = Number(options.rounds ?? (options.short ? Math.min(wholeRounds, fitting) : wholeRounds))
   printHeader()
   for (const size of sizes) {
-    for (const row of await measureAll(raw, others, size, rounds)) {
+    for (const row of await measureAll(raw, others, size, { rounds, warmingCalls })) {
       rows.push(row)
       printRow(row)
     }

@@ -15,26 +15,30 @@ export interface Subject {
 const sliceMs = 1000
 /** To warm with: of a megabyte there are not enough calls in any time that one would wait. */
 const smallBody = 200
-/** V8 has compiled what it will by then: after a few thousand a call still takes three times as long. */
-const warmingCalls = 20_000
-/** On a machine that is busy otherwise, where these take longer than anybody waits. */
+/** For what is slow, and on a machine that is busy otherwise, where these take longer than anybody waits. */
 const mostWarmingSlices = 12
 
-/** @param others each is measured `rounds` times, in turns */
+/** Those that have had their calls, for whatever size was measured first. */
+const warm = new WeakSet<Subject>()
+
+export interface Plan {
+  /** How often each is measured, in turns. */
+  readonly rounds: number
+  /** How often each is called before. */
+  readonly warmingCalls: number
+}
+
 export async function measureAll(
   raw: Subject,
   others: readonly Subject[],
   bodyBytes: number,
-  rounds: number,
+  { rounds, warmingCalls }: Plan,
 ): Promise<Row[]> {
   const order = withNeighbours(raw, others)
   const slices = new Map<Subject, Measured[]>(order.map((subject) => [subject, []]))
   // Compiled and connected before it counts.
   for (const subject of slices.keys()) {
-    let calls = 0
-    for (let slice = 0; slice < mostWarmingSlices && calls < warmingCalls; slice += 1) {
-      calls += (await measure(subject, smallBody)).latenciesMs.length
-    }
+    if (!warm.has(subject)) await warmUp(subject, warmingCalls)
     // What large bodies have of their own is little code.
     if (bodyBytes > smallBody) await measure(subject, bodyBytes)
   }
@@ -48,6 +52,14 @@ export async function measureAll(
     }
   }
   return [...slices].map(([subject, taken]) => toRow(subject.name, bodyBytes, taken))
+}
+
+async function warmUp(subject: Subject, warmingCalls: number): Promise<void> {
+  let calls = 0
+  for (let slice = 0; slice < mostWarmingSlices && calls < warmingCalls; slice += 1) {
+    calls += (await measure(subject, smallBody)).latenciesMs.length
+  }
+  warm.add(subject)
 }
 
 /**
