@@ -1,7 +1,7 @@
 /** The authorization server, and who we are to it. */
 import * as v from 'valibot'
 import { anything, duration, flag, oneOf, optional, resourceIndicator, text, withDefault } from './fields.ts'
-import { asMeant, type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
+import { asMeant, type Field, type Issues, isObject, join, mistake, readObject, wanted } from './read-object.ts'
 import type { Provider } from './types.ts'
 import { serverUrl } from './urls.ts'
 import type { ProviderConfig } from './user-config.ts'
@@ -147,8 +147,7 @@ function authorizationParameters(): Field<Readonly<Record<string, string>>> {
 }
 
 function isAbsent(object: unknown, name: string): boolean {
-  if (typeof object !== 'object' || object === null) return false
-  return asMeant(object, Object.keys(metadataFields))[name] === undefined
+  return isObject(object) && asMeant(object, Object.keys(metadataFields))[name] === undefined
 }
 
 function withoutUndefined<T extends object>(object: T): NonNullable<ProviderConfig['metadata']> {

@@ -32,7 +32,7 @@ export function readObject<F extends Fields>(
   issues: Issues,
   misplaced: Misplaced = {},
 ): ReadObject<F> {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+  if (!isObject(input) || Array.isArray(input)) {
     issues.push({ path, problem: `has to be an object, and is ${kindOf(input)}`, cure: `write { ${someOf(fields)} }` })
     return { partial: {}, complete: undefined }
   }
@@ -83,6 +83,11 @@ function readValue<Output>(
 /** The two halves of a mistake as the one string that a valibot message is. Neither may hold a secret. */
 export function mistake(problem: string, cure: string): string {
   return `${oneLine(problem)}\n${oneLine(cure)}`
+}
+
+/** An array too. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
 }
 
 /** A message for a value of the wrong type, which is most often a variable that is not set. */

@@ -13,7 +13,7 @@ import { notices } from './notices.ts'
 import { basePath } from './paths.ts'
 import { readProvider } from './provider.ts'
 import { readRateLimits } from './rate-limits.ts'
-import { asMeant, type Issues, readObject } from './read-object.ts'
+import { asMeant, type Issues, isObject, readObject } from './read-object.ts'
 import { redact, secretsOf, stringsOf } from './redact.ts'
 import { reportPageConflicts } from './resource-conflicts.ts'
 import { completeRoutes, readRoutes } from './routes.ts'
@@ -137,10 +137,6 @@ function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Co
     nodeOnly,
     notices: notices(routes, { origin: complete.baseUrl.origin, provider, spa, listeners, upstreams }),
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 /** A field that is not set most likely wants one of the variables that are not. */

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import type { Coordinator, SessionStore } from '../coordinator.ts'
 import type { ConfigIssue } from './config-error.ts'
 import { duration, list, optional, text, wholeNumber, withDefault } from './fields.ts'
-import { type Field, type Issues, join, mistake, readObject, wanted } from './read-object.ts'
+import { type Field, type Issues, isObject, join, mistake, readObject, wanted } from './read-object.ts'
 import { sessionSecret } from './secrets.ts'
 import type { Config } from './types.ts'
 
@@ -80,8 +80,4 @@ function store(): Field<SessionStore> {
         ? mistake('is not a session store', cure)
         : wanted('a session store', cure)(issue),
   )
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
 }

@@ -82,7 +82,7 @@ export function release(
       outgoing.destroy()
       return alreadySent
     }
-    return problemResponse(toCoatcheckError(error), problemFields)
+    return failure(error)
   }
   if (held.length === 0) return isHeldResponse(response) ? failed(ofAnotherCall()) : response
   try {
@@ -231,8 +231,13 @@ function ofAnotherCall(): Error {
   })
 }
 
+/** What is answered for an error that nobody has caught. */
+export function failure(error: unknown): Response {
+  return problemResponse(toCoatcheckError(error), problemFields)
+}
+
 /** The app's own error handler has had its turn; this is the rest that an error needs. */
-export const problemFields: HeaderList = [
+const problemFields: HeaderList = [
   ['cache-control', 'no-store'],
   ['x-content-type-options', 'nosniff'],
 ]

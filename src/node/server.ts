@@ -6,11 +6,10 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-server'
 import { problems } from '../errors.ts'
 import { isEventStream } from '../fetch-transport.ts'
-import { problemResponse, toCoatcheckError } from '../problem.ts'
 import { type Connections, trackConnections } from './connections.ts'
 import { checkedEnvironment, declineUpgrade, refusal } from './message-checks.ts'
 import { defaultMaxRequests } from './request-limit.ts'
-import { announceRelease, drop, problemFields, release } from './respond.ts'
+import { announceRelease, drop, failure, release } from './respond.ts'
 import { logError } from './runtime.ts'
 import { cutOffSlowReaders } from './slow-readers.ts'
 import { offerUpgrade, responseFor } from './upgrade.ts'
@@ -127,7 +126,7 @@ function requestListener(
   const errorHandler = (error: unknown): Response => {
     if (error instanceof RequestError) return new Response(null, { status: 400 })
     onError(error)
-    return problemResponse(toCoatcheckError(error), problemFields)
+    return failure(error)
   }
   const toApp = getRequestListener((request, env) => answer(request, env as HttpBindings), { errorHandler })
   return (incoming, outgoing) => {

@@ -32,6 +32,22 @@ export async function upstream(listener: RequestListener): Promise<Upstream> {
   return { origin: `http://127.0.0.1:${await listening(server)}`, server, connections: () => connections }
 }
 
+/** One that sends for as long as it is taken, half a gigabyte at most. */
+export async function gushingUpstream() {
+  let written = 0
+  const stopped = deferred()
+  const { origin } = await upstream((_incoming, outgoing) => {
+    const chunk = Buffer.alloc(64 * 1024)
+    const more = () => {
+      while (written < 512 * 1024 * 1024 && outgoing.write(chunk)) written += chunk.byteLength
+      outgoing.once('drain', more)
+    }
+    outgoing.once('close', () => stopped.resolve())
+    more()
+  })
+  return { origin, stopped: stopped.promise, written: () => written }
+}
+
 /** An upstream that writes what it likes. */
 export async function rawUpstream(onConnection: (socket: net.Socket) => void): Promise<string> {
   const sockets = new Set<net.Socket>()
