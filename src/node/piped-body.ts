@@ -34,13 +34,6 @@ export const discard: BodySink = {
   fail() {},
 }
 
-/** What the second who wants a body gets. Of what is no error of ours the log has the code alone. */
-export function bodyUsed(): Error {
-  return Object.assign(new Error('the body of this answer was read, sent or let go already'), {
-    code: 'ANSWER_BODY_USED',
-  })
-}
-
 /** Takes nothing of the body before somebody reads, and then at most a chunk ahead. */
 export function webStreamOf(body: Pick<PipedBody, 'pipe' | 'resume' | 'cancel'>): ReadableStream<Uint8Array> {
   let hasBegun = false

@@ -11,9 +11,10 @@ import { problemResponse, toCoatcheckError } from '../problem.ts'
 import type { HeaderList, ResponseHead, UpstreamBody } from '../runtime.ts'
 import { applyFields } from '../web-runtime.ts'
 import { type CopiedAnswer, fieldsOfCopy, fieldsOfHeld } from './answer-fields.ts'
+import { bodyUsed, ofAnotherCall } from './answer-mistakes.ts'
 import { type HeldResponse, heldResponse, isCloneBody, isHeldBody, isHeldResponse, isUsed } from './held-response.ts'
 import { ownAnswer } from './own-answer.ts'
-import { bodyUsed, isPipedBody } from './piped-body.ts'
+import { isPipedBody } from './piped-body.ts'
 import { type Content, cancelContent } from './send-body.ts'
 import type { NodeUpstreamSocket } from './websocket.ts'
 import { switchProtocols, writeAnswer } from './write-answer.ts'
@@ -221,14 +222,6 @@ function headsOf(held: readonly Held[]): HeaderList[] {
 function withFields(response: Response, added: HeaderList): Response {
   applyFields(response.headers, added)
   return response
-}
-
-/** Kept by a middleware from another call, whose body went to its own client. */
-function ofAnotherCall(): Error {
-  // Of what is no error of ours the log has the code alone.
-  return Object.assign(new Error('what a middleware kept of a proxied answer has no body'), {
-    code: 'ANSWER_OF_ANOTHER_CALL',
-  })
 }
 
 /** What is answered for an error that nobody has caught. */
