@@ -1,7 +1,7 @@
 /**
  * What a call costs, side by side in one run: each way to forward calls is a process of its own on one core, the load
- * and the upstream on the other. Slices of a second alternate, and each is compared with its neighbour of raw Node:
- * a noisy machine moves the figures of both.
+ * and the upstream on the other. Slices of a second alternate, two ways with raw Node at a time, and each is compared with its
+ * neighbour of raw Node: a noisy machine moves the figures of both.
  *
  *     npm run bench                                bodies of 200 B, 10 KB and 1 MB
  *     npm run bench -- --short                     200 B, under five minutes
@@ -30,13 +30,12 @@ const { values: options } = parseArgs({
 
 const wholeRounds = 25
 /**
- * V8 has compiled what it will by then: after a few thousand a call still takes three times as long, and after twenty
- * thousand, for which `--short` has the time, a tenth longer. Raw Node, which is called in every third slice, is through with
- * that long before the others.
+ * V8 has compiled what it will by then: after a few thousand a call still takes three times as long. `--short` has no time
+ * for more than ten thousand.
  */
-const warmingCalls = options.short ? 20_000 : 50_000
-/** What `--short` has for its slices, so that starting and signing in leave it under five minutes. */
-const shortSeconds = 170
+const warmingCalls = options.short ? 10_000 : 50_000
+/** What `--short` has for its slices, so that starting, signing in and warming leave it under five minutes. */
+const shortSeconds = 135
 const profileSeconds = 10
 
 const chosen = options.profile ?? options.only
@@ -65,14 +64,12 @@ function known(asked: readonly string[]): string[] {
 async function compare(): Promise<void> {
   const rows: Row[] = []
   const { raw, others } = stage
-  const fitting = Math.floor(shortSeconds / sizes.length / (1.5 * others.length + 1))
+  const fitting = Math.max(1, Math.floor(shortSeconds / sizes.length / (1.5 * others.length + 1)) - 1)
   const rounds = Number(options.rounds ?? (options.short ? Math.min(wholeRounds, fitting) : wholeRounds))
   printHeader()
-  for (const size of sizes) {
-    for (const row of await measureAll(raw, others, size, { rounds, warmingCalls })) {
-      rows.push(row)
-      printRow(row)
-    }
+  for await (const row of measureAll(raw, others, { sizes, rounds, warmingCalls })) {
+    rows.push(row)
+    printRow(row)
   }
   const startMs = chosen === undefined ? await startToFirstAnswerMs() : undefined
   if (startMs !== undefined) console.log(`coatcheck serve, from start to first answer: ${startMs} ms`)

@@ -18,58 +18,75 @@ const smallBody = 200
 /** For what is slow, and on a machine that is busy otherwise, where these take longer than anybody waits. */
 const mostWarmingSlices = 12
 
-/** Those that have had their calls, for whatever size was measured first. */
-const warm = new WeakSet<Subject>()
+/** What raw Node is called for while others are warmed. */
+const awakeMs = 250
 
 export interface Plan {
-  /** How often each is measured, in turns. */
+  readonly sizes: readonly number[]
+  /** How often each is measured at each size. */
   readonly rounds: number
   /** How often each is called before. */
   readonly warmingCalls: number
 }
 
-export async function measureAll(
-  raw: Subject,
-  others: readonly Subject[],
-  bodyBytes: number,
-  { rounds, warmingCalls }: Plan,
-): Promise<Row[]> {
-  const order = withNeighbours(raw, others)
-  const slices = new Map<Subject, Measured[]>(order.map((subject) => [subject, []]))
-  // Compiled and connected before it counts.
-  for (const subject of slices.keys()) {
-    if (!warm.has(subject)) await warmUp(subject, warmingCalls)
-    // What large bodies have of their own is little code.
-    if (bodyBytes > smallBody) await measure(subject, bodyBytes)
-  }
-  for (let round = 0; round < rounds; round += 1) {
-    const taken: Slice[] = []
-    for (const subject of order) taken.push(await measure(subject, bodyBytes))
-    for (const [index, subject] of order.entries()) {
-      const neighbour = subject === raw ? index : order[index - 1] === raw ? index - 1 : index + 1
-      const slice = taken[index] as Slice
-      slices.get(subject)?.push({ ...slice, ratio: slice.cpuMicros / (taken[neighbour] as Slice).cpuMicros })
+/**
+ * A, raw, B, A, raw, B, …, and then C, raw, D: whoever is measured has raw Node as a neighbour, because what the machine does
+ * besides changes within seconds. They do not all take turns with all: of a process that had nothing to do for some seconds V8
+ * gathers what it can, and what it had compiled for the objects of requests goes with the last of them. Raw Node, called in
+ * every third slice, kept its own, and was compared with those that had lost it.
+ */
+export async function* measureAll(raw: Subject, others: readonly Subject[], plan: Plan): AsyncGenerator<Row> {
+  const ofRaw = new Map<number, Measured[]>(plan.sizes.map((bodyBytes) => [bodyBytes, []]))
+  await warmUp([raw], plan.warmingCalls)
+  for (const pair of pairsOf(others)) {
+    await warmUp(pair, plan.warmingCalls, raw)
+    for (const [bodyBytes, rawSlices] of ofRaw) {
+      const taken = await takeTurns(pair, raw, bodyBytes, plan.rounds)
+      for (const [subject, slices] of taken) {
+        if (subject === raw) rawSlices.push(...slices)
+        else yield toRow(subject.name, bodyBytes, slices)
+      }
     }
   }
-  return [...slices].map(([subject, taken]) => toRow(subject.name, bodyBytes, taken))
+  for (const [bodyBytes, slices] of ofRaw) yield toRow(raw.name, bodyBytes, slices)
 }
 
-async function warmUp(subject: Subject, warmingCalls: number): Promise<void> {
-  let calls = 0
-  for (let slice = 0; slice < mostWarmingSlices && calls < warmingCalls; slice += 1) {
-    calls += (await measure(subject, smallBody)).latenciesMs.length
+/** One pair without anybody where nobody but raw Node is asked for. */
+function pairsOf(others: readonly Subject[]): Subject[][] {
+  const count = Math.max(1, Math.ceil(others.length / 2))
+  return Array.from({ length: count }, (_, index) => others.slice(2 * index, 2 * index + 2))
+}
+
+/** Compiled and connected before it counts. */
+async function warmUp(pair: readonly Subject[], warmingCalls: number, raw?: Subject): Promise<void> {
+  const calls = new Map(pair.map((subject) => [subject, 0]))
+  for (let turn = 0; turn < mostWarmingSlices; turn += 1) {
+    const cold = [...calls].filter(([, count]) => count < warmingCalls)
+    if (cold.length === 0) return
+    for (const [subject, count] of cold) {
+      calls.set(subject, count + (await measure(subject, smallBody)).latenciesMs.length)
+    }
+    if (raw) await measure(raw, smallBody, awakeMs)
   }
-  warm.add(subject)
 }
 
-/**
- * Raw, A, B, raw, C, D, raw, …: whoever is measured has raw Node as a neighbour, because what the machine does besides
- * changes within seconds.
- */
-function withNeighbours(raw: Subject, others: readonly Subject[]): Subject[] {
-  const order = [raw]
-  for (const [index, subject] of others.entries()) order.push(subject, ...(index % 2 === 1 ? [raw] : []))
-  return order
+async function takeTurns(
+  pair: readonly Subject[],
+  raw: Subject,
+  bodyBytes: number,
+  rounds: number,
+): Promise<Map<Subject, Measured[]>> {
+  const turn = [...pair.slice(0, 1), raw, ...pair.slice(1)]
+  // What large bodies have of their own is little code.
+  for (const subject of turn) await measure(subject, bodyBytes)
+  const taken = new Map<Subject, Measured[]>(turn.map((subject) => [subject, []]))
+  for (let round = 0; round < rounds; round += 1) {
+    const slices = new Map<Subject, Slice>()
+    for (const subject of turn) slices.set(subject, await measure(subject, bodyBytes))
+    const { cpuMicros } = slices.get(raw) as Slice
+    for (const [subject, slice] of slices) taken.get(subject)?.push({ ...slice, ratio: slice.cpuMicros / cpuMicros })
+  }
+  return taken
 }
 
 interface Slice {
@@ -83,10 +100,14 @@ interface Measured extends Slice {
   readonly ratio: number
 }
 
-export async function measure({ name, child, load, nextRequest }: Subject, bodyBytes: number): Promise<Slice> {
+export async function measure(
+  { name, child, load, nextRequest }: Subject,
+  bodyBytes: number,
+  forMs = sliceMs,
+): Promise<Slice> {
   const before = usageOf(child)
   const slice = await load
-    .slice(sliceMs, () => nextRequest(bodyBytes))
+    .slice(forMs, () => nextRequest(bodyBytes))
     .catch((cause: unknown) => {
       throw new Error(`${name} failed at ${bodyBytes} bytes`, { cause })
     })
