@@ -22,7 +22,7 @@ import { readSpa } from './spa.ts'
 import { readStreams } from './streams.ts'
 import type { Config } from './types.ts'
 import { readUpstreams } from './upstreams.ts'
-import { baseUrl } from './urls.ts'
+import { baseUrl, canonicalHost } from './urls.ts'
 import type { ConfigSource } from './user-config.ts'
 
 const fields = {
@@ -92,7 +92,7 @@ function readConfig(input: unknown, issues: Issues, options: ResolveOptions): Co
   const upstreams = readUpstreams(partial.upstreams, 'upstreams', issues, { ownOrigin: origin, nodeOnly })
   const routes = readRoutes(partial.routes, 'routes', issues, {
     ownOrigin: origin,
-    upstreams,
+    settingsOf: new Map(upstreams.map((settings) => [canonicalHost(settings.origin), settings])),
     nodeOnly,
     basePath: partial.basePath,
     hasSpa: partial.spa !== undefined,

@@ -16,15 +16,16 @@ import { canonicalHost } from './urls.ts'
 import type { SpaConfig } from './user-config.ts'
 
 export function reportConflicts(routes: readonly ReadRoute[], path: string, issues: Issues): void {
-  for (const [index, route] of routes.entries()) {
-    for (const [earlier, other] of routes.slice(0, index).entries()) {
-      if (!reachDifferently(route, other) || (route.shared && other.shared)) continue
-      const silent = [route.shared ? undefined : index, other.shared ? undefined : earlier].filter(
+  const all = routes.map(accessOf)
+  for (const [index, one] of all.entries()) {
+    for (const [earlier, other] of all.slice(0, index).entries()) {
+      if (!one || !other || !differ(one, other) || (one.shared && other.shared)) continue
+      const silent = [one.shared ? undefined : index, other.shared ? undefined : earlier].filter(
         (at) => at !== undefined,
       )
       issues.push({
         path: join(path, index),
-        problem: `reaches a resource with ${wayOf(route)} that ${join(path, earlier)} reaches with ${wayOf(other)}`,
+        problem: `reaches a resource with ${wayOf(one)} that ${join(path, earlier)} reaches with ${wayOf(other)}`,
         cure: `give both the same auth, or say why in shared (it lacks in ${silent.map((at) => join(path, at)).join(' and ')})`,
       })
     }
@@ -43,25 +44,26 @@ export function reportPageConflicts(
 ): void {
   const pages = spa && pagesOf(spa)
   if (!pages) return
-  for (const [index, route] of routes.entries()) {
-    if (route.shared || !reachDifferently(route, pages.route)) continue
+  for (const [index, access] of routes.map(accessOf).entries()) {
+    if (!access || access.shared || !differ(access, pages.access)) continue
     const at = join(routesPath, index)
     issues.push({
       path: join(spaPath, pages.name),
-      problem: `gives everyone, as a page, what ${at} reaches with ${wayOf(route)}`,
+      problem: `gives everyone, as a page, what ${at} reaches with ${wayOf(access)}`,
       cure: `put the pages where no API is, or say in shared of ${at} why everyone may read it`,
     })
   }
 }
 
 /** Pages as a route that takes every path. */
-function pagesOf(spa: SpaConfig): { name: string; route: Pick<ReadRoute, 'partial'> } | undefined {
+function pagesOf(spa: SpaConfig): { name: string; access: Access } | undefined {
   if ('dir' in spa) return undefined
   const [name, url] = 'origin' in spa ? ['origin', spa.origin] : ['proxy', spa.proxy]
   const { origin, pathname } = new URL(url)
   const upstream = { origin, basePath: pathname.replace(/\/$/, ''), binding: undefined, settings: undefined }
   const methods = new Set(['GET', 'HEAD'])
-  return { name, route: { partial: { path: '/*', upstream, methods, auth: 'none', listener: 'public' } } }
+  const reach = reachOf({ path: '/*', upstream, methods })
+  return { name, access: { auth: 'none', listener: 'public', shared: undefined, reach } }
 }
 
 /**
@@ -69,12 +71,15 @@ function pagesOf(spa: SpaConfig): { name: string; route: Pick<ReadRoute, 'partia
  * route that is cut out of a wider one, to the same place, is not meant: what it names never falls to the wider one.
  */
 export function unequalReaches(routes: readonly Route[]): string[] {
+  const all = routes.map((route) => ({ route, demands: demandsOf(route), reach: reachOf(route) }))
   const found: string[] = []
-  for (const [index, one] of routes.entries()) {
-    for (const other of routes.slice(0, index)) {
-      if (one.auth !== other.auth || one.listener !== other.listener || demandsOf(one) === demandsOf(other)) continue
-      if (!sharesResource(one, other) || isCutOut(one, other) || isCutOut(other, one)) continue
-      found.push(`${one.path} reaches a resource that ${other.path} reaches, and they do not ask for the same`)
+  for (const [index, one] of all.entries()) {
+    for (const other of all.slice(0, index)) {
+      const { auth, listener, path } = other.route
+      if (one.route.auth !== auth || one.route.listener !== listener || one.demands === other.demands) continue
+      if (!meet(one.reach, other.reach) || isCutOut(one.route, other.route) || isCutOut(other.route, one.route))
+        continue
+      found.push(`${one.route.path} reaches a resource that ${path} reaches, and they do not ask for the same`)
     }
   }
   return found
@@ -83,20 +88,13 @@ export function unequalReaches(routes: readonly Route[]): string[] {
 /** Paths that neither a route nor the wider one around it takes, as a server may confuse the two. */
 export function leftOut(routes: readonly Route[]): string[] {
   const named = new Set(routes.filter(({ isExact }) => isExact).map(({ prefix }) => withoutParameterNames(prefix)))
+  const demands = new Map(routes.map((route) => [route, demandsOf(route)]))
   const isWithin = (narrow: Route, wide: Route) =>
     narrow.listener === wide.listener && !wide.isExact && narrow.prefix.startsWith(`${wide.prefix}/`)
   return routes
     .filter((route) => !route.isExact && !named.has(withoutParameterNames(route.prefix)))
-    .filter((route) => routes.some((wide) => isWithin(route, wide) && demandsOf(wide) !== demandsOf(route)))
+    .filter((route) => routes.some((wide) => isWithin(route, wide) && demands.get(wide) !== demands.get(route)))
     .map(({ path, prefix }) => `${path} does not take ${prefix} itself, and no other route does: give it its own`)
-}
-
-function sharesResource(one: Route, other: Route): boolean {
-  return (
-    [...one.methods].some((method) => other.methods.has(method)) &&
-    isSameServer(one.upstream, other.upstream) &&
-    overlap(reach(one.path, one.upstream), reach(other.path, other.upstream))
-  )
 }
 
 function isCutOut(narrow: Route, wide: Route): boolean {
@@ -104,18 +102,19 @@ function isCutOut(narrow: Route, wide: Route): boolean {
   return narrow.upstream.basePath === wide.upstream.basePath + narrow.prefix.slice(wide.prefix.length)
 }
 
-function reachDifferently(
-  { partial: one }: Pick<ReadRoute, 'partial'>,
-  { partial: other }: Pick<ReadRoute, 'partial'>,
-): boolean {
-  if (!one.auth || !other.auth || (one.auth === other.auth && one.listener === other.listener)) return false
-  if (!one.upstream || !other.upstream || one.path === undefined || other.path === undefined) return false
-  const sharesMethod = [...(one.methods ?? [])].some((method) => other.methods?.has(method))
-  return (
-    sharesMethod &&
-    isSameServer(one.upstream, other.upstream) &&
-    overlapLoosely(reach(one.path, one.upstream), reach(other.path, other.upstream))
-  )
+/** How a route lets callers reach what, as far as it is known. */
+interface Access extends Pick<ReadRoute, 'shared'>, Pick<Route, 'auth' | 'listener'> {
+  readonly reach: Reach
+}
+
+function accessOf({ partial, shared }: ReadRoute): Access | undefined {
+  const { auth, listener, path, upstream, methods } = partial
+  if (!auth || !listener || path === undefined || !upstream || !methods) return undefined
+  return { auth, listener, shared, reach: reachOf({ path, upstream, methods }) }
+}
+
+function differ(one: Access, other: Access): boolean {
+  return (one.auth !== other.auth || one.listener !== other.listener) && meet(one.reach, other.reach, overlapLoosely)
 }
 
 /** A slash at the end makes no other resource: what is sent for `/a/*` may be the upstream's path and a slash. */
@@ -124,22 +123,35 @@ function overlapLoosely(one: string, other: string): boolean {
 }
 
 /** The same `auth` on another listener lets others in. */
-function wayOf({ partial: { auth, listener } }: ReadRoute): string {
+function wayOf({ auth, listener }: Access): string {
   return auth === 'client' ? `auth 'client' on the ${listener} listener` : `auth '${auth}'`
 }
 
-function isSameServer(one: Upstream, other: Upstream): boolean {
-  if (one.binding !== other.binding) return false
-  const servers = serversOf(one)
-  return serversOf(other).some((server) => servers.includes(server))
+/** What a route reaches. Worked out once for each: of a thousand routes there are half a million pairs. */
+interface Reach {
+  readonly binding: Upstream['binding']
+  readonly servers: readonly string[]
+  /** One path, or all below it. */
+  readonly pattern: string
+  readonly methods: readonly string[]
 }
 
-/** A server that is a target of an upstream is the upstream, under another name. */
-function serversOf({ origin, settings }: Upstream): string[] {
-  return [origin, ...(settings?.targets ?? [])].map(canonicalHost)
+function reachOf({ path, upstream, methods }: Pick<Route, 'path' | 'upstream' | 'methods'>): Reach {
+  const { origin, basePath, binding, settings } = upstream
+  return {
+    binding,
+    // A server that is a target of an upstream is the upstream, under another name.
+    servers: [origin, ...(settings?.targets ?? [])].map(canonicalHost),
+    pattern: isWildcard(path) ? `${basePath}/*` : basePath || '/',
+    methods: [...methods],
+  }
 }
 
-/** What a route reaches, as a pattern: one path, or all below it. */
-function reach(path: string, { basePath }: Upstream): string {
-  return isWildcard(path) ? `${basePath}/*` : basePath || '/'
+function meet(one: Reach, other: Reach, isOverlap = overlap): boolean {
+  return (
+    one.binding === other.binding &&
+    one.servers.some((server) => other.servers.includes(server)) &&
+    one.methods.some((method) => other.methods.includes(method)) &&
+    isOverlap(one.pattern, other.pattern)
+  )
 }

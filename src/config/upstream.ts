@@ -20,7 +20,8 @@ export interface UpstreamFields {
 export interface UpstreamContext {
   /** Of this server, which is no upstream: calls would go round in circles. */
   readonly ownOrigin: string | undefined
-  readonly upstreams: readonly UpstreamSettings[]
+  /** By their canonical host. */
+  readonly settingsOf: ReadonlyMap<string, UpstreamSettings>
 }
 
 export function readUpstream(
@@ -65,7 +66,7 @@ function readUrl(
   { upstream, allowInsecureUpstream, path: routePath }: UpstreamFields,
   path: string,
   issues: Issues,
-  { ownOrigin, upstreams }: UpstreamContext,
+  { ownOrigin, settingsOf }: UpstreamContext,
 ): Upstream | undefined {
   const add = (problem: string, cure: string) => {
     issues.push({ path, problem, cure })
@@ -91,7 +92,7 @@ function readUrl(
     ? { problem: 'ends with a *', cure: `write ${upstream.slice(0, -2)}: what * of the path matched is appended` }
     : (canonicalPathMistake(written, true) ?? parameterMistake(written, routePath))
   if (found) return add(found.problem, found.cure)
-  const settings = upstreams.find(({ origin }) => canonicalHost(origin) === canonicalHost(url.origin))
+  const settings = settingsOf.get(canonicalHost(url.origin))
   if (settings && settings.origin !== url.origin) {
     return add(
       `is another name of ${settings.origin}, whose settings it would go without`,

@@ -236,3 +236,19 @@ describe('an auditor is told of', () => {
     expect(noticesOf(wide, narrow, named).filter((text) => text.includes('itself'))).toEqual([])
   })
 })
+
+it('a thousand routes that ask for different things are compared two by two, before anybody gives up waiting', () => {
+  const routes = Array.from({ length: 1000 }, (_, index) =>
+    session({
+      path: `/service-${index}/*`,
+      upstream: `https://x.internal/v1/service-${index}`,
+      timeout: `${index + 1}s`,
+    }),
+  )
+  const { notices } = resolve(
+    good({ routes: [...routes, session({ path: '/again/*', upstream: 'https://x.internal/v1/service-7/deep' })] }),
+  )
+  expect(notices.filter((text) => text.includes('reaches'))).toEqual([
+    '/again/* reaches a resource that /service-7/* reaches, and they do not ask for the same',
+  ])
+})
