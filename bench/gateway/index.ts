@@ -15,7 +15,7 @@ import { measure, measureAll } from './measure.ts'
 import { printProfile } from './profile.ts'
 import { printHeader, printRow, type Row } from './row.ts'
 import { startToFirstAnswerMs } from './start.ts'
-import { names, startAll } from './subjects.ts'
+import { names, type Stage, startAll } from './subjects.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -45,13 +45,8 @@ if (process.platform !== 'linux' || spawnSync('taskset', ['-V']).status !== 0) {
 }
 const sizes = options.sizes?.split(',').map(Number) ?? (options.short ? [200] : [200, 10 * 1024, 1024 * 1024])
 
-const stage = await startAll(wanted, { isProfiled: options.profile !== undefined })
-try {
-  if (options.profile === undefined) await compare()
-  else await profile()
-} finally {
-  await stage.close()
-}
+if (options.profile === undefined) await compare()
+else await profile()
 
 /** In the order of all of them. Raw Node runs in any case, and is the one to profile when it alone is asked for. */
 function known(asked: readonly string[]): string[] {
@@ -62,8 +57,15 @@ function known(asked: readonly string[]): string[] {
 }
 
 async function compare(): Promise<void> {
+  const stage = await startAll(wanted, { isProfiled: false })
+  const rows = await takeRows(stage).finally(() => stage.close())
+  const startMs = chosen === undefined ? await startToFirstAnswerMs() : undefined
+  if (startMs !== undefined) console.log(`coatcheck serve, from start to first answer: ${startMs} ms`)
+  if (options.json) console.log(JSON.stringify({ rows, startToFirstAnswerMs: startMs }))
+}
+
+async function takeRows({ raw, others }: Stage): Promise<Row[]> {
   const rows: Row[] = []
-  const { raw, others } = stage
   const fitting = Math.max(1, Math.floor(shortSeconds / sizes.length / (1.5 * others.length + 1)) - 1)
   const rounds = Number(options.rounds ?? (options.short ? Math.min(wholeRounds, fitting) : wholeRounds))
   printHeader()
@@ -71,12 +73,15 @@ async function compare(): Promise<void> {
     rows.push(row)
     printRow(row)
   }
-  const startMs = chosen === undefined ? await startToFirstAnswerMs() : undefined
-  if (startMs !== undefined) console.log(`coatcheck serve, from start to first answer: ${startMs} ms`)
-  if (options.json) console.log(JSON.stringify({ rows, startToFirstAnswerMs: startMs }))
+  return rows
 }
 
 async function profile(): Promise<void> {
+  const stage = await startAll(wanted, { isProfiled: true })
+  await takeProfile(stage).finally(() => stage.close())
+}
+
+async function takeProfile(stage: Stage): Promise<void> {
   const [subject] = stage.others.length > 0 ? stage.others : [stage.raw]
   let calls = 0
   for (let second = -profileSeconds; subject && second < profileSeconds; second += 1) {
