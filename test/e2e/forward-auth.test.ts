@@ -1,85 +1,46 @@
 /** Forward auth by a real nginx, with the configuration of docs/forward-auth.md. */
-import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type RunningProvider, startProvider } from '../../spa-example/provider/index.ts'
-import { resolveConfig } from '../../src/config/resolve.ts'
-import { type StartedServer, startServer } from '../../src/node/serve.ts'
-import { cookieStore } from '../../src/session/stores/cookie-store.ts'
-import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
-import { UserAgent } from '../support/browser.ts'
+import type { RunningProvider } from '../../spa-example/provider/index.ts'
+import type { UserAgent } from '../support/browser.ts'
+import {
+  documentedConfigs,
+  type ForwardAuthSystem,
+  signedInBrowser,
+  startForwardAuth,
+} from '../support/forward-auth.ts'
 import { freePort } from '../support/free-port.ts'
 import { startNginx } from '../support/nginx.ts'
+import type { RunningProxy } from '../support/proxy-process.ts'
 import { otherTestSecret, testSecret } from '../support/system.ts'
-import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import type { TestUpstream } from '../support/upstream.ts'
 import { messageOf, pageSocket, takeWebSockets } from '../support/websocket-upstream.ts'
 
+let system: ForwardAuthSystem
 let origin: string
 let internal: string
 let provider: RunningProvider
 let upstream: TestUpstream
-let server: StartedServer
-let nginx: { stop(): Promise<void> }
+let nginx: RunningProxy
 /** What the page has for nginx: for its `http` block, and for its `server` block. */
 let documented: { around: string; locations: string }
 let browser: UserAgent
-let offset = 0
 
 beforeAll(async () => {
-  const [port, publicPort, internalPort] = [await freePort(), await freePort(), await freePort()]
-  origin = `http://localhost:${port}`
-  internal = `http://127.0.0.1:${internalPort}`
-  upstream = await startUpstream()
-  provider = await startProvider({ appOrigin: origin, accessTokenSeconds: 600, gracePeriodSeconds: 60 })
-  const clock = { now: () => Date.now() + offset }
-  const api = { upstream: `${upstream.origin}/v1`, auth: 'session' } as const
-  const config = resolveConfig(
-    {
-      baseUrl: origin,
-      provider: {
-        issuer: provider.issuer,
-        clientId: provider.clientId,
-        clientSecret: provider.clientSecret,
-        scope: 'openid offline_access profile email orders:read orders:write',
-      },
-      session: { secrets: [testSecret], store: cookieStore({ coordinator: memoryCoordinator({ clock }) }) },
-      listeners: { public: `127.0.0.1:${publicPort}`, internal: internalPort },
-      forwardAuth: { proxy: 'nginx', secret: otherTestSecret },
-      routes: [
-        { ...api, path: '/api/orders/*', methods: ['GET', 'POST'], forwardAuth: true },
-        { ...api, path: '/api/orders/admin/*', forwardAuth: true, scopes: ['orders:admin'] },
-        { ...api, path: '/api/orders/own/*' },
-        { ...api, path: '/live', kinds: ['websocket'] },
-      ],
-    },
-    {},
-  )
-  server = await startServer(config, { report: () => undefined, runtime: { clock } })
-  const page = await readFile(new URL('../../docs/forward-auth.md', import.meta.url), 'utf8')
-  const blocks = [...page.matchAll(/```nginx\n([\s\S]*?)```/g)].map(([, block = '']) => block)
-  const places: [string, string][] = [
-    ['http://127.0.0.1:3000', `http://127.0.0.1:${publicPort}`],
-    ['http://127.0.0.1:3001', internal],
-    ['https://orders.internal', upstream.origin],
-    ['FORWARD_AUTH_SECRET', otherTestSecret],
-  ]
-  for (const [written] of places) expect(blocks.join('')).toContain(written)
-  const [around = '', locations = ''] = blocks.map((block) =>
-    places.reduce((text, [written, real]) => text.replaceAll(written, real), block),
-  )
+  system = await startForwardAuth('nginx')
+  ;({ origin, internal, provider, upstream } = system)
+  const [around = '', locations = ''] = await documentedConfigs('nginx', system)
   documented = { around, locations }
-  nginx = await startNginx(port, locations, around)
+  nginx = await startNginx(system.port, locations, around)
 })
 afterAll(async () => {
   await nginx?.stop()
-  await server?.close()
-  await Promise.all([provider?.stop(), upstream?.stop()])
+  await system?.close()
 })
 beforeEach(async () => {
-  offset = 0
+  system.clock.offset = 0
   upstream.reset()
-  browser = new UserAgent()
-  await browser.signIn(`${origin}/bff/login?return_to=/`, { username: 'ada', password: 'ada-demo' })
+  browser = await signedInBrowser(system)
 })
 
 const call = (path: string, init: Parameters<UserAgent['fetch']>[1] = {}) =>
@@ -169,7 +130,7 @@ describe('a call that nginx passes on', () => {
   })
 
   it('after a refresh brings the newest cookie, all of its parts', async () => {
-    offset = 700_000
+    system.clock.offset = 700_000
     provider.token.forget()
     const before = browser.cookies.header(origin)
     const answer = await call('/api/orders/x')
@@ -320,7 +281,7 @@ describe('an API that sends nginx to where the token is, by X-Accel-Redirect', (
       try {
         sendAway('/coatcheck-verify')
         // The token is older than its end allows for, so that there are new cookies too.
-        offset = 700_000
+        system.clock.offset = 700_000
         const answer = await rawCall('/api/orders/x', { port })
         expect(upstream.requests).toHaveLength(1)
         expect(answer).toMatch(left === 'X-Original-Answered-By' ? /^HTTP\/1\.1 403 / : /^HTTP\/1\.1 200 /)

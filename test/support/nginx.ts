@@ -1,18 +1,14 @@
 /** A real nginx, with a configuration of the test's own. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
+import { proxyFolder, type RunningProxy, startProxy } from './proxy-process.ts'
 
 /**
  * @param locations what stands in the `server` block
  * @param around what stands in the `http` block, before it
  */
-export async function startNginx(port: number, locations: string, around = ''): Promise<{ stop(): Promise<void> }> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'coatcheck-nginx-'))
+export async function startNginx(port: number, locations: string, around = ''): Promise<RunningProxy> {
+  const folder = await proxyFolder('nginx')
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   const config = `
 daemon off;
@@ -32,38 +28,6 @@ ${locations}
 }
 `
   await writeFile(path.join(folder, 'nginx.conf'), config)
-  const child = spawn('nginx', ['-p', folder, '-e', 'stderr', '-c', path.join(folder, 'nginx.conf')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let output = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output += text
-  })
-  const ended = once(child, 'close')
-  const stop = async () => {
-    child.kill('SIGTERM')
-    await ended
-    await rm(folder, { recursive: true, force: true })
-  }
-  let hasEnded = false
-  void ended.then(() => {
-    hasEnded = true
-  })
-  while (!(await isListening(port))) {
-    if (hasEnded) throw new Error(`nginx did not start:\n${output}`)
-    await wait(20)
-  }
-  return { stop }
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
+  const parameters = ['-p', folder, '-e', 'stderr', '-c', path.join(folder, 'nginx.conf')]
+  return startProxy('nginx', parameters, { port, folder })
 }
