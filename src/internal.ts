@@ -4,7 +4,7 @@ import type { Config, ForwardAuth } from './config/types.ts'
 import { splitTokensEndpoint } from './endpoints/split-tokens.ts'
 import { CoatcheckError, methodNotAllowed } from './errors.ts'
 import { dispatch } from './gateway/dispatch.ts'
-import { isVerifyPath, verify } from './gateway/forward-auth.ts'
+import { type AskedCall, askedCall, isVerifyPath, verify } from './gateway/forward-auth.ts'
 import { checkTarget, type Target } from './gateway/target.ts'
 import { toCoatcheckError } from './problem.ts'
 import { isInternalHost } from './protection/host.ts'
@@ -54,12 +54,14 @@ export function internalApp(services: Services, onError: ErrorHandler<BffEnv>): 
  */
 async function answerProxy(services: Services, settings: ForwardAuth, c: Context, target: Target): Promise<Response> {
   const common = endpointHeaders(services.config)
+  let asked: AskedCall | undefined
   try {
-    const fields = await verify(services, settings, c, target)
+    asked = askedCall(services, settings, c, target)
+    const fields = await verify(services, settings, c, asked)
     return new Response(null, { status: 200, headers: [...common, ...fields] as [string, string][] })
   } catch (thrown) {
     const error = toCoatcheckError(thrown)
-    services.tellFailure(error, { method: c.req.method, route: undefined })
+    services.tellFailure(error, { method: asked?.method ?? c.req.method, route: asked?.route })
     const status = error.status < 500 && error.status !== 401 ? 403 : error.status
     const problem = new CoatcheckError(error.code, { members: { ...error.members, status }, headers: error.headers })
     const { body, headers } = problem.getResponse([...common, ['x-coatcheck-code', error.code]])

@@ -7,7 +7,7 @@
  * through.
  */
 import type { Context } from 'hono'
-import type { Config, ForwardAuth } from '../config/types.ts'
+import type { Config, ForwardAuth, Route } from '../config/types.ts'
 import { CoatcheckError } from '../errors.ts'
 import { checkAddress } from '../protection/address-policy.ts'
 import { checkHost, isInternalHost } from '../protection/host.ts'
@@ -36,13 +36,16 @@ export function isVerifyPath({ proxy }: ForwardAuth, { path }: Target): boolean 
   return proxy === 'envoy' ? path.startsWith(`${verifyPath}/`) : path === verifyPath
 }
 
-/** The fields that the proxy passes on: `Authorization` to the upstream, cookies to the browser. @throws CoatcheckError */
-export async function verify(
-  services: Services,
-  settings: ForwardAuth,
-  c: Context,
-  asked: Target,
-): Promise<HeaderList> {
+/** What is asked for, as far as it can be told without looking at who calls. */
+export interface AskedCall {
+  readonly method: string
+  readonly route: Route
+  readonly headers: IncomingHeaders
+  readonly target: Target
+}
+
+/** @throws CoatcheckError if who asks is not the proxy, does not say all, or asks for what is no route of its */
+export function askedCall(services: Services, settings: ForwardAuth, c: Context, asked: Target): AskedCall {
   const { config, runtime } = services
   const headers = runtime.requestHeaders(c)
   checkAsker(settings, headers, config.internalHosts)
@@ -55,10 +58,18 @@ export async function verify(
   const match = services.routes.match(target.path, original.method)
   if (match.kind === 'method_not_allowed') throw new CoatcheckError('method_not_allowed')
   if (match.kind === 'none' || !match.route.forwardAuth) throw new CoatcheckError('no_route')
+  return { method: original.method, route: match.route, headers, target }
+}
 
-  const keepAlive: KeepAlive = (work) => runtime.waitUntil(c, work)
-  const call = { c, method: original.method, route: match.route, headers, keepAlive }
-  const admission = await admit(services, call, target)
+/** The fields that the proxy passes on: `Authorization` to the upstream, cookies to the browser. @throws CoatcheckError */
+export async function verify(
+  services: Services,
+  settings: ForwardAuth,
+  c: Context,
+  { target, ...asked }: AskedCall,
+): Promise<HeaderList> {
+  const keepAlive: KeepAlive = (work) => services.runtime.waitUntil(c, work)
+  const admission = await admit(services, { c, ...asked, keepAlive }, target)
   // A link to a download: whether to send the person to sign in is the proxy's to say.
   if (admission instanceof Response) throw new CoatcheckError('login_required')
   const cookies = (await admission.finish({ status: 200, headers: [], body: null })).filter(isCookie)

@@ -1,6 +1,7 @@
 /** What `/verify` asks of who asks it, for each kind of proxy. A real one is in test/e2e/forward-auth.test.ts. */
 import { describe, expect, it } from 'vitest'
 import type { ForwardAuthConfig } from '../../src/config/user-config.ts'
+import type { CoatcheckEvent, Report } from '../../src/observability/events.ts'
 import { tokenHandler } from '../../src/token-handler.ts'
 import { webRuntime } from '../../src/web-runtime.ts'
 import { good, goodRoute, resolve } from '../config/good.ts'
@@ -37,11 +38,12 @@ async function ask(
     host = '127.0.0.1:3001',
     settings = {} as Partial<ForwardAuthConfig>,
     internalHosts = [] as string[],
+    report = (() => undefined) as Report,
   } = {},
 ): Promise<[number, string, unknown]> {
   const routes = [goodRoute({ path: '/api/orders/*', methods: ['GET', 'POST'], forwardAuth: true })]
   const handler = tokenHandler(resolve(good({ routes, internalHosts, forwardAuth: { proxy, ...settings } })), {
-    report: () => undefined,
+    report,
   })
   const headers: Record<string, string> = { host }
   for (const [name, value] of Object.entries({ ...browserFields, ...told[proxy], ...changes })) {
@@ -115,6 +117,16 @@ describe('the request that is told of', () => {
 
   it.each(['OPTIONS', 'TRACE', 'DELETE'])('with the method %s is refused', async (method) => {
     expect((await ask('nginx', { 'x-original-method': method, origin: 'https://app.example.com' }))[0]).toBe(403)
+  })
+
+  it.each<[string, Record<string, string>, object]>([
+    ['its route and its own method', {}, { code: 'login_required', method: 'POST', route: '/api/orders/*' }],
+    ['no route where it has none', { 'x-original-url': 'https://app.example.com/other' }, { code: 'no_route' }],
+  ])('is told to the log with %s, when it is refused', async (_what, changes, told) => {
+    const events: CoatcheckEvent[] = []
+    const post = { 'x-original-method': 'POST', origin: 'https://app.example.com' }
+    await ask('nginx', { ...post, ...changes }, { report: (event) => events.push(event) })
+    expect(events).toEqual([{ event: 'calls_refused', count: 1, status: expect.any(Number), method: 'GET', ...told }])
   })
 
   it('with an unsafe method needs an Origin, and ours', async () => {
