@@ -2,6 +2,7 @@
 import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 /** What is measured is alone on the one core; load, upstream, provider and Redis are on the other. */
@@ -37,6 +38,10 @@ export function startProgram(program: string, parameters: readonly string[], cor
 
 export function pin(pid: number | undefined, core: number): void {
   spawnSync('taskset', ['-a', '-p', '-c', String(core), String(pid)])
+}
+
+export function unpin(pid: number | undefined): void {
+  spawnSync('taskset', ['-a', '-p', '-c', `0-${cpus().length - 1}`, String(pid)])
 }
 
 export function isInstalled(program: string): boolean {

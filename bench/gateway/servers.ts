@@ -82,6 +82,8 @@ export async function startApache(options: ServerOptions): Promise<ChildProcess>
     OIDCRedirectURI ${options.baseUrl}/bff/callback
     OIDCCryptoPassphrase ${options.secret}
     OIDCSessionType client-cookie
+    # It is signed in to before all slices; the default ends its session before its turn.
+    OIDCSessionInactivityTimeout 14400
     OIDCPKCEMethod S256
     OIDCScope "openid offline_access"
     OIDCPassClaimsAs environment
