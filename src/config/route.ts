@@ -79,7 +79,7 @@ export function readRoute(input: unknown, path: string, issues: Issues, context:
   const kinds = new Set<RequestKind>(partial.kinds ?? ['fetch'])
   const methods = new Set<string>(partial.methods ?? defaultMethods(kinds))
   checkKinds(kinds, methods, path, issues)
-  if (partial.forwardAuth) checkForwardAuth(kinds, path, issues, context)
+  if (partial.forwardAuth) checkForwardAuth(input, kinds, path, issues, context)
   const listener = kind === 'jwt' || (kind === 'client' && partial.public === undefined) ? 'internal' : 'public'
   if (kind === 'client' && listener === 'public') checkPublicClient(partial, methods, path, issues)
   const upstreamToken = auth && readTokenOf(auth, partial, path, issues)
@@ -247,7 +247,11 @@ function checkKinds(kinds: ReadonlySet<RequestKind>, methods: ReadonlySet<string
   }
 }
 
+/** What a route may say of messages, and `/verify` neither sees nor changes. */
+const unseenByVerify = ['query', 'headers', 'contentTypes', 'bodyLimitBytes'] as const
+
 function checkForwardAuth(
+  input: unknown,
   kinds: ReadonlySet<RequestKind>,
   path: string,
   issues: Issues,
@@ -259,6 +263,14 @@ function checkForwardAuth(
       path: at,
       problem: 'is true, and nobody may ask',
       cure: "say who does at the top: forwardAuth: { proxy: 'nginx' }",
+    })
+  }
+  for (const name of unseenByVerify) {
+    if (!isObject(input) || input[name] === undefined) continue
+    issues.push({
+      path: join(path, name),
+      problem: 'would not hold for what the proxy passes on itself (forwardAuth)',
+      cure: 'have the proxy do it and leave it out here, or let it pass the route to Coatcheck, without forwardAuth',
     })
   }
   // What does not pass through here cannot be ended with the session (protocol.md E6).

@@ -577,6 +577,19 @@ refuses('routes[].forwardAuth', 'routes[0].forwardAuth', (changes) => good(chang
   ],
 ])
 
+it.each([
+  ['query', { allow: ['page'] }],
+  ['headers', { request: { set: { 'x-mode': 'strict' } } }],
+  ['contentTypes', ['application/json']],
+  ['bodyLimitBytes', 10],
+])('a route with forwardAuth is not left with %s that the proxy would not keep', (name, value) => {
+  const route = goodRoute({ [name]: value })
+  expect(() => resolve(good({ routes: [route] }))).not.toThrow()
+  const [mistake, ...others] = mistakes(good(forwarded({ routes: [{ ...route, forwardAuth: true }] })))
+  expect(mistake).toContain(`routes[0].${name} would not hold for what the proxy passes on itself`)
+  expect(others).toEqual([])
+})
+
 refuses('internalHosts', 'internalHosts', (internalHosts) => good({ internalHosts }), [
   ['coatcheck', 'has to be a list'],
   [['*'], 'is not a host'],

@@ -115,13 +115,15 @@ describe.each(kinds)('$proxy', ({ proxy, isThere, start }) => {
 
   it.skipIf(!isThere)('lets it say nothing else to browsers and caches about our origin', async () => {
     const names = await droppedFields('nginx')
-    system.upstream.on('/v1/x', (_incoming, outgoing) => {
-      for (const name of names) outgoing.setHeader(name, 'https://evil.example/')
-      outgoing.setHeader('x-total', 'https://evil.example/')
-      outgoing.end('x')
-    })
-    const answer = await call('/api/orders/x')
-    expect([...answer.headers].filter(([, value]) => value.includes('evil')).map(([name]) => name)).toEqual(['x-total'])
+    // In two answers: Envoy takes no more than a hundred fields in one.
+    for (const half of [names.slice(0, 50), names.slice(50)]) {
+      system.upstream.on('/v1/x', (_incoming, outgoing) => {
+        for (const name of [...half, 'x-total']) outgoing.setHeader(name, 'https://evil.example/')
+        outgoing.end('x')
+      })
+      const { headers } = await call('/api/orders/x')
+      expect([...headers].filter(([, value]) => value.includes('evil')).map(([name]) => name)).toEqual(['x-total'])
+    }
   })
 
   it.skipIf(!isThere)('after a refresh brings the newest cookie, all of its parts', async () => {
@@ -274,6 +276,20 @@ describe.each(kinds)('$proxy', ({ proxy, isThere, start }) => {
     expect(String(error)).toMatch(/Unexpected server response: [34]\d\d/)
   })
 
+  it.skipIf(!isThere).each(['websocket', 'WebSocket', 'something-else', 'h2c'])(
+    'hands no connection over to the API: Upgrade: %s',
+    async (protocol) => {
+      let upgrades = 0
+      system.upstream.onUpgrade((_incoming, socket) => {
+        upgrades += 1
+        socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+      })
+      const answer = await rawCall('/api/orders/x', ['Connection: close, Upgrade', `Upgrade: ${protocol}`])
+      expect(answer).toMatch(/^HTTP\/1\.1 (200|403) /)
+      expect(upgrades).toBe(0)
+    },
+  )
+
   it.skipIf(!isThere)('passes nothing on where Coatcheck does not answer', async () => {
     const [port, nobody] = [await freePort(), await freePort()]
     const alone = await start(port, { ...system, internal: `http://127.0.0.1:${nobody}` })
@@ -292,7 +308,9 @@ it.each(['Traefik', 'Envoy'] as const)(
   async (section) => {
     const ofNginx = await droppedFields('nginx')
     expect(ofNginx.length).toBeGreaterThan(80)
-    expect(await droppedFields(section)).toEqual(ofNginx)
+    // nginx sends no trailers, nor does Envoy.
+    const more = section === 'Traefik' ? ['trailer'] : []
+    expect(await droppedFields(section)).toEqual([...ofNginx, ...more].sort())
   },
 )
 

@@ -97,15 +97,19 @@ export async function documentedConfigs(
 /** What the section has the proxy take out of an API's answer, or write anew: names in lower case, sorted. */
 export async function droppedFields(section: Section): Promise<string[]> {
   const text = (await blocksOf(section)).join('')
-  const [ofAnswer, field] = {
-    nginx: [text.split('location = /coatcheck-verify')[0], /proxy_hide_header ([\w-]+);/g] as const,
-    Traefik: [
-      text.split('customResponseHeaders:')[1]?.split('orders-path:')[0],
-      /([\w-]+): (?:"|nosniff|same-origin)/g,
-    ] as const,
-    Envoy: [text.split('response_mutations:')[1]?.split('http_filters:')[0], /(?:remove|key): ([\w-]+)/g] as const,
+  const between = (start: string, end: string) => text.split(start)[1]?.split(end)[0] ?? ''
+  const ofOrders = between('location /api/orders/ {', 'location =')
+  const ignored = /proxy_ignore_headers ([^;]+);/.exec(ofOrders)?.[1]?.split(' ') ?? []
+  const names = {
+    nginx: [...namesIn(ofOrders, /proxy_hide_header ([\w-]+);/g), ...ignored],
+    Traefik: namesIn(between('customResponseHeaders:', 'orders-path:'), /^ *([\w-]+): /gm),
+    Envoy: namesIn(between('response_mutations:', 'http_filters:'), /(?:remove|key): ([\w-]+)/g),
   }[section]
-  return [...(ofAnswer ?? '').matchAll(field)].map(([, name = '']) => name.toLowerCase()).sort()
+  return names.map((name) => name.toLowerCase()).sort()
+}
+
+function namesIn(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, name = '']) => name)
 }
 
 async function blocksOf(section: Section): Promise<string[]> {
