@@ -302,10 +302,25 @@ it('a WebSocket passes through nginx to Coatcheck, and to its API', async () => 
   socket.terminate()
 })
 
+it.each(['websocket', 'something-else', 'h2c'])(
+  'no connection is handed over to an API: Upgrade: %s',
+  async (protocol) => {
+    let upgrades = 0
+    upstream.onUpgrade((_incoming, socket) => {
+      upgrades += 1
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
+    })
+    const connection = ['Connection: close, Upgrade', `Upgrade: ${protocol}`]
+    expect(await rawCall('/api/orders/x', { connection })).toMatch(/^HTTP\/1\.1 200 /)
+    expect(upgrades).toBe(0)
+    expect(upstream.requests[0]?.headers).not.toHaveProperty('upgrade')
+  },
+)
+
 /** As no browser would write it, with all that a page's own call has. Gives the whole answer. */
 async function rawCall(
   target: string,
-  { host = new URL(origin).host, port = Number(new URL(origin).port) } = {},
+  { host = new URL(origin).host, port = system.port, connection = ['Connection: close'] } = {},
 ): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   const fields = [
@@ -314,7 +329,7 @@ async function rawCall(
     'X-CSRF: 1',
     'Sec-Fetch-Site: same-origin',
   ]
-  const more = ['Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: empty', 'Connection: close']
+  const more = ['Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: empty', ...connection]
   socket.write(`GET ${target} HTTP/1.1\r\n${[...fields, ...more].join('\r\n')}\r\n\r\n`)
   let text = ''
   for await (const chunk of socket.setEncoding('latin1')) text += chunk

@@ -66,6 +66,11 @@ describe('the provider is down', () => {
 
   it('a page in use is served while its token lives, then told to wait, and goes on', async () => {
     const page = await openSignedIn('/orders')
+    // The API has the provider's keys by then, which it asks for with its first call.
+    await page
+      .getByRole('link', { name: /^R-\d+$/ })
+      .first()
+      .waitFor()
     await demo.provider.goDown()
     expect(await statusOf(page, '/api/orders')).toBe(200)
     await expect.poll(() => statusOf(page, '/api/orders'), { timeout: 15_000 }).toBe(503)
