@@ -52,11 +52,13 @@ async function expectNoToken(): Promise<void> {
   const kept: string[] = []
   for (const page of context?.pages() ?? []) {
     if (!page.url().startsWith('http://localhost:')) continue
-    const [cookie, ...storages] = await page.evaluate(() => [
+    // Asked again where the page is on its way to another.
+    const held = await page.waitForFunction(() => [
       document.cookie,
       JSON.stringify(localStorage),
       JSON.stringify(sessionStorage),
     ])
+    const [cookie, ...storages] = await held.jsonValue()
     expect(cookie).toBe('')
     kept.push(...storages)
   }
@@ -155,6 +157,8 @@ describe('signing in and out', () => {
     await page.getByRole('button', { name: 'Sign out' }).click()
     await other.getByText('You have signed out in another tab.').waitFor()
     await other.getByRole('button', { name: 'Sign in' }).waitFor()
+    // Back from the provider.
+    await page.getByRole('button', { name: 'Sign in' }).first().waitFor()
   })
 
   it('comes back to the page that was asked for, with its query', async () => {
