@@ -13,7 +13,7 @@ import { tokenHandler } from '../src/token-handler.ts'
 import { UserAgent } from './support/browser.ts'
 import { freePort } from './support/free-port.ts'
 import { usualNames } from './support/identity-names.ts'
-import { testSecret } from './support/system.ts'
+import { clientAt, testSecret } from './support/system.ts'
 import { startUpstream, type TestUpstream } from './support/upstream.ts'
 
 type Run = (request: Request, session: { fetch: FetchLike }) => Promise<Response>
@@ -70,12 +70,7 @@ beforeAll(async () => {
   const config = resolveConfig(
     {
       baseUrl: origin,
-      provider: {
-        issuer: provider.issuer,
-        clientId: provider.clientId,
-        clientSecret: provider.clientSecret,
-        scope: 'openid offline_access profile email orders:read orders:write',
-      },
+      provider: clientAt(provider),
       session: { secrets: [testSecret] },
       routes,
       rateLimits: [{ per: 'session', requests: 500, window: '1h' }],

@@ -8,6 +8,7 @@ import {
   documentedConfigs,
   droppedFields,
   type ForwardAuthSystem,
+  refusals,
   signedInBrowser,
   startForwardAuth,
 } from '../support/forward-auth.ts'
@@ -149,35 +150,20 @@ describe.each(kinds)('$proxy', ({ proxy, isThere, start }) => {
     expect(system.provider.token.count({ grantType: 'refresh_token' })).toBe(1)
   })
 
-  it.skipIf(!isThere).each<[string, string, Parameters<UserAgent['fetch']>[1], number, string]>([
-    ['nobody signed in', '/api/orders/x', { withCookies: false }, 401, 'login_required'],
-    ['no X-CSRF', '/api/orders/x', { headers: { 'X-CSRF': null } }, 403, 'csrf'],
-    ['another site', '/api/orders/x', { from: 'https://evil.example' }, 403, 'csrf'],
-    [
-      'a browser without Fetch Metadata',
-      '/api/orders/x',
-      { headers: { 'Sec-Fetch-Site': null } },
-      403,
-      'forward_auth_incomplete',
-    ],
-    ['a method that the route does not take', '/api/orders/x', { method: 'DELETE' }, 403, 'method_not_allowed'],
-    ['a scope that is lacking', '/api/orders/admin/x', {}, 403, 'insufficient_scope'],
-    ['a route without forwardAuth', '/api/orders/own/x', {}, 403, 'no_route'],
-    [
-      'another user in this tab',
-      '/api/orders/x',
-      { headers: { 'X-CSRF': 'someone-elses-ref' } },
-      403,
-      'session_changed',
-    ],
-  ])('refuses what Coatcheck refuses, with its words: %s', async (_name, path, init, status, code) => {
-    const answer = await browser.fetch(system.origin + path, { ...init, headers: { 'X-CSRF': '1', ...init?.headers } })
-    expect([answer.status, await answer.json()]).toEqual([status, expect.objectContaining({ code, status })])
-    expect(answer.headers.get('content-type')).toBe('application/problem+json')
-    expect(answer.headers.get('cache-control')).toContain('no-store')
-    expect(answer.headers.get('authorization')).toBeNull()
-    expect(system.upstream.requests).toEqual([])
-  })
+  it.skipIf(!isThere).each(refusals)(
+    'refuses what Coatcheck refuses, with its words: %s',
+    async (_name, path, init, status, code) => {
+      const answer = await browser.fetch(system.origin + path, {
+        ...init,
+        headers: { 'X-CSRF': '1', ...init?.headers },
+      })
+      expect([answer.status, await answer.json()]).toEqual([status, expect.objectContaining({ code, status })])
+      expect(answer.headers.get('content-type')).toBe('application/problem+json')
+      expect(answer.headers.get('cache-control')).toContain('no-store')
+      expect(answer.headers.get('authorization')).toBeNull()
+      expect(system.upstream.requests).toEqual([])
+    },
+  )
 
   it.skipIf(!isThere)('is not told of another request by a caller', async () => {
     const url = `${system.origin}/api/orders/x`

@@ -22,7 +22,7 @@ import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { tokenHandler } from '../../src/token-handler.ts'
 import { UserAgent } from '../support/browser.ts'
 import { freePort } from '../support/free-port.ts'
-import { testSecret } from '../support/system.ts'
+import { clientAt, testSecret } from '../support/system.ts'
 import { type RecordingUpstream, startRecordingUpstream } from './recording-upstream.ts'
 
 export interface Attacked {
@@ -82,10 +82,7 @@ export async function startAttacked(options: AttackedOptions = {}): Promise<Atta
     {
       baseUrl: origin,
       provider: {
-        issuer: provider.issuer,
-        clientId: provider.clientId,
-        clientSecret: provider.clientSecret,
-        scope: 'openid offline_access profile email orders:read orders:write',
+        ...clientAt(provider),
         timeout: '5s',
       },
       session: { secrets: [testSecret], store: cookieStore({ coordinator }) },

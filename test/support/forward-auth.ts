@@ -8,7 +8,7 @@ import { cookieStore } from '../../src/session/stores/cookie-store.ts'
 import { memoryCoordinator } from '../../src/session/stores/memory-coordinator.ts'
 import { UserAgent } from './browser.ts'
 import { freePort } from './free-port.ts'
-import { otherTestSecret, testSecret } from './system.ts'
+import { clientAt, otherTestSecret, testSecret } from './system.ts'
 import { startUpstream, type TestUpstream } from './upstream.ts'
 
 export interface ForwardAuthSystem {
@@ -37,12 +37,7 @@ export async function startForwardAuth(proxy: ForwardAuth['proxy']): Promise<For
   const config = resolveConfig(
     {
       baseUrl: origin,
-      provider: {
-        issuer: provider.issuer,
-        clientId: provider.clientId,
-        clientSecret: provider.clientSecret,
-        scope: 'openid offline_access profile email orders:read orders:write',
-      },
+      provider: clientAt(provider),
       session: { secrets: [testSecret], store: cookieStore({ coordinator: memoryCoordinator({ clock }) }) },
       listeners: { public: `127.0.0.1:${publicPort}`, internal: internalPort },
       forwardAuth: { proxy, secret: otherTestSecret },
@@ -76,6 +71,33 @@ export async function signedInBrowser({ origin }: ForwardAuthSystem): Promise<Us
   await browser.signIn(`${origin}/bff/login?return_to=/`, { username: 'ada', password: 'ada-demo' })
   return browser
 }
+
+/** What is called, with what, and what is answered. */
+export type Refusal = [
+  what: string,
+  path: string,
+  init: Parameters<UserAgent['fetch']>[1],
+  status: number,
+  code: string,
+]
+
+/** Calls that Coatcheck refuses, whatever proxy asks. */
+export const refusals: Refusal[] = [
+  ['nobody signed in', '/api/orders/x', { withCookies: false }, 401, 'login_required'],
+  ['no X-CSRF', '/api/orders/x', { headers: { 'X-CSRF': null } }, 403, 'csrf'],
+  ['another site', '/api/orders/x', { from: 'https://evil.example' }, 403, 'csrf'],
+  [
+    'a browser without Fetch Metadata',
+    '/api/orders/x',
+    { headers: { 'Sec-Fetch-Site': null } },
+    403,
+    'forward_auth_incomplete',
+  ],
+  ['a method that the route does not take', '/api/orders/x', { method: 'DELETE' }, 403, 'method_not_allowed'],
+  ['a scope that is lacking', '/api/orders/admin/x', {}, 403, 'insufficient_scope'],
+  ['a route without forwardAuth', '/api/orders/own/x', {}, 403, 'no_route'],
+  ['another user in this tab', '/api/orders/x', { headers: { 'X-CSRF': 'someone-elses-ref' } }, 403, 'session_changed'],
+]
 
 type Section = 'nginx' | 'Traefik' | 'Envoy'
 

@@ -94,6 +94,11 @@ type ProviderMiddleware = NonNullable<NonNullable<Parameters<typeof startProvide
 /** One more secret, for rotation. */
 export const otherTestSecret = 'Lq3f0cQfUu0tZyq2GfM3zj0o0m8xUEK2Qn0gq7X9a5Y'
 
+/** Coatcheck as the provider of the tests knows it, with all that this may grant. */
+export function clientAt({ issuer, clientId, clientSecret }: RunningProvider) {
+  return { issuer, clientId, clientSecret, scope: 'openid offline_access profile email orders:read orders:write' }
+}
+
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const runtime = process.env.COATCHECK_RUNTIME === 'workers' ? 'workers' : 'node'
   const port = await freePort()
@@ -122,10 +127,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const config: SystemConfig = {
     baseUrl: origin,
     provider: {
-      issuer: provider.issuer,
-      clientId: provider.clientId,
-      clientSecret: provider.clientSecret,
-      scope: 'openid offline_access profile email orders:read orders:write',
+      ...clientAt(provider),
       timeout: '5s',
       ...(typeof options.provider === 'function' ? options.provider(provider) : options.provider),
     },
